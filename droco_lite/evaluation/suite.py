@@ -2,7 +2,8 @@
 
 The DROCO paper deploys a trained policy on robots shifted once more, by ODRL's kinematic and
 morphology variants at three levels.  Here levels are strengths 1/3, 2/3 and 1 of a continuous
-:class:`~droco_lite.robots.Shift`, and gravity and friction join them.
+:class:`~droco_lite.robots.Shift`, and gravity and friction join them.  Its second kind of
+perturbation, disturbed observations, is in :mod:`droco_lite.evaluation.attacks`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from droco_lite.agents.settings import per_run_values
+from droco_lite.evaluation.attacks import CANDIDATES, NO_ATTACK, Attack, Disturbance
 from droco_lite.robots import NOMINAL, SHIFTS, Shift, get_robot, rollout_runs
 from droco_lite.training.loop import numpy_act
 
@@ -52,8 +54,11 @@ def evaluate(
     episodes: int = 10,
     seed: int = 20_000,
     rows: int = 1024,
+    attacks: Sequence[Attack | str] = (NO_ATTACK,),
+    deviation: np.ndarray | None = None,
+    candidates: int = CANDIDATES,
 ) -> pd.DataFrame:
-    """Every run of ``agent`` under every shift: one line each.
+    """Every run of ``agent`` under every attack and every shift: one line each.
 
     Parameters
     ----------
@@ -62,32 +67,58 @@ def evaluate(
     episodes : episodes of each policy under each shift; episode e starts from ``seed + e``
         everywhere, so that policies and shifts are compared on the same starts.
     rows : most robots simulated side by side.
+    attacks : what is done to observations, each under each shift.
+    deviation : ``[S]``, the unit of an attack's scale in each observation column: their standard
+        deviation in the target's data, ``data.target.observations.std(0)``.
+    candidates : points that the min-Q attack tries at each step.
 
     Returns
     -------
     A table with ``run``, the run's per-run settings, ``shift``, ``family``, ``variant``,
-    ``strength``, ``return_mean``, ``return_std`` (over episodes), ``score`` and ``episodes``.
+    ``strength``, ``attack``, ``scale``, ``return_mean``, ``return_std`` (over episodes), ``score``
+    and ``episodes``.
+
+    Raises
+    ------
+    ValueError : an attack without ``deviation``.
     """
-    shifts = [Shift.parse(shift) for shift in shifts]
+    shifts, attacks = [Shift.parse(shift) for shift in shifts], [Attack.parse(a) for a in attacks]
+    attacked = [attack for attack in attacks if attack.kind != "none"]
+    if attacked and deviation is None:
+        raise ValueError(
+            f"attack {attacked[0]}: deviation is missing; give the standard deviation of each "
+            "observation column in the target's data, data.target.observations.std(0)"
+        )
     runs, spec = len(agent.runs), get_robot(robot)
     at_once = max(1, rows // (runs * episodes))
     parts = [shifts[k : k + at_once] for k in range(0, len(shifts), at_once)]
     act = numpy_act(agent)
-    returns = np.concatenate(
-        [
-            rollout_runs(robot, part, act, runs=runs, episodes=episodes, seed=seed).returns
-            for part in parts
-        ],
-        axis=1,
-    )  # [R, shifts, episodes]
+    same = {"episodes": episodes, "seed": seed}
+
+    def returns_under(attack: Attack) -> np.ndarray:  # [R, shifts, episodes]
+        def one(part: list[Shift]) -> np.ndarray:
+            disturbed = None
+            if attack.kind != "none":
+                disturbed = Disturbance(
+                    agent, attack, deviation=deviation, candidates=candidates, **same
+                )
+            return rollout_runs(
+                robot, part, act, runs=runs, observation_filter=disturbed, **same
+            ).returns
+
+        return np.concatenate([one(part) for part in parts], axis=1)
+
+    returns = [returns_under(attack) for attack in attacks]
     lines = []
     for r, run in enumerate(agent.runs):
-        for shift, values in zip(shifts, returns[r], strict=True):
-            lines.append(
-                {"run": r, "method": run.method, **per_run_values(run)}
-                | {"shift": str(shift), "family": shift.family, "variant": shift.variant}
-                | {"strength": shift.strength, "return_mean": values.mean()}
-                | {"return_std": values.std(ddof=min(1, episodes - 1))}
-                | {"score": float(spec.score(values.mean())), "episodes": episodes}
-            )
+        for attack, found in zip(attacks, returns, strict=True):
+            for shift, values in zip(shifts, found[r], strict=True):
+                lines.append(
+                    {"run": r, "method": run.method, **per_run_values(run)}
+                    | {"shift": str(shift), "family": shift.family, "variant": shift.variant}
+                    | {"strength": shift.strength, "attack": attack.kind, "scale": attack.scale}
+                    | {"return_mean": values.mean()}
+                    | {"return_std": values.std(ddof=min(1, episodes - 1))}
+                    | {"score": float(spec.score(values.mean())), "episodes": episodes}
+                )
     return pd.DataFrame(lines)
