@@ -10,6 +10,7 @@ from droco_lite.robots.batch import (
     rollout_runs,
 )
 from droco_lite.robots.gym_ids import VectorRobot, environment_id
+from droco_lite.robots.own import OwnRobot, State, register_robot, unregister_robot
 from droco_lite.robots.render import Camera, clip_frames, filmstrip, range_poses, render, write_clip
 from droco_lite.robots.shifts import (
     LEVELS,
@@ -39,9 +40,11 @@ __all__ = [
     "BatchedRobot",
     "Camera",
     "Episode",
+    "OwnRobot",
     "RobotSpec",
     "RolloutResult",
     "Shift",
+    "State",
     "VectorRobot",
     "clip_frames",
     "environment_id",
@@ -53,9 +56,11 @@ __all__ = [
     "range_poses",
     "record",
     "reference_returns",
+    "register_robot",
     "render",
     "rollout",
     "rollout_runs",
     "shift_values",
+    "unregister_robot",
     "write_clip",
 ]

@@ -47,6 +47,7 @@ class BatchedRobot:
         shifts: the shift of each row.
         qpos, qvel: live views [n, nq] and [n, nv] of the state, float64.
         steps: steps taken in the running episode [n].
+        dt: seconds of one environment step.
 
     Args:
         robot: name in ``ROBOTS``.
@@ -80,7 +81,7 @@ class BatchedRobot:
         self.dtype = dtype
         models = {shift: _simulation_model(robot, shift) for shift in dict.fromkeys(self.shifts)}
         first = models[self.shifts[0]]
-        self._dt = first.opt.timestep * self.spec.frame_skip
+        self.dt = first.opt.timestep * self.spec.frame_skip
         self._batch = Batch(first, len(self.shifts), nthread=threads or _cpus())
         if len(models) > 1:
             self._batch.set_models([models[shift] for shift in self.shifts])
@@ -91,7 +92,7 @@ class BatchedRobot:
         # Ant's reward reads the torso's position in the world, which lags the joints by one stage
         # of the integrator; the other robots' reward reads the joint.
         self._torso = self._batch.bind("xpos")[:, 1, 0] if robot == "ant" else None
-        self._x = np.zeros(len(self))
+        self._before = np.zeros_like(self.spec.reward_state(self.qpos, self.qvel))
         self.steps = np.zeros(len(self), dtype=np.int64)
         self._rngs = [np_random(None if seed is None else int(seed))[0] for seed in seeds]
         self.reset()
@@ -126,7 +127,7 @@ class BatchedRobot:
                 self.qpos[row], self.qvel[row] = self.spec.initial_state(
                     self._start[row], at_rest, self._rngs[row]
                 )
-            self._x[rows] = self.qpos[rows, 0]
+            self._before[rows] = self.spec.reward_state(self.qpos[rows], self.qvel[rows])
             self.steps[rows] = 0
         return self.observations()
 
@@ -144,7 +145,7 @@ class BatchedRobot:
                 raise ValueError(f"{name}: expected shape {own.shape}, got {np.shape(given)}")
         self._batch.reset(stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         self.qpos[:], self.qvel[:] = qpos, qvel
-        self._x[:] = self.qpos[:, 0]
+        self._before[:] = self.spec.reward_state(self.qpos, self.qvel)
         self.steps[:] = 0
         return self.observations()
 
@@ -183,12 +184,14 @@ class BatchedRobot:
         terminated = np.zeros(len(self), dtype=bool)
         truncated = np.zeros(len(self), dtype=bool)
         if len(actions):
-            self._ctrl[at] = actions
+            self._ctrl[at] = self.spec.control(actions)
             self._batch.step(rows, nstep=self.spec.frame_skip)
-            x_after = (self.qpos[:, 0] if self._torso is None else self._torso)[at]
-            healthy = self.spec.healthy(self.qpos[at], self.qvel[at])
-            rewards[at] = self.spec.reward(self._x[at], x_after, self._dt, actions, healthy)
-            self._x[at] = x_after
+            qpos, qvel = self.qpos[at], self.qvel[at]
+            healthy = self.spec.healthy(qpos, qvel)
+            before = self._before[at]
+            after = self.spec.reward_state(qpos, qvel) if self._torso is None else self._torso[at]
+            rewards[at] = self.spec.reward(before, after, self.dt, actions, healthy)
+            self._before[at] = after
             self.steps[at] += 1
             terminated[at] = ~healthy
             truncated[at] = self.steps[at] >= self.max_steps
@@ -394,7 +397,8 @@ def _simulation_model(robot: str, shift: Shift = NOMINAL) -> mujoco.MjModel:
     model = make_model(robot, shift)
     # One robot is one island, so splitting constraints by island only costs time; the results are
     # the same to the last bit.
-    model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND
+    if model.ntree == 1:
+        model.opt.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND
     return model
 
 

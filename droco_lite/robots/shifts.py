@@ -348,7 +348,7 @@ def make_model(
     spec = get_robot(robot)
     shift = Shift.parse(shift)
     values = shift_values(robot, shift)
-    edited = mujoco.MjSpec.from_file(spec.xml_path)
+    edited = spec.load()
     # MuJoCo calls settotalmass deprecated, on the console and in a log file it leaves in the
     # working directory; setting the mass after compiling gives the same model in silence.
     edited.compiler.settotalmass = -1

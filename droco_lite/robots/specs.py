@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 import gymnasium.envs.mujoco
+import mujoco
 import numpy as np
 
 __all__ = ["REFERENCE_RETURNS", "ROBOTS", "RobotSpec", "get_robot", "reference_returns"]
@@ -67,6 +68,10 @@ class RobotSpec:
         """Path of Gymnasium's own model file."""
         return str(Path(gymnasium.envs.mujoco.__path__[0]) / "assets" / self.asset)
 
+    def load(self) -> mujoco.MjSpec:
+        """The nominal model, before it is compiled."""
+        return mujoco.MjSpec.from_file(self.xml_path)
+
     def score(self, returns):
         """D4RL-normalised score, 100 (J - J_random) / (J_expert - J_random)."""
         return 100.0 * (np.asarray(returns) - self.min_return) / (self.max_return - self.min_return)
@@ -84,6 +89,14 @@ class RobotSpec:
     def healthy(self, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
         """Which rows [n] are in the states where Gymnasium lets the episode go on."""
         return _HEALTHY[self.name](qpos, qvel)
+
+    def control(self, actions: np.ndarray) -> np.ndarray:
+        """What the motors are told [n, A] for actions in [-1, 1]: here the same."""
+        return actions
+
+    def reward_state(self, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
+        """What the reward compares before and after a step: here the forward position [n]."""
+        return qpos[:, 0]
 
     def reward(
         self,
@@ -262,9 +275,11 @@ def reference_returns(robot: str, source: str = "d4rl") -> tuple[float, float]:
             in D4RL's points than in ODRL's.
 
     Raises:
-        ValueError: for an unknown robot or source.
+        ValueError: for an unknown robot or source, or a robot that the source does not have.
     """
     get_robot(robot)
     if source not in REFERENCE_RETURNS:
         raise ValueError(f"source: {source!r} is not one of {', '.join(REFERENCE_RETURNS)}")
+    if robot not in REFERENCE_RETURNS[source]:
+        raise ValueError(f"robot: {source} has no returns of {robot!r}; see its spec's own")
     return REFERENCE_RETURNS[source][robot]
