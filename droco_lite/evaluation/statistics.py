@@ -1,0 +1,207 @@
+"""What a few seeds can say: interquartile means, bootstrap intervals, chances, profiles.
+
+The measures of Agarwal et al., "Deep Reinforcement Learning at the Edge of the Statistical
+Precipice" (NeurIPS 2021), by SciPy.  Everywhere ``scores [n, m]`` holds ``n`` seeds (rows) in each
+of ``m`` conditions (columns: tasks, or shifts).  Intervals come from a *stratified* bootstrap:
+seeds are drawn again within each condition, conditions are not.  So an interval speaks of other
+seeds under the same conditions; it knows nothing of other data sets, robots or shifts, and with
+three seeds it is itself a rough guess, usually too narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+FEWEST_SEEDS = 3
+ENOUGH_SEEDS = 5
+LEVEL = 0.95
+RESAMPLES = 2000
+
+
+def matrix(
+    table: pd.DataFrame, column: str = "score", across: Sequence[str] = ("task", "shift")
+) -> dict[str, np.ndarray]:
+    """Scores ``[seeds, conditions]`` of every label of a tidy table.
+
+    Parameters
+    ----------
+    table : with the columns ``label``, ``seed``, ``column`` and those of ``across``.
+    across : what makes a condition.
+
+    Raises
+    ------
+    ValueError : an empty table, a line twice, or a seed that lacks a condition; named in the
+        message.
+    """
+    if table.empty:
+        raise ValueError("no results: the table has no line")
+    conditions = list(across)
+    keys = ["label", "seed", *conditions]
+    twice = table.duplicated(keys)
+    if twice.any():
+        line = table.loc[twice, keys].iloc[0].to_dict()
+        raise ValueError(f"results hold one line twice: {line}")
+    wide = table.pivot(index=["label", "seed"], columns=conditions, values=column)
+    wide = wide.sort_index().sort_index(axis=1)
+    if wide.isna().any(axis=None):
+        row, where = np.argwhere(wide.isna().to_numpy())[0]
+        label, seed = wide.index[row]
+        raise ValueError(
+            f"{label}, seed {seed} has no {column} for {wide.columns[where]}; compare what was run "
+            "under the same conditions"
+        )
+    labels = dict.fromkeys(table["label"])  # in the table's own order
+    return {label: wide.loc[label].to_numpy() for label in labels}
+
+
+def interquartile_mean(scores: np.ndarray) -> float:
+    """Mean of the middle half of all ``n m`` scores: less at the mercy of one lucky seed than the
+    mean, less wasteful than the median.  Fewer than four scores have no outer quarters: their
+    mean."""
+    return float(stats.trim_mean(_scores(scores), 0.25, axis=None))
+
+
+def interval(
+    scores: np.ndarray, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Stratified bootstrap interval of :func:`interquartile_mean`, by percentiles.
+
+    Raises
+    ------
+    ValueError : fewer than ``FEWEST_SEEDS`` seeds.
+    """
+    scores = enough_seeds(scores)
+
+    def statistic(*conditions: np.ndarray, axis: int = -1) -> np.ndarray:
+        return stats.trim_mean(np.concatenate(conditions, axis=axis), 0.25, axis=axis)
+
+    return _bootstrap(scores.T, statistic, level, resamples, seed)
+
+
+def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
+    """P(X > Y) + P(X = Y) / 2 of a seed of ``x`` and one of ``y``, averaged over conditions.
+
+    It says how often, not by how much: a sure gain of 1 point and one of 50 both give 1.
+    """
+    x, y = _pair(x, y)
+    return float(_wins(x, y, axis=0).mean())
+
+
+def improvement_interval(
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Stratified bootstrap interval of :func:`probability_of_improvement`.
+
+    Raises
+    ------
+    ValueError : fewer than ``FEWEST_SEEDS`` seeds, or unequal conditions.
+    """
+    x, y = _pair(enough_seeds(x), enough_seeds(y))
+    count = x.shape[1]
+
+    def statistic(*parts: np.ndarray, axis: int = -1) -> np.ndarray:
+        pairs = zip(parts[:count], parts[count:], strict=True)
+        return np.mean([_wins(a, b, axis=axis) for a, b in pairs], axis=0)
+
+    return _bootstrap([*x.T, *y.T], statistic, level, resamples, seed)
+
+
+def performance_profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Share of all seeds and conditions that score above each threshold, ``[len(thresholds)]``.
+
+    A curve that lies above another everywhere is better whatever one takes for good enough; curves
+    that cross are not ordered.
+    """
+    return stats.ecdf(_scores(scores).ravel()).sf.evaluate(np.asarray(thresholds))
+
+
+def profile_band(
+    scores: np.ndarray,
+    thresholds: np.ndarray,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Stratified bootstrap interval of :func:`performance_profile` at each threshold.
+
+    Raises
+    ------
+    ValueError : fewer than ``FEWEST_SEEDS`` seeds.
+    """
+    scores = enough_seeds(scores)
+    above = scores.T[:, :, None] > np.asarray(thresholds)  # [m, n, thresholds]
+
+    def statistic(*conditions: np.ndarray, axis: int = -1) -> np.ndarray:
+        return np.mean([part.mean(axis=axis) for part in conditions], axis=0)
+
+    # SciPy draws along the last axis, one draw for all thresholds at once
+    return _bootstrap(above.transpose(0, 2, 1).astype(float), statistic, level, resamples, seed)
+
+
+def aggregate(scores: Mapping[str, np.ndarray], **options) -> pd.DataFrame:
+    """Interquartile mean and its interval for every label: ``label, iqm, low, high, seeds,
+    conditions``.  ``options`` go to :func:`interval`."""
+    lines = []
+    for label, values in scores.items():
+        low, high = interval(values, **options)
+        lines.append(
+            {"label": label, "iqm": interquartile_mean(values), "low": low, "high": high}
+            | {"seeds": len(values), "conditions": values.shape[1]}
+        )
+    return pd.DataFrame(lines)
+
+
+def enough_seeds(scores: np.ndarray) -> np.ndarray:
+    """The scores, if there are seeds enough to speak of a spread.
+
+    Raises
+    ------
+    ValueError : fewer than ``FEWEST_SEEDS`` rows, or numbers that are not finite.
+    """
+    scores = _scores(scores)
+    if len(scores) < FEWEST_SEEDS:
+        raise ValueError(
+            f"an interval needs at least {FEWEST_SEEDS} seeds (better {ENOUGH_SEEDS}), got "
+            f"{len(scores)}: train more seeds, or show the runs themselves"
+        )
+    return scores
+
+
+def _scores(scores: np.ndarray) -> np.ndarray:
+    scores = np.asarray(scores, dtype=float)
+    if scores.ndim != 2 or not scores.size:
+        raise ValueError(f"scores: expected [seeds, conditions], got shape {scores.shape}")
+    if not np.isfinite(scores).all():
+        raise ValueError("scores: not all are finite")
+    return scores
+
+
+def _pair(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, y = _scores(x), _scores(y)
+    if x.shape[1] != y.shape[1]:
+        raise ValueError(f"scores: {x.shape[1]} conditions against {y.shape[1]}")
+    return x, y
+
+
+def _wins(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
+    """Mann and Whitney's U as a share of all pairs."""
+    u = stats.mannwhitneyu(x, y, axis=axis, method="asymptotic").statistic
+    return u / (x.shape[axis] * y.shape[axis])
+
+
+def _bootstrap(samples, statistic: Callable, level: float, resamples: int, seed: int):
+    found = stats.bootstrap(
+        tuple(samples), statistic, confidence_level=level, n_resamples=resamples, axis=-1,
+        method="percentile", vectorized=True, rng=np.random.default_rng(seed),
+    ).confidence_interval  # fmt: skip
+    return found.low, found.high
