@@ -1,0 +1,417 @@
+"""Which of several trained policies to deploy, decided without the target's simulator.
+
+beta and delta change a policy, and nobody may try policies on the target robot.  What may be used
+are target transitions, some of them kept from training.  Each rule here turns them into one number
+a run (Paine et al., 2020):
+
+==================  ================================================================================
+rule                prefers
+==================  ================================================================================
+``fqe``             a high start-state value by fitted Q evaluation (Le et al., 2019)
+``bellman_error``   a small squared Bellman error of the run's own Q and V
+``coverage``        u >= 0 on target rows as often as N + 1 exchangeable draws would make it
+``noise_share``     a penalty that is small on target rows, where there is no shift to find
+``imitation``       actions close to those of the target's data
+``own_value``       a high V at the starts: what a run believes of itself
+==================  ================================================================================
+
+The last two are controls.  :func:`judge` then compares choices with true returns, which only an
+exam has.  All arrays carry the run axis R of the stack first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+from torch import Tensor
+
+from droco_lite.agents.networks import (
+    copy_of,
+    init_mlp,
+    mlp,
+    parameters,
+    repeat_rows,
+    seeded_generators,
+    trainable,
+)
+from droco_lite.agents.settings import per_run_values
+from droco_lite.data.transitions import Transitions, concatenate
+from droco_lite.robots import NOMINAL, BatchedRobot
+from droco_lite.training.loop import numpy_act
+
+CHUNK = 512  # rows of each run evaluated at a time
+
+
+@dataclass(frozen=True)
+class FQESettings:
+    """Size and length of fitted Q evaluation.
+
+    ``iterations`` backups of ``steps`` gradient steps each.  What lies beyond ``iterations`` steps
+    of the future keeps the weight discount^iterations (0.13 for 200 at 0.99).
+    """
+
+    iterations: int = 200
+    steps: int = 25
+    batch_size: int = 256
+    hidden: int = 128
+    learning_rate: float = 1e-3
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class FQE:
+    """``values [iterations, R]``, the start-state value after each backup, and ``estimate [R]``,
+    its mean over the last fifth of them."""
+
+    values: np.ndarray
+
+    @property
+    def estimate(self) -> np.ndarray:
+        return self.values[-max(1, len(self.values) // 5) :].mean(0)
+
+
+def logged_values(data: Transitions, discount: float) -> np.ndarray:
+    """Discounted returns ``[episodes]`` of the logged episodes: Monte-Carlo start-state values of
+    the behaviour policy.
+
+    Episodes cut where more than 1 % of the weight was still to come are left out, unless all were.
+    """
+    values, whole = [], []
+    for episode in data.episodes():
+        values.append(np.sum(discount ** np.arange(len(episode)) * episode.rewards))
+        whole.append(episode.terminations[-1] or discount ** len(episode) < 0.01)
+    return np.array(values)[whole] if any(whole) else np.array(values)
+
+
+def start_observations(data: Transitions) -> np.ndarray:
+    """First observation of every logged episode, ``[episodes, S]``."""
+    return data.observations[np.concatenate([[0], data.episode_ends()[:-1] + 1])]
+
+
+def fitted_q_evaluation(
+    agent,
+    data: Transitions,
+    starts: np.ndarray,
+    *,
+    discount: float | None = None,
+    settings: FQESettings = FQESettings(),
+) -> FQE:
+    """The value of every policy of ``agent`` at ``starts [n, S]``, from transitions alone.
+
+    Backup k regresses, for each policy pi on the same batches of (s, a, r, d, s'),
+
+        Q_k(s, a)  on  r + gamma (1 - d) Q_{k-1}(s', pi(s')),     Q_0 = the behaviour's value,
+
+    and the value of pi is the mean of Q_k(s_0, pi(s_0)) over the starts.  All policies begin with
+    the same weights and see the same batches, so that differences are theirs.  Targets stay within
+    what any policy can earn, which keeps a diverging regression finite.
+
+    Parameters
+    ----------
+    agent : R stacked policies with ``runs``, ``device`` and ``act``.
+    discount : gamma; the agent's own unless given.
+    """
+    gamma = agent.shared.discount if discount is None else discount
+    runs, device = len(agent.runs), agent.device
+
+    def tensor(array: np.ndarray) -> Tensor:
+        return torch.as_tensor(np.ascontiguousarray(array, np.float32), device=device)
+
+    s, a, s2, s0 = map(tensor, (data.observations, data.actions, data.next_observations, starts))
+    r, alive = tensor(data.rewards)[:, None], tensor(1.0 - data.terminations)[:, None]
+    a2, a0 = actions_of(agent, s2), actions_of(agent, s0)  # constant: pi does not move
+    mean, scale = s.mean(0), s.std(0) + 1e-3
+
+    # Q = base + unit f: differences between policies are small beside the value itself.
+    base = float(logged_values(data, gamma).mean())
+    unit = float(data.rewards.std()) / (1 - gamma) ** 0.5 or 1.0
+    low, high = (float(f(data.rewards)) / (1 - gamma) for f in (np.min, np.max))
+    low, high = min(low, 0.0), max(high, 0.0)
+    sizes = (s.shape[1] + a.shape[1], settings.hidden, settings.hidden, 1)
+    drawn = init_mlp(sizes, seeded_generators([settings.seed], "fqe"))
+    drawn[-1] = tuple(torch.zeros_like(t) for t in drawn[-1])
+    layers = trainable([tuple(t.repeat(runs, 1, 1) for t in layer) for layer in drawn], device)
+    adam = torch.optim.Adam(parameters(layers), lr=settings.learning_rate, fused=True)
+
+    def q(stack, observations: Tensor, actions: Tensor) -> Tensor:
+        inputs = torch.cat([(observations - mean) / scale, actions], -1)
+        return base + unit * mlp(stack, inputs.expand(runs, *inputs.shape[-2:]))
+
+    rng = np.random.default_rng(settings.seed)
+    values = np.empty((settings.iterations, runs))
+    for k in range(settings.iterations):
+        frozen = copy_of(layers)
+        for index in rng.integers(0, len(data), (settings.steps, settings.batch_size)):
+            index = torch.from_numpy(index).to(device)
+            with torch.no_grad():
+                after = q(frozen, s2[index].expand(runs, -1, -1), a2[:, index])
+                y = (r[index] + gamma * alive[index] * after).clamp(low, high)
+            adam.zero_grad(set_to_none=True)
+            error = (q(layers, s[index], a[index]) - y) / unit
+            error.square().mean((1, 2)).sum().backward()
+            adam.step()
+        with torch.no_grad():
+            values[k] = q(layers, s0.expand(runs, -1, -1), a0).mean((1, 2)).cpu().numpy()
+    return FQE(values)
+
+
+@torch.no_grad()
+def bellman_error(agent, data: Transitions) -> np.ndarray:
+    """Mean over rows and both critics of (r + gamma (1 - d) V(s') - Q_j(s, a))^2, ``[R]``.
+
+    The squared error of *one* next state a row; where dynamics are noisy it also holds the
+    variance of V(s').  It grows with the square of the values themselves.
+    """
+
+    def errors(part: Transitions) -> Tensor:
+        s, a, r, alive, s2 = _tensors(agent, part)
+        y = r + agent.shared.discount * alive * agent.v(s2)
+        both = mlp(agent.networks.critics, repeat_rows(torch.cat([s, a], -1), 2))
+        return (y - both.unflatten(0, (2, -1))).square().mean(0)[..., 0]
+
+    return _over_rows(errors, data).mean(1)
+
+
+@torch.no_grad()
+def penalties(agent, data: Transitions) -> np.ndarray:
+    """u = V(s') - min_i V(s'_i) of every row, ``[R, rows]``, without any clamp."""
+
+    def u(part: Transitions) -> Tensor:
+        s, a, _, _, s2 = _tensors(agent, part)
+        predicted = agent.ensemble.predict(s[0], a[0])[0]  # [N, rows, S]
+        members, rows, size = predicted.shape
+        values = agent.v(predicted.reshape(1, -1, size).expand(len(agent.runs), -1, -1))
+        worst = values.unflatten(1, (members, rows)).amin(1)
+        return (agent.v(s2) - worst)[..., 0]
+
+    return _over_rows(u, data)
+
+
+def coverage(agent, data: Transitions) -> np.ndarray:
+    """Share of rows whose V(s') is not below all N predicted ones, ``[R]``.
+
+    Were the next state and the N predictions exchangeable, each of the N + 1 values would be the
+    smallest equally often and the share N / (N + 1): the rank histogram's first bar
+    (Hamill, 2001).  Members predict means, so less is to be expected.
+    """
+    return (penalties(agent, data) >= 0).mean(1)
+
+
+def noise_share(agent, target: Transitions, source: Transitions) -> np.ndarray:
+    """Mean positive penalty on target rows over that on source rows, ``[R]``.
+
+    Target rows have no shift: what u says there is the ensemble's error.  1 means that the penalty
+    cannot tell the two domains apart.
+    """
+    floor, found = (np.maximum(penalties(agent, d), 0).mean(1) for d in (target, source))
+    return floor / np.maximum(found, 1e-12)
+
+
+def imitation(agent, data: Transitions) -> np.ndarray:
+    """Mean squared distance of the policy's action to the data's, per action column, ``[R]``."""
+    act = numpy_act(agent)
+
+    def apart(part: Transitions) -> Tensor:
+        seen = np.broadcast_to(part.observations, (len(agent.runs), *part.observations.shape))
+        return torch.as_tensor(((act(seen) - part.actions) ** 2).mean(-1))
+
+    return _over_rows(apart, data).mean(1)
+
+
+def own_value(agent, starts: np.ndarray) -> np.ndarray:
+    """Mean of the run's own V at ``starts``, ``[R]``."""
+    seen = torch.as_tensor(starts, device=agent.device).expand(len(agent.runs), -1, -1)
+    return agent.v(seen).mean((1, 2)).cpu().numpy()
+
+
+def evidence(
+    agent,
+    target: Transitions,
+    held_out: Transitions,
+    source: Transitions,
+    *,
+    fqe: FQESettings = FQESettings(),
+    rows: int = 4000,
+) -> pd.DataFrame:
+    """Every rule's number for every run: one line a run, with its per-run settings.
+
+    Parameters
+    ----------
+    agent : a stack of DROCO runs, as :func:`droco_lite.training.export.restore` returns it.
+    target : the target rows of the training; fitted Q evaluation uses them with ``held_out``.
+    held_out : target rows that no training saw.
+    source : source rows, of which ``rows`` are drawn.
+
+    Raises
+    ------
+    ValueError : the agent is not of DROCO's family, and has no V or no ensemble.
+    """
+    if getattr(agent, "ensemble", None) is None:
+        raise ValueError(
+            f"{agent.runs[0].method} has no ensemble of target models; these rules need DROCO runs"
+        )
+    few = source.sample(min(rows, len(source)), seed=0)
+    both = concatenate([target, held_out])
+    starts = start_observations(both)
+    numbers = {
+        "fqe": fitted_q_evaluation(agent, both, starts, settings=fqe).estimate,
+        "bellman_error": bellman_error(agent, held_out),
+        "coverage": coverage(agent, held_out),
+        "noise_share": noise_share(agent, held_out, few),
+        "imitation": imitation(agent, held_out),
+        "own_value": own_value(agent, starts),
+    }
+    lines = [
+        {"run": r, "method": run.method, **per_run_values(run), "members": agent.ensemble.members}
+        for r, run in enumerate(agent.runs)
+    ]
+    return pd.DataFrame(lines).assign(**numbers)
+
+
+#: Rule -> (table of evidence -> preference, the higher the better).
+RULES: Mapping = MappingProxyType(
+    {
+        "fqe": lambda t: t.fqe,
+        "bellman_error": lambda t: -t.bellman_error,
+        "coverage": lambda t: -(t.coverage - t.members / (t.members + 1)).abs(),
+        "noise_share": lambda t: -t.noise_share,
+        "imitation": lambda t: -t.imitation,
+        "own_value": lambda t: t.own_value,
+    }
+)
+
+
+def examine(
+    agent, robot: str, *, episodes: int = 20, seed: int = 30_000, max_steps: int | None = None
+) -> pd.DataFrame:
+    """The truth, from the target's simulator: what no rule may look at.
+
+    Returns
+    -------
+    One line a run: ``return_mean`` and ``return_std`` over episodes (undiscounted), ``episodes``,
+    and ``true_value``, the mean discounted return, which is what fitted Q evaluation estimates.
+    """
+    runs = len(agent.runs)
+    seeds = [seed + e for _ in range(runs) for e in range(episodes)]
+    robots = BatchedRobot(robot, [NOMINAL] * len(seeds), seeds, max_steps=max_steps)
+    act, gamma, weight = numpy_act(agent), agent.shared.discount, 1.0
+    seen, alive = robots.observations(), np.ones(len(robots), bool)
+    returns, values = np.zeros((2, len(robots)))
+    while alive.any():
+        actions = act(seen.reshape(runs, episodes, -1)).reshape(len(robots), -1)
+        seen, rewards, terminated, truncated = robots.step(actions, alive)
+        returns += rewards
+        values += weight * rewards
+        weight *= gamma
+        alive &= ~(terminated | truncated)
+    returns, values = returns.reshape(runs, episodes), values.reshape(runs, episodes)
+    return pd.DataFrame(
+        {
+            "return_mean": returns.mean(1),
+            "return_std": returns.std(1, ddof=min(1, episodes - 1)),
+            "true_value": values.mean(1),
+            "episodes": episodes,
+        }
+    )
+
+
+def judge(
+    table: pd.DataFrame,
+    rules: Sequence[str] | Mapping = RULES,
+    *,
+    truth: str = "return_mean",
+    by: Sequence[str] | None = ("label",),
+    resamples: int = 999,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """What each rule would have chosen, and what the choice costs.
+
+    Parameters
+    ----------
+    table : evidence and truth, one line a run.
+    rules : names of :data:`RULES`, or a mapping of names to functions of the table.
+    truth : column of the true return.
+    by : columns that name a candidate; lines that agree in them (seeds) are averaged first.  None
+        takes every line as a candidate.
+
+    Returns
+    -------
+    One line a rule: ``chosen``, its ``truth`` as ``got``, ``regret`` = best - got, ``share``, the
+    regret over that of drawing a candidate at random, Spearman's ``rank_correlation`` of preference
+    and truth, and ``low`` and ``high``, its 90 % percentile interval over resampled candidates.
+
+    Raises
+    ------
+    ValueError : fewer than three candidates, which have no order to speak of.
+    """
+    if by is not None:
+        numbers = table.select_dtypes("number").columns.difference(list(by))
+        table = table.groupby(list(by), sort=False)[list(numbers)].mean().reset_index()
+    if len(table) < 3:
+        raise ValueError(f"judge needs at least 3 candidates, got {len(table)}")
+    rules = rules if isinstance(rules, Mapping) else {name: RULES[name] for name in rules}
+    true = table[truth].to_numpy()
+    at_random = true.max() - true.mean()
+
+    def correlation(x, y):
+        if np.ptp(x) == 0 or np.ptp(y) == 0:  # a resample of one candidate has no order
+            return 0.0
+        return stats.spearmanr(x, y).statistic
+
+    lines = []
+    for name, prefer in rules.items():
+        preference = np.asarray(prefer(table), float)
+        chosen = int(preference.argmax())
+        interval = stats.bootstrap(
+            (preference, true), correlation, paired=True, vectorized=False, method="percentile",
+            confidence_level=0.9, n_resamples=resamples, random_state=np.random.default_rng(seed),
+        ).confidence_interval  # fmt: skip
+        regret = true.max() - true[chosen]
+        lines.append(
+            {
+                "rule": name,
+                "chosen": ", ".join(str(table[c][chosen]) for c in by or ("label",)),
+                "got": true[chosen],
+                "regret": regret,
+                "share": regret / at_random if at_random > 0 else 0.0,
+                "rank_correlation": correlation(preference, true),
+                "low": interval.low,
+                "high": interval.high,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def actions_of(agent, observations: Tensor) -> Tensor:
+    """Every policy's actions ``[R, n, A]`` at the same observations ``[n, S]``."""
+    parts = observations.split(CHUNK)
+    return torch.cat([agent.act(p.expand(len(agent.runs), -1, -1)) for p in parts], 1)
+
+
+def _tensors(agent, part: Transitions) -> tuple[Tensor, ...]:
+    """s, a, r, 1 - d and s' of the rows, the same for every run: ``[R, rows, k]`` views."""
+    arrays = (
+        part.observations,
+        part.actions,
+        part.rewards[:, None],
+        1.0 - part.terminations[:, None],
+        part.next_observations,
+    )
+    return tuple(
+        torch.as_tensor(np.asarray(x, np.float32), device=agent.device).expand(
+            len(agent.runs), -1, -1
+        )
+        for x in arrays
+    )
+
+
+def _over_rows(function, data: Transitions) -> np.ndarray:
+    """``function(part) -> [R, rows]`` over chunks of rows, joined."""
+    parts = (data.take(slice(k, k + CHUNK)) for k in range(0, len(data), CHUNK))
+    return np.concatenate([function(part).cpu().numpy() for part in parts], 1)
