@@ -41,6 +41,8 @@ from droco_lite.agents.networks import (
     trainable,
 )
 from droco_lite.agents.settings import per_run_values
+from droco_lite.data import Task
+from droco_lite.data.tasks import make_dataset
 from droco_lite.data.transitions import Transitions, concatenate
 from droco_lite.robots import NOMINAL, BatchedRobot
 from droco_lite.training.loop import numpy_act
@@ -57,7 +59,7 @@ class FQESettings:
     """
 
     iterations: int = 200
-    steps: int = 25
+    steps: int = 20
     batch_size: int = 256
     hidden: int = 128
     learning_rate: float = 1e-3
@@ -285,6 +287,18 @@ RULES: Mapping = MappingProxyType(
         "own_value": lambda t: t.own_value,
     }
 )
+
+
+def held_out_rows(experiment, rows: int = 5000, seed: int = 1000) -> Transitions:
+    """Target rows that the experiment's training never saw, logged by the same policies.
+
+    They stand for rows laid aside before a training.  ``seed`` is added to that of the data.
+    """
+    task = Task.parse(experiment.task["name"])
+    seed += experiment.task.get("seed", 0)
+    return make_dataset(
+        task.robot, "nominal", task.quality, rows, seed=seed, cache=False, progress=False
+    )[0]
 
 
 def examine(
