@@ -1,5 +1,5 @@
 """The command line: ``droco-lite data list | make | info | import | gate``, ``train``,
-``evaluate``, ``export``.
+``evaluate``, ``select``, ``export``.
 
 Every command loads its libraries when it runs, so that ``droco-lite --help`` answers at once.
 """
@@ -7,6 +7,7 @@ Every command loads its libraries when it runs, so that ``droco-lite --help`` an
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -439,6 +440,51 @@ def evaluate(
             write_json_atomic(results.with_suffix(".json"), provenance(**about))
     shown = ("label", "method", "seed", "shift", "return_mean", "return_std", "score")
     Console().print(table[[n for n in shown if n in table]].round(1).to_string(index=False))
+
+
+@app.command()
+def select(
+    folder: Annotated[Path, typer.Argument(help="a folder of DROCO runs")],
+    held_out: Annotated[int, typer.Option(help="target rows kept from training")] = 5000,
+    iterations: Annotated[int, typer.Option(help="backups of fitted Q evaluation")] = 200,
+    episodes: Annotated[
+        int, typer.Option(help="examine the choices in the simulator; 0: no simulator")
+    ] = 0,
+    results: Annotated[Path | None, typer.Option(help="write table and provenance here")] = None,
+) -> None:
+    """Which of a folder's policies to deploy, by rules that read target data only."""
+    from rich.console import Console
+
+    from droco_lite.evaluation import selection
+    from droco_lite.provenance import provenance, write_json_atomic, write_text_atomic
+    from droco_lite.training import CheckpointError
+    from droco_lite.training.experiment import Experiment
+    from droco_lite.training.export import restore
+
+    console, started = Console(), time.perf_counter()
+    with plain_errors(CheckpointError):
+        agent, facts = restore(folder)
+        experiment = Experiment.read(folder / "experiment.yaml")
+        data = experiment.data()
+        kept = selection.held_out_rows(experiment, held_out)
+        fqe = selection.FQESettings(iterations=iterations)
+        table = selection.evidence(agent, data.target, kept, data.source, fqe=fqe)
+        if episodes:
+            exam = selection.examine(agent, data.task.robot, episodes=episodes)
+            table = table.join(exam)
+        if results is not None:
+            write_text_atomic(results.with_suffix(".csv"), table.to_csv(index=False))
+            about = {"step": facts["step"], "held_out": held_out, "fqe": vars(fqe)}
+            about |= {"task": str(data.task), "target_rows": len(data.target)}
+            about["wall_time_seconds"] = round(time.perf_counter() - started, 1)
+            write_json_atomic(results.with_suffix(".json"), provenance(**about))
+    shown = ("label", "seed", *selection.RULES, "return_mean")
+    console.print(table[[n for n in shown if n in table]].round(3).to_string(index=False))
+    names = table.label + ", seed " + table.seed.astype(str)
+    for rule, prefer in selection.RULES.items():
+        console.print(f"{rule:14} prefers {names[prefer(table).idxmax()]}")
+    if episodes and len(table) > 2:
+        console.print(selection.judge(table, by=["label", "seed"]).round(2).to_string(index=False))
 
 
 @app.command()
