@@ -292,10 +292,6 @@ def _bar(share: float, width: int) -> str:
     return ("█" * (eighths // 8) + partial).ljust(width)[:width] if eighths else " " * width
 
 
-if __name__ == "__main__":
-    app()
-
-
 Values = list[float] | None
 
 
@@ -502,3 +498,135 @@ def export(
     with plain_errors(CheckpointError):
         path, card = export_policy(folder, run, to)
     typer.echo(f"{path}\n{card}")
+
+
+def _work(study, root: Path, to: Path, workers: int, ray: bool) -> None:
+    """Do a study's jobs, then write the tables of what is finished."""
+    from droco_lite.evaluation import matrix
+
+    if ray:
+        matrix.work_on_ray(study, root, workers)
+    else:
+        matrix.work_beside(study, root, workers)
+    for path in matrix.collect(study, root, to):
+        typer.echo(path)
+
+
+def _matrix_root(study_file: Path) -> Path:
+    from droco_lite.training.online import cache_folder
+
+    return cache_folder() / "matrix" / study_file.stem
+
+
+Root = Annotated[
+    Path | None, typer.Option(help="folder of the jobs; by default matrix/STUDY in the cache")
+]
+Workers = Annotated[int, typer.Option(help="processes side by side; one for each core or GPU")]
+
+
+@app.command()
+def compare(
+    task: Annotated[str, typer.Argument(help="such as hopper-medium")],
+    methods: Annotated[
+        str, typer.Option(help="all, or labels with ; between, such as 'IQL*;DROCO;cloning, both'")
+    ] = "all",
+    seeds: Annotated[int, typer.Option(help="number of seeds")] = 5,
+    steps: Annotated[int, typer.Option(help="gradient steps of each run")] = 200_000,
+    source_size: Annotated[int | None, typer.Option(help="source transitions")] = None,
+    target_size: Annotated[int | None, typer.Option(help="target transitions")] = None,
+    episodes: Annotated[int, typer.Option(help="of each policy under each shift")] = 10,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    workers: Workers = 1,
+    out: Annotated[Path | None, typer.Option(help="folder; found there, it goes on")] = None,
+) -> None:
+    """Train methods and controls on one task, try them under shifts, write one tidy table.
+
+    Ctrl-C keeps what is done; the same command goes on.
+    """
+    from rich.console import Console
+
+    from droco_lite.evaluation import matrix
+    from droco_lite.training import CheckpointError, LoopSettings, TrainingError
+
+    sizes = {"source_size": source_size, "target_size": target_size}
+    with plain_errors(CheckpointError, TrainingError):
+        every = max(1, steps // 20)
+        study = matrix.Study(
+            tasks=[task],
+            steps=steps // every * every,
+            seeds=tuple(range(seeds)),
+            arms=tuple(matrix.ARMS) if methods == "all" else _labels(methods),
+            data={name: value for name, value in sizes.items() if value is not None},
+            evaluation=matrix.Evaluation(every=every, episodes=episodes),
+            loop=LoopSettings(device=device),
+        )
+        out = out or Path("runs") / f"compare-{matrix.file_name(task)}-{steps}"
+        matrix.same_study(study, out)
+        _work(study, out, out, workers, ray=False)
+        table = matrix.read_table(out, task)
+    clean = table[(table["family"] == "nominal") & (table["attack"] == "none")]
+    shown = clean.groupby("label", sort=False)[["return_mean", "score"]]
+    Console().print(shown.agg(["mean", "std"]).round(1).to_string())
+
+
+def _labels(methods: str) -> tuple[str, ...]:
+    """Labels of arms; a method's own name stands for the arm of that method alone."""
+    from droco_lite.evaluation.matrix import ARMS, CONTROLS
+
+    named = {arm["method"]: label for label, arm in ARMS.items() if label not in CONTROLS}
+    return tuple(named.get(m.strip(), m.strip()) for m in methods.split(";") if m.strip())
+
+
+matrix_app = typer.Typer(help="Many tasks x methods x seeds from one file.", no_args_is_help=True)
+app.add_typer(matrix_app, name="matrix")
+StudyFile = Annotated[Path, typer.Argument(help="such as results/matrix/study.yaml")]
+Tables = Annotated[
+    Path | None, typer.Option(help="where the tables go; by default beside the study")
+]
+
+
+@matrix_app.command("run")
+def matrix_run(
+    study: StudyFile,
+    root: Root = None,
+    to: Tables = None,
+    workers: Workers = 1,
+    ray: Annotated[bool, typer.Option(help="hand the jobs to a Ray cluster")] = False,
+) -> None:
+    """Train and evaluate what is left to do, in order of priority; stop and go on at any time."""
+    from droco_lite.evaluation import matrix
+    from droco_lite.training import CheckpointError, TrainingError
+
+    with plain_errors(CheckpointError, TrainingError):
+        root = root or _matrix_root(study)
+        _work(matrix.Study.read(study), root, to or study.parent, workers, ray)
+
+
+@matrix_app.command("status")
+def matrix_status(study: StudyFile, root: Root = None) -> None:
+    """How far the jobs are, and how long the rest will take one process."""
+    from rich.console import Console
+
+    from droco_lite.evaluation import matrix
+
+    with plain_errors():
+        table = matrix.progress(matrix.Study.read(study), root or _matrix_root(study))
+    Console().print(table.round(0).to_string(index=False, na_rep="?"))
+    left = table["seconds_left"]
+    unknown = f", and {int(left.isna().sum())} jobs of unknown length" if left.isna().any() else ""
+    typer.echo(f"{left.sum() / 60:.0f} minutes of one process are left{unknown}")
+
+
+@matrix_app.command("collect")
+def matrix_collect(study: StudyFile, root: Root = None, to: Tables = None) -> None:
+    """Write the tables of all jobs that are finished."""
+    from droco_lite.evaluation import matrix
+
+    with plain_errors():
+        root = root or _matrix_root(study)
+        for path in matrix.collect(matrix.Study.read(study), root, to or study.parent):
+            typer.echo(path)
+
+
+if __name__ == "__main__":
+    app()

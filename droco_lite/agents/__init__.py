@@ -10,9 +10,11 @@ from droco_lite.agents.iql import IQL, IQLSettings
 from droco_lite.agents.micro import MICRO, MICROSettings
 from droco_lite.agents.otdf import OTDF, OTDFSettings
 from droco_lite.agents.sac import SAC, SACSettings
+from droco_lite.agents.shuffled import ShuffledDROCO, ShuffledDROCOSettings
 
 METHODS = {
-    agent.Settings.method: agent for agent in (IQL, CQL, BOSA, DARA, IGDF, OTDF, MICRO, DROCO)
+    agent.Settings.method: agent
+    for agent in (IQL, CQL, BOSA, DARA, IGDF, OTDF, MICRO, DROCO, ShuffledDROCO)
 }
 """Method name -> class; its settings are ``METHODS[name].Settings``."""
 
@@ -38,5 +40,7 @@ __all__ = [
     "MICROSettings",
     "OTDFSettings",
     "SACSettings",
+    "ShuffledDROCO",
+    "ShuffledDROCOSettings",
     "fit_ensemble",
 ]

@@ -56,6 +56,7 @@ class BOSASettings(Settings):
 
     method: ClassVar[str] = "bosa"
 
+    label: str = per_run("", help="the run's name in tables and figures")
     seed: int = per_run(0, low=0, help="initial weights, batches and noise")
     halves: str = per_run(
         "union",

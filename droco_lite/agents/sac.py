@@ -47,6 +47,7 @@ class SACSettings(Settings):
 
     method: ClassVar[str] = "sac"
 
+    label: str = per_run("", help="the run's name in tables and figures")
     seed: int = per_run(0, low=0, help="initial weights, batches and noise")
     halves: str = per_run(
         "union",

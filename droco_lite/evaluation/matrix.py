@@ -1,0 +1,493 @@
+"""The matrix runner: methods and controls x tasks x seeds, trained, tried under shifts, collected.
+
+.. code-block:: yaml
+
+    # results/matrix/study.yaml
+    tasks: [halfcheetah-medium, walker2d-medium]
+    steps: 200000
+    seeds: [0, 1, 2]
+    data: {source_size: 200000, target_size: 10000, seed: 0}
+    arms: all                     # or labels of droco_lite.evaluation.matrix.ARMS
+    settings: {DROCO: {beta: 0.5}}
+
+A *job* is one arm of one task, all its seeds stacked in one loop (on a GPU: all arms that can share
+a loop).  Jobs run in the order of tasks and :data:`ARMS`; each keeps its own folder, which holds
+the training's checkpoint and a table for each evaluated step.  Every worker takes the first job
+that nobody holds, so two processes halve the time, a killed one loses the work since its last
+checkpoint, and nothing is done twice: a lock is the operating system's and dies with its process.
+
+Policies are tried under shifts at the last three evaluation steps and averaged: no checkpoint is
+picked.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import multiprocessing
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+import yaml
+from filelock import FileLock, Timeout
+
+from droco_lite.agents import METHODS
+from droco_lite.agents.settings import Settings, per_run_values
+from droco_lite.data import Task, make_task
+from droco_lite.evaluation.suite import FAMILIES, evaluate, grid
+from droco_lite.provenance import provenance, write_json_atomic, write_text_atomic
+from droco_lite.training.loop import LoopSettings, choose_device, train
+
+#: Label -> method and settings: the seven methods of the paper's table, then what a reader must see
+#: beside them.  "DROCO, shuffled" charges the penalties to the wrong rows.
+ARMS: dict[str, dict[str, Any]] = {
+    "IQL*": {"method": "iql"},
+    "DROCO": {"method": "droco", "beta": 1.0, "delta": 30.0},
+    "cloning, both": {"method": "iql", "temperature": 0.0},
+    "cloning, target": {"method": "iql", "temperature": 0.0, "halves": "target"},
+    "IQL, target": {"method": "iql", "halves": "target"},
+    "DARA": {"method": "dara"},
+    "IGDF": {"method": "igdf"},
+    "BOSA": {"method": "bosa"},
+    "DROCO, shuffled": {"method": "droco-shuffled", "beta": 1.0, "delta": 30.0},
+    "OTDF": {"method": "otdf"},
+    "CQL*": {"method": "cql"},
+    "MICRO": {"method": "micro"},
+}
+CONTROLS = ("cloning, both", "cloning, target", "IQL, target", "DROCO, shuffled")
+#: The order of tables and legends: the paper's, then MICRO, then the controls.
+ORDER = ("IQL*", "CQL*", "BOSA", "DARA", "IGDF", "OTDF", "DROCO", "MICRO", *CONTROLS)
+#: "DROCO, shuffled" matches the mean penalty of this arm, which therefore comes first.
+PARTNER = {"DROCO, shuffled": "DROCO"}
+
+CHECKPOINTS = 3
+KEYS = ("tasks", "steps", "seeds", "data", "arms", "settings", "evaluation", "loop")
+COLUMNS = (
+    "task", "label", "method", "seed", "steps", "shift", "family", "variant", "strength", "attack",
+    "scale", "return_mean", "return_std", "score", "episodes", "checkpoints",
+)  # fmt: skip
+CURVE_COLUMNS = ("task", "label", "method", "seed", "step", "return_mean", "return_std", "score")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How the trained policies are tried.
+
+    ``every`` is the spacing of evaluations in steps; ``attacks`` are tried on the nominal robot, on
+    the last policy, which has its critics at hand.
+    """
+
+    every: int = 10_000
+    episodes: int = 10
+    families: Sequence[str] = FAMILIES
+    strengths: Sequence[float] = (1 / 3, 2 / 3, 1.0)
+    attacks: Sequence[str] = ()
+    seed: int = 20_000
+
+
+@dataclass(frozen=True)
+class Study:
+    """Tasks, arms and seeds; see the module's text for the file."""
+
+    tasks: Sequence[str]
+    steps: int
+    seeds: Sequence[int] = (0, 1, 2)
+    arms: Sequence[str] = tuple(ARMS)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    loop: LoopSettings = field(default_factory=LoopSettings)
+
+    def __post_init__(self) -> None:
+        for task in self.tasks:
+            Task.parse(task)
+        for label in (*self.arms, *self.settings):
+            if label not in ARMS:
+                raise ValueError(f"arms: {label!r} is none of {', '.join(ARMS)}")
+        for label in self.arms:
+            if PARTNER.get(label, label) not in self.arms:
+                raise ValueError(f"arms: {label!r} is a control of {PARTNER[label]!r}: add that")
+        if len(set(self.seeds)) != len(self.seeds) or not self.seeds:
+            raise ValueError("seeds: give at least one, none of them twice")
+        if self.steps % self.evaluation.every or self.steps < CHECKPOINTS * self.evaluation.every:
+            raise ValueError(
+                f"steps: {self.steps} must be a multiple of evaluation.every "
+                f"({self.evaluation.every}) and hold {CHECKPOINTS} of them"
+            )
+        for label in self.arms:
+            self.runs(label)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Study:
+        """Read a YAML file.
+
+        Raises
+        ------
+        ValueError : an unreadable file, an unknown or missing key, or a value out of range; the
+            message names the file and the key.
+        """
+        try:
+            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise ValueError(f"{path}: cannot be read: {error}") from error
+        if not isinstance(content, dict):
+            raise ValueError(f"{path}: holds no keys; expected {', '.join(KEYS)}")
+        for key in content:
+            if key not in KEYS:
+                raise ValueError(f"{path}: unknown key {key!r}; expected {', '.join(KEYS)}")
+        for key in ("tasks", "steps"):
+            if key not in content:
+                raise ValueError(f"{path}: the key {key!r} is missing")
+        if content.get("arms") in (None, "all"):
+            content["arms"] = tuple(ARMS)
+        try:
+            content["evaluation"] = Evaluation(**(content.get("evaluation") or {}))
+            content["loop"] = LoopSettings.from_dict(content.get("loop") or {}, where="loop")
+            return cls(**content)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def write(self, path: str | Path) -> None:
+        """Write a file that :meth:`read` turns into the same study."""
+        content = json.loads(json.dumps(asdict(self)))  # tuples become lists
+        write_text_atomic(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+
+    def runs(self, label: str) -> list[Settings]:
+        """One settings object for each seed of an arm."""
+        given = {**ARMS[label], **self.settings.get(label, {}), "steps": self.steps}
+        kind = METHODS[given["method"]].Settings
+        once = kind.from_dict({"label": label, **given}, where=f"settings of {label}")
+        return [replace(once, seed=seed) for seed in self.seeds]
+
+    def jobs(self, stacked: bool = False) -> list[Job]:
+        """All jobs in the order in which they should run.
+
+        ``stacked`` puts arms of one method with equal shared settings into one loop: better on a
+        GPU, no gain on a CPU.
+        """
+
+        def loop_of(label: str):
+            run, own = self.runs(label)[0], per_run_values(self.runs(label)[0])
+            return label if not stacked else str({**run.to_dict(), **dict.fromkeys(own)})
+
+        jobs = []
+        for task in self.tasks:
+            groups: dict[str, list[str]] = {}
+            for label in sorted(self.arms, key=list(ARMS).index):
+                groups.setdefault(loop_of(label), []).append(label)
+            jobs += [Job(self, str(task), tuple(labels)) for labels in groups.values()]
+        return jobs
+
+
+def file_name(text: str) -> str:
+    """A task or an arm as part of a file name."""
+    plain = text.replace("@", "--").replace("*", "").replace(", ", "-").replace(" + ", "+")
+    return plain.replace(" ", "-").lower()
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some arms of one task, with every seed, in one loop."""
+
+    study: Study
+    task: str
+    labels: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the job's folder."""
+        return f"{file_name(self.task)}/{'+'.join(file_name(label) for label in self.labels)}"
+
+    @property
+    def stops(self) -> list[int]:
+        """The steps whose policies are tried under shifts."""
+        every, last = self.study.evaluation.every, self.study.steps
+        return list(range(last - (CHECKPOINTS - 1) * every, last + 1, every))
+
+    def tables(self, root: Path) -> list[Path]:
+        """Files that a finished job has left, in the order in which they are made."""
+        folder = Path(root) / self.name
+        made = [folder / f"shifts-{stop}.csv" for stop in self.stops]
+        return made + ([folder / "attacks.csv"] if self.study.evaluation.attacks else [])
+
+    def done(self, root: Path) -> bool:
+        """Whether nothing is left to do."""
+        return all(path.exists() for path in self.tables(root))
+
+    def step(self, root: Path) -> int:
+        """The last step that is known to be on disk."""
+        seen = [0]
+        curve = Path(root) / self.name / "curve.csv"
+        if curve.exists():
+            seen += pd.read_csv(curve, usecols=["step"])["step"].tolist()
+        return max(seen)
+
+    def seconds(self, root: Path) -> float:
+        """Wall time spent on the job so far."""
+        path = Path(root) / self.name / "seconds.json"
+        return sum(json.loads(path.read_text()).values()) if path.exists() else 0.0
+
+    def ready(self, root: Path) -> bool:
+        """Whether the arms that this job's settings are read from are trained."""
+        return all(
+            _curve_of(root, self.task, PARTNER[label], seed)["step"].max() == self.study.steps
+            for label in self.labels
+            if label in PARTNER
+            for seed in self.study.seeds
+        )
+
+    def runs(self, root: Path) -> list[Settings]:
+        """The runs of the loop: arms x seeds, a control's matched to its partner's."""
+        runs = list(itertools.chain.from_iterable(map(self.study.runs, self.labels)))
+        return [
+            replace(run, penalty_mean=mean_penalty(root, self.task, run))
+            if run.label in PARTNER
+            else run
+            for run in runs
+        ]
+
+    def run(self, root: Path, say: Callable[[str], None] = print) -> None:
+        """Train and evaluate whatever is left to do; everything kept is written whole."""
+        folder, evaluation = Path(root) / self.name, self.study.evaluation
+        data = make_task(self.task, progress=False, **self.study.data)
+        robot = data.task.robot
+        loop = replace(
+            self.study.loop, evaluate_every=evaluation.every, save_every=evaluation.every
+        )
+        shifts = grid(robot, evaluation.families, evaluation.strengths)
+        runs, agent = self.runs(root), None
+        for path, stop in itertools.zip_longest(self.tables(root), self.stops):
+            if path.exists():
+                continue
+            start = time.perf_counter()
+            if agent is None or stop is not None:
+                trained = train(
+                    runs, data.source, data.target, robot=robot, loop=loop, out=folder,
+                    stop_after=stop,
+                )  # fmt: skip
+                agent = trained.agent
+            options = {"episodes": evaluation.episodes, "seed": evaluation.seed}
+            if stop is not None:
+                table = evaluate(agent, robot, shifts, **options)
+            else:
+                table = evaluate(agent, robot, ["nominal"], attacks=evaluation.attacks, **options)
+            write_text_atomic(path, table.to_csv(index=False))
+            seconds = folder / "seconds.json"
+            spent = json.loads(seconds.read_text()) if seconds.exists() else {}
+            spent[path.stem] = round(time.perf_counter() - start, 1)
+            write_json_atomic(seconds, spent)
+            say(f"{self.name}: {path.stem} in {spent[path.stem]:.0f} s")
+
+
+def _curve_of(root: Path, task: str, label: str, seed: int) -> pd.DataFrame:
+    """The training curve of one run so far, whichever job it is in."""
+    for path in sorted((Path(root) / file_name(task)).glob("*/curve.csv")):
+        lines = pd.read_csv(path)
+        lines = lines[(lines["label"] == label) & (lines["seed"] == seed)]
+        if len(lines):
+            return lines
+    return pd.DataFrame({"step": [0], "penalty_mean": [float("nan")]})
+
+
+def mean_penalty(root: Path, task: str, run: Settings) -> float:
+    """Mean penalty, over its training, of the DROCO run that ``run`` is the control of."""
+    return float(_curve_of(root, task, PARTNER[run.label], run.seed)["penalty_mean"].mean())
+
+
+# ------------------------------------------------------------------------------------- workers
+
+
+@contextmanager
+def claimed(path: Path):
+    """Hold the job of this folder, or yield False if another process does."""
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def work(
+    study: Study, root: str | Path, *, stacked: bool | None = None, say: Callable = print
+) -> int:
+    """Do jobs until none is left that this process could take; returns how many it did.
+
+    Start it as often as there are processors to give.
+    """
+    root = Path(root)
+    if stacked is None:
+        stacked = choose_device(study.loop.device).type == "cuda"
+    did, jobs = 0, study.jobs(stacked)
+    while True:
+        for job in jobs:
+            if job.done(root) or not job.ready(root):
+                continue
+            with claimed(root / job.name) as mine:
+                if mine and not job.done(root):
+                    job.run(root, say)
+                    did += 1
+                    break  # and look again from the top of the list
+        else:
+            return did
+
+
+def work_beside(study: Study, root: str | Path, workers: int) -> None:
+    """:func:`work` in ``workers`` processes."""
+    if workers == 1:
+        work(study, root)
+        return
+    spawn = multiprocessing.get_context("spawn")  # torch's threads do not survive a fork
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=one_thread) as pool:
+        for job in [pool.submit(work, study, root) for _ in range(workers)]:
+            job.result()
+
+
+def one_thread() -> None:
+    """Several processes that each take every core only wait for one another."""
+    torch.set_num_threads(1)
+
+
+def same_study(study: Study, folder: str | Path) -> None:
+    """Write the study into its folder, or refuse a folder that holds another.
+
+    Raises
+    ------
+    ValueError : the folder's ``study.yaml`` differs; the message names the first key that does.
+    """
+    path = Path(folder) / "study.yaml"
+    if path.exists():
+        kept, asked = (json.loads(json.dumps(asdict(s))) for s in (Study.read(path), study))
+        for key in KEYS:
+            if kept[key] != asked[key]:
+                raise ValueError(
+                    f"{path}: {key} is {kept[key]}, asked for {asked[key]}; choose another --out"
+                )
+    else:
+        study.write(path)
+
+
+def read_table(folder: str | Path, task: str) -> pd.DataFrame:
+    """The tidy table of a task, as :func:`collect` wrote it.
+
+    Raises
+    ------
+    FileNotFoundError : nothing of the task has been collected.
+    """
+    path = Path(folder) / f"{file_name(task)}.csv"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: run `droco-lite matrix run` or `compare`")
+    return pd.read_csv(path, keep_default_na=False)
+
+
+def work_on_ray(study: Study, root: str | Path, workers: int, **resources: Any) -> int:
+    """The same on a Ray cluster: ``workers`` tasks that share ``root`` (a common file system).
+
+    ``resources`` go to Ray for each, such as ``num_gpus=1``.  Needs the extra ``cluster``.
+    """
+    try:
+        import ray
+    except ImportError as error:
+        raise ImportError("Ray is missing: pip install 'droco-lite[cluster]'") from error
+    if not ray.is_initialized():
+        ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
+    remote = ray.remote(**{"num_cpus": 1, **resources})(work)
+    return sum(ray.get([remote.remote(study, str(root), say=_quiet) for _ in range(workers)]))
+
+
+def _quiet(line: str) -> None:
+    """A worker elsewhere keeps its progress in its folder, where :func:`progress` finds it."""
+
+
+def progress(study: Study, root: str | Path, stacked: bool = False) -> pd.DataFrame:
+    """One line per job: its state, steps done, seconds spent and an estimate of those left.
+
+    The estimate takes a job's own rate, else that of the same arm on another task; unknown is NaN.
+    """
+    root, lines = Path(root), []
+    for job in study.jobs(stacked):
+        done, step, spent = job.done(root), job.step(root), job.seconds(root)
+        lines.append(
+            {
+                "task": job.task, "arms": ", ".join(job.labels), "seeds": len(study.seeds),
+                "step": step, "steps": study.steps, "seconds": spent,
+                "state": "done" if done else "begun" if step else "waiting",
+            }
+        )  # fmt: skip
+    table = pd.DataFrame(lines)
+    whole = table[table["state"] == "done"].groupby("arms")["seconds"].mean()
+    usual = table["arms"].map(whole)
+    left = (usual * (1 - table["step"] / table["steps"])).where(table["state"] != "done", 0.0)
+    return table.assign(seconds_left=left)
+
+
+# ------------------------------------------------------------------------------------- collecting
+
+
+def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> list[Path]:
+    """Write ``TASK.csv``, ``TASK-curves.csv`` and ``TASK.json`` of all finished jobs."""
+    root, to, written = Path(root), Path(to), []
+    for task in map(str, study.tasks):
+        found = {}
+        for stacked in (False, True):
+            jobs = [j for j in study.jobs(stacked) if j.task == task and j.done(root)]
+            found |= {job.name: job for job in jobs}
+        if not found:
+            continue
+        jobs = list(found.values())
+        table = pd.concat([_results(job, root) for job in jobs], ignore_index=True)
+        curves = pd.concat([_curves(job, root) for job in jobs], ignore_index=True)
+        arms = {label: study.runs(label)[0].to_dict() for job in jobs for label in job.labels}
+        for settings in arms.values():
+            settings.pop("seed")
+        about = {
+            "task": task, "source_shift": Task.parse(task).source_shift, "steps": study.steps,
+            "seeds": list(study.seeds), "data": dict(study.data), "arms": arms,
+            "seconds": {"+".join(job.labels): job.seconds(root) for job in jobs},
+            "wall_time_seconds": sum(job.seconds(root) for job in jobs), **facts,
+        }  # fmt: skip
+        name = file_name(task)
+        for suffix, lines in (("", table), ("-curves", curves)):
+            text = _in_order(lines).to_csv(index=False, float_format="%.6g")
+            written.append(write_text_atomic(to / f"{name}{suffix}.csv", text))
+        about = json.loads(json.dumps(about), parse_constant=str)  # JSON has no infinity
+        written.append(write_json_atomic(to / f"{name}.json", provenance(**about)))
+    return written
+
+
+def _results(job: Job, root: Path) -> pd.DataFrame:
+    keys = ["label", "method", "seed", "shift", "family", "variant", "strength", "attack", "scale"]
+    tables = [pd.read_csv(path, keep_default_na=False) for path in job.tables(root)]
+    for table in tables:  # as written before attacks joined the suite
+        table["attack"] = table.get("attack", pd.Series("none", table.index))
+        table["scale"] = table.get("scale", pd.Series(0.0, table.index)).astype(float)
+    numbers = ["return_mean", "return_std", "score", "episodes"]
+    lines = pd.concat(tables[:CHECKPOINTS])[keys + numbers]
+    lines = lines.groupby(keys, sort=False, dropna=False)[numbers].mean().reset_index()
+    lines["checkpoints"] = CHECKPOINTS
+    if len(tables) > CHECKPOINTS:
+        attacked = tables[-1][tables[-1]["attack"] != "none"]
+        lines = pd.concat([lines, attacked[keys + numbers].assign(checkpoints=1)])
+    return lines.assign(task=job.task, steps=job.study.steps)[list(COLUMNS)]
+
+
+def _curves(job: Job, root: Path) -> pd.DataFrame:
+    curve = pd.read_csv(Path(root) / job.name / "curve.csv")
+    return curve.assign(task=job.task)[list(CURVE_COLUMNS)]
+
+
+def _in_order(lines: pd.DataFrame) -> pd.DataFrame:
+    rank = lines["label"].map({label: k for k, label in enumerate(ORDER)})
+    return lines.iloc[rank.argsort(kind="stable")]

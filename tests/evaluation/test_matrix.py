@@ -1,0 +1,185 @@
+"""The matrix runner: nothing lost, nothing done twice, nothing mixed up."""
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from droco_lite.cli import app
+from droco_lite.evaluation import matrix
+from droco_lite.evaluation.matrix import ARMS, Evaluation, Study, file_name
+
+SMALL = {"hidden": 16, "batch_size": 16}
+ENSEMBLE = {**SMALL, "ensemble_epochs": 2, "members": 2}
+STUDY = Study(
+    tasks=["hopper-medium"],  # an untrained hopper falls soon
+    steps=30,
+    seeds=(0, 1),
+    arms=("IQL*", "cloning, target", "DROCO, shuffled", "DROCO"),
+    data={"source_size": 600, "target_size": 300, "cache": False},
+    settings={
+        "IQL*": SMALL, "cloning, target": SMALL, "DROCO": ENSEMBLE, "DROCO, shuffled": ENSEMBLE,
+    },
+    evaluation=Evaluation(every=10, episodes=2, families=("kinematic",), strengths=(1.0,)),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A study run to its end in one go: its folder and its table."""
+    root = tmp_path_factory.mktemp("matrix")
+    assert matrix.work(STUDY, root, say=lambda line: None) == 4
+    matrix.collect(STUDY, root, root / "tables")
+    return root, matrix.read_table(root / "tables", "hopper-medium")
+
+
+def test_one_line_for_each_arm_seed_and_shift(whole):
+    table = whole[1]
+    keys = ["label", "seed", "shift", "attack", "scale"]
+    assert not table.duplicated(keys).any()
+    assert len(table) == 4 * 2 * 3
+    assert list(table.columns) == list(matrix.COLUMNS)
+    assert list(dict.fromkeys(table["label"])) == [x for x in matrix.ORDER if x in STUDY.arms]
+    assert (table["checkpoints"] == 3).all()
+
+
+def test_returns_are_means_of_the_last_three_checkpoints(whole):
+    root, table = whole
+    parts = [
+        pd.read_csv(root / "hopper-medium" / "iql" / f"shifts-{step}.csv") for step in (10, 20, 30)
+    ]
+    mean = sum(part["return_mean"] for part in parts) / 3
+    ours = table[table["label"] == "IQL*"]["return_mean"]
+    assert ours.tolist() == pytest.approx(mean.tolist(), rel=1e-5)
+
+
+def test_a_finished_study_has_nothing_left_to_do(whole):
+    root = whole[0]
+    assert matrix.work(STUDY, root, say=pytest.fail) == 0
+    state = matrix.progress(STUDY, root)
+    assert (state["state"] == "done").all()
+    assert (state["seconds_left"] == 0).all()
+
+
+def test_stacked_jobs_give_the_same_table(whole, tmp_path):
+    assert [len(job.labels) for job in STUDY.jobs(stacked=True)] == [2, 1, 1]
+    matrix.work(STUDY, tmp_path, stacked=True, say=lambda line: None)
+    matrix.collect(STUDY, tmp_path, tmp_path)
+    stacked = matrix.read_table(tmp_path, "hopper-medium")
+    pd.testing.assert_frame_equal(stacked, whole[1], rtol=1e-3)
+
+
+def test_the_control_has_its_partners_mean_penalty(whole):
+    root = whole[0]
+    job = next(job for job in STUDY.jobs() if job.labels == ("DROCO, shuffled",))
+    curve = pd.read_csv(root / "hopper-medium" / "droco" / "curve.csv")
+    for run in job.runs(root):
+        mine = curve[curve["seed"] == run.seed]["penalty_mean"].mean()
+        assert run.penalty_mean == pytest.approx(mine) != 0
+
+
+def test_a_control_waits_for_its_partner(tmp_path):
+    job = next(job for job in STUDY.jobs() if job.labels == ("DROCO, shuffled",))
+    assert not job.ready(tmp_path)
+
+
+def test_killed_and_resumed_no_row_is_lost_or_doubled(whole, tmp_path):
+    STUDY.write(tmp_path / "study.yaml")
+    command = [
+        sys.executable, "-m", "droco_lite.cli", "matrix", "run", str(tmp_path / "study.yaml"),
+        "--root", str(tmp_path),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    begun = tmp_path / "hopper-medium" / "droco" / "shifts-10.csv"
+    while not begun.exists():
+        assert process.poll() is None, "finished before it could be killed"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = {path: path.read_bytes() for path in tmp_path.glob("hopper-medium/*/shifts-*.csv")}
+    matrix.work(STUDY, tmp_path, say=lambda line: None)
+    assert all(path.read_bytes() == content for path, content in before.items())
+    matrix.collect(STUDY, tmp_path, tmp_path)
+    table = matrix.read_table(tmp_path, "hopper-medium")
+    pd.testing.assert_frame_equal(table, whole[1])
+
+
+def test_a_job_that_somebody_holds_is_left_alone(tmp_path):
+    jobs = STUDY.jobs()
+    with matrix.claimed(tmp_path / jobs[0].name) as mine:
+        assert mine
+        with matrix.claimed(tmp_path / jobs[0].name) as second:
+            assert not second
+        only = replace(STUDY, arms=("IQL*",))
+        assert matrix.work(only, tmp_path, say=pytest.fail) == 0
+
+
+def test_the_study_survives_its_file(tmp_path):
+    STUDY.write(tmp_path / "study.yaml")
+    again = Study.read(tmp_path / "study.yaml")
+    assert [run for label in again.arms for run in again.runs(label)] == [
+        run for label in STUDY.arms for run in STUDY.runs(label)
+    ]
+    matrix.same_study(STUDY, tmp_path)
+    with pytest.raises(ValueError, match="steps is 30, asked for 60"):
+        matrix.same_study(replace(STUDY, steps=60), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("steps: 30", "'tasks' is missing"),
+        ("tasks: [hopper-medium]\nsteps: 300000\nseed: 1", "unknown key 'seed'"),
+        ("tasks: [hopper-medium]\nsteps: 300000\narms: [SAC]", "'SAC' is none of"),
+        ("tasks: [hopper]\nsteps: 300000", "'hopper' is not ROBOT-QUALITY"),
+        ("tasks: [hopper-medium]\nsteps: 300000\nseeds: [1, 1]", "none of them twice"),
+        ("tasks: [hopper-medium]\nsteps: 25000", "multiple of evaluation.every"),
+        ('tasks: [hopper-medium]\nsteps: 300000\narms: ["DROCO, shuffled"]', "add that"),
+        (
+            "tasks: [hopper-medium]\nsteps: 300000\nsettings: {DROCO: {betta: 1}}",
+            "unknown key 'betta'",
+        ),
+        ("- a list", "holds no keys"),
+    ],
+)
+def test_a_bad_file_is_refused_with_the_reason(tmp_path, text, message):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        Study.read(path)
+    assert "study.yaml" in str(error.value)
+
+
+def test_a_missing_table_says_what_makes_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="matrix run"):
+        matrix.read_table(tmp_path, "hopper-medium")
+
+
+def test_every_task_and_arm_has_a_file_name_of_its_own():
+    names = [file_name(label) for label in ARMS]
+    assert len(set(names)) == len(names)
+    assert file_name("hopper-medium@gravity-up-0.5") == "hopper-medium--gravity-up-0.5"
+
+
+def test_compare_trains_resumes_and_prints_one_table(tmp_path):
+    command = (
+        f"compare hopper-medium --methods IQL*;cloning,\\ target --seeds 1 --steps 60 "
+        f"--source-size 600 --target-size 300 --episodes 1 --out {tmp_path}"
+    ).replace("\\ ", "\0")
+    words = [word.replace("\0", " ") for word in command.split(" ")]
+    first = CliRunner().invoke(app, words)
+    assert first.exit_code == 0, first.output
+    assert "cloning, target" in first.output
+    table = (tmp_path / "hopper-medium.csv").read_bytes()
+    second = CliRunner().invoke(app, words)
+    assert second.exit_code == 0, second.output
+    assert "shifts" not in second.output  # nothing was done again
+    assert (tmp_path / "hopper-medium.csv").read_bytes() == table
+    other = CliRunner().invoke(app, [*words[:-4], "--episodes", "2", "--out", str(tmp_path)])
+    assert other.exit_code != 0
+    assert "evaluation" in other.output
