@@ -1,0 +1,269 @@
+"""The figures of the results chapters, each drawn from one task's :class:`~.report.Results`.
+
+Returns are absolute and every seed is shown: as a point, or as the edge of a band from the lowest
+to the highest.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from droco_lite.evaluation import statistics
+from droco_lite.evaluation.report import (
+    DROCO,
+    Results,
+    attacked,
+    improvement,
+    means,
+    paper,
+    scorecard,
+)
+from droco_lite.explore import COLORS, STYLE, figure, name_lines
+from droco_lite.robots import NOMINAL
+
+#: Label -> colour's name and dash; a method's colour is its own name.
+LOOKS: Mapping[str, tuple[str, str]] = {
+    "cloning, both": ("cloning", "--"),
+    "cloning, target": ("cloning", ":"),
+    "IQL, target": ("iql", ":"),
+    "DROCO, shuffled": ("droco", "--"),
+}
+BOLD = (DROCO, "IQL*", "cloning, both")  # drawn with bands; with twelve bands nothing is seen
+OWN = "moves what the source's shift moves: no test of robustness"
+
+
+def look(label: str) -> dict[str, Any]:
+    """Colour and dash of an arm."""
+    name, dash = LOOKS.get(label, (label.rstrip("*").lower(), "-"))
+    bold = label in BOLD
+    return {"color": COLORS[name], "ls": dash, "lw": 2.2 if bold else 1.3}
+
+
+def per_seed(lines: pd.DataFrame, column: str, by: Sequence[str] = ()) -> pd.DataFrame:
+    """Means of each seed: rows (label, *by), a column for each seed."""
+    return lines.groupby(["label", *by, "seed"], sort=False)[column].mean().unstack("seed")
+
+
+def curve(ax: Axes, x: Sequence[float], seeds: np.ndarray, label: str) -> None:
+    """Mean over seeds ``[len(x), seeds]`` and, for the bold arms, the range of the seeds."""
+    style = look(label)
+    if label in BOLD:
+        low, high = seeds.min(1), seeds.max(1)
+        ax.fill_between(x, low, high, color=style["color"], alpha=0.15, lw=0)
+    ax.plot(x, seeds.mean(1), label=label, **style)
+
+
+def title_of(results: Results, family: str, variant: str) -> str:
+    """The variant's name, and a warning where it is the source's own."""
+    own = f"\n{OWN}" if results.is_own(family, variant) else ""
+    return f"{results.task.robot}, {family} {variant}{own}"
+
+
+def strengths(results: Results, family: str, variant: str) -> pd.DataFrame:
+    """Returns per seed over strength, strength 0 being the nominal robot: rows (label,
+    strength)."""
+    lines = results.under_shift
+    chosen = (lines["family"] == family) & (lines["variant"] == variant)
+    lines = lines[chosen | (lines["family"] == NOMINAL.family)]
+    return per_seed(lines, "return_mean", ["strength"]).sort_index(level="strength")
+
+
+def at_strength(results: Results, variant: str, strength: float) -> Figure:
+    """Every seed of every arm under one shift, and its mean."""
+    family, name = variant.split(" ", 1)
+    table = strengths(results, family, name)
+    fig, ax = figure(height=0.6 + 0.27 * len(results.labels))
+    for row, label in enumerate(reversed(results.labels)):
+        at = table.loc[label]
+        values = at.loc[at.index[np.abs(at.index - strength).argmin()]]
+        color = look(label)["color"]
+        ax.plot(values, np.full(len(values), row), "o", color=color, alpha=0.5, mew=0)
+        ax.plot([values.mean()], [row], "|", color=color, ms=13, mew=2.5)
+    everything = results.under_shift["return_mean"]
+    ax.set(
+        yticks=range(len(results.labels)), yticklabels=results.labels[::-1], xlabel="return",
+        xlim=_padded(everything.min(), everything.max()), title=title_of(results, family, name),
+    )  # fmt: skip
+    ax.grid(axis="x")
+    return fig
+
+
+def over_strength(results: Results, variant: str) -> Figure:
+    """Absolute return over the strength of one variant."""
+    family, name = variant.split(" ", 1)
+    table = strengths(results, family, name)
+    fig, ax = figure(height=4.0)
+    for label in results.labels:
+        seeds = table.loc[label]
+        curve(ax, seeds.index, seeds.to_numpy(), label)
+    ax.set(xlabel="strength (0: as it comes, 1: hard)", ylabel="return")
+    ax.set_title(title_of(results, family, name))
+    name_lines(ax)
+    return fig
+
+
+def clean_against_shifted(results: Results, family: str) -> Figure:
+    """Return under a family's shifts (all strengths, the source's own left out) over clean return;
+    rays are equal losses in percent."""
+    lines = results.foreign()
+    shifted = means(lines[lines["family"] == family], column="return_mean")
+    clean = means(results.clean, column="return_mean")
+    fig, ax = figure(height=4.0)
+    most = 1.05 * max(clean.max(), shifted.max(), 1.0)
+    for share in (1.0, 0.75, 0.5, 0.25):
+        ax.plot([0, most], [0, share * most], color=COLORS["muted"], lw=0.8, ls=":")
+        said = f"−{1 - share:.0%}" if share < 1 else "no loss"
+        ax.annotate(said, (most, share * most), color=COLORS["muted"], fontsize=8, ha="right")
+    for label in results.labels:
+        ax.plot(
+            [clean[label]], [shifted[label]], "o", color=look(label)["color"], label=label,
+            mfc="none" if label in LOOKS else None,
+        )  # fmt: skip
+    low = min(clean.min(), shifted.min(), 0.0)
+    ax.set(
+        xlabel="clean return", ylabel=f"mean return, {family}", xlim=(low, most), ylim=(low, most)
+    )
+    name_lines(ax, gap=1.1)
+    return fig
+
+
+def over_scale(results: Results, attack: str) -> Figure:
+    """Absolute return over the scale of an attack on observations."""
+    lines, start = results.attacked, attacked(results)
+    fig, ax = figure(height=4.0)
+    table = per_seed(lines[lines["attack"] == attack], "return_mean", ["scale"])
+    zero = per_seed(lines[lines["scale"] == 0], "return_mean")
+    if zero.empty:
+        zero = per_seed(results.clean, "return_mean")
+    for label in start.index:
+        seeds = pd.concat([zero.loc[[label]].set_axis([0.0]), table.loc[label]])
+        seeds = seeds[~seeds.index.duplicated()].sort_index()
+        curve(ax, seeds.index, seeds.to_numpy(), label)
+    ax.set(xlabel="scale, in standard deviations of the target's observations", ylabel="return")
+    ax.set_title(f"{results.task.robot}, {attack} attack on observations")
+    name_lines(ax)
+    return fig
+
+
+def learning(results: Results) -> Figure:
+    """Clean returns while training."""
+    table = per_seed(results.curves, "return_mean", ["step"]).sort_index(level="step")
+    fig, ax = figure(height=4.0)
+    for label in results.labels:
+        seeds = table.loc[label]
+        curve(ax, seeds.index, seeds.to_numpy(), label)
+    ax.set(xlabel="gradient steps", ylabel="return in the target")
+    ax.set_title(f"{results.task.robot}-{results.task.quality}, nominal robot")
+    name_lines(ax)
+    return fig
+
+
+def scores(results: Results) -> Figure:
+    """Clean scores with intervals, ours left, the paper's for the same robot and quality right."""
+    ours, theirs = scorecard(results), paper("scores")
+    cell = f"{results.task.robot}-{results.task.quality}"
+    theirs = theirs[theirs["task"] == cell].set_index("label")["score"]
+    fig, (left, right) = figure(
+        height=0.6 + 0.27 * len(ours), ncols=2, sharey=True, width_ratios=[3, 2]
+    )
+    for row, label in enumerate(reversed(results.labels)):
+        line, color = ours.loc[label], look(label)["color"]
+        left.plot([line["low"], line["high"]], [row, row], color=color, lw=2)
+        left.plot([line["clean"]], [row], "o", color=color)
+        if label in theirs:
+            right.plot([theirs[label]], [row], "D", color=color, mfc="none")
+    left.set(yticks=range(len(ours)), yticklabels=results.labels[::-1], xlabel="score")
+    left.set_title(f"ours, {int(results.table['steps'].min()):,} steps")
+    right.set(xlabel="score")
+    right.set_title("paper, 1M steps" if len(theirs) else "paper: not at hand")
+    for ax in (left, right):
+        ax.grid(axis="x")
+    return fig
+
+
+def profiles(results: Results) -> Figure:
+    """Share of seeds and foreign shifts, clean included, above each score."""
+    found = statistics.matrix(results.foreign(), across=["shift"])
+    everything = np.concatenate([values.ravel() for values in found.values()])
+    at = np.linspace(everything.min(), everything.max(), 41)
+    fig, ax = figure(height=4.0)
+    for label in results.labels:
+        style = look(label)
+        if label in BOLD:
+            low, high = statistics.profile_band(found[label], at)
+            ax.fill_between(at, low, high, color=style["color"], alpha=0.15, lw=0)
+        ax.plot(at, statistics.performance_profile(found[label], at), label=label, **style)
+    ax.set(xlabel="score τ", ylabel="share of runs above τ", ylim=(0, 1.02))
+    ax.set_title(f"{results.task.robot}-{results.task.quality}, clean and foreign shifts")
+    ax.legend(fontsize=8, ncols=2)
+    return fig
+
+
+def chances(results: Results) -> Figure:
+    """P(DROCO > arm) with intervals, clean and over foreign shifts."""
+    table = improvement(results)
+    fig, axes = figure(height=0.6 + 0.27 * len(table), ncols=2, sharey=True)
+    for ax, name, said in zip(
+        axes, ("clean", "shifted"), ("nominal robot", "foreign shifts"), strict=True
+    ):
+        for row, label in enumerate(reversed(table.index)):
+            line, color = table.loc[label], look(label)["color"]
+            ax.plot([line[f"{name} low"], line[f"{name} high"]], [row, row], color=color, lw=2)
+            ax.plot([line[name]], [row], "o", color=color)
+        ax.axvline(0.5, color=COLORS["muted"], lw=1, ls=":")
+        ax.set(xlim=(-0.03, 1.03), xlabel=f"P({DROCO} > arm)")
+        ax.set_title(said)
+    axes[0].set(yticks=range(len(table)), yticklabels=table.index[::-1])
+    return fig
+
+
+def variant_names(results: Results) -> list[str]:
+    """``family variant`` of everything tried."""
+    return [f"{family} {variant}" for family, variant in results.variants()]
+
+
+def families(results: Results) -> list[str]:
+    """Families with a variant that is not the source's own."""
+    return list(dict.fromkeys(f for f, v in results.variants() if not results.is_own(f, v)))
+
+
+def attack_kinds(results: Results) -> list[str]:
+    return list(dict.fromkeys(results.attacked["attack"]))
+
+
+#: Name -> (drawing, what it may be drawn for).
+FIGURES: dict[str, tuple[Callable[..., Figure], Callable[[Results], dict[str, list]]]] = {
+    "learning": (learning, lambda _: {}),
+    "scores": (scores, lambda _: {}),
+    "profiles": (profiles, lambda _: {}),
+    "chances": (chances, lambda _: {}),
+    "over-strength": (over_strength, lambda r: {"variant": variant_names(r)}),
+    "clean-against-shifted": (clean_against_shifted, lambda r: {"family": families(r)}),
+    "over-scale": (over_scale, lambda r: {"attack": attack_kinds(r)}),
+}
+
+
+def draw_all(name: str, results: Sequence[Results]) -> Iterator[tuple[str, Figure]]:
+    """Every picture of a figure, with what tells its file apart; each is closed afterwards."""
+    draw, choices = FIGURES[name]
+    for each in results:
+        axes = choices(each)
+        for point in itertools.product(*axes.values()):
+            words = [str(each.task).replace("@", "--"), *point]
+            with plt.rc_context(dict(STYLE)):
+                fig = draw(each, **dict(zip(axes, point, strict=True)))
+            yield "-" + "-".join(word.replace(" ", "-") for word in words), fig
+            plt.close(fig)
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    gap = 0.04 * (high - low or 1.0)
+    return low - gap, high + gap

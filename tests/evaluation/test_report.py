@@ -1,0 +1,299 @@
+"""The table maker on a small results file whose every number can be worked out by hand.
+
+``small_matrix`` holds four arms of Hopper, three seeds 10 returns apart, score = return / 10. Clean
+returns are 1000, 1150, 1200 (DROCO) and 1500; under a shift every seed keeps a share of its own:
+footjnt .9 .8 .7 for DROCO, torso .5 .4 .3, and less for the others. Attacks start 20 higher.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from droco_lite import cli
+from droco_lite.data import TASKS
+from droco_lite.evaluation import pictures, report
+from droco_lite.evaluation.matrix import ARMS, CONTROLS, ORDER
+
+SMALL = Path(__file__).parent / "small_matrix"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def small():
+    return report.read("hopper-medium", SMALL)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(SMALL, tmp_path / "matrix")
+    return tmp_path / "matrix"
+
+
+def test_methods_come_first_and_controls_are_there(small):
+    assert small.labels == ["IQL*", "IGDF", "DROCO", "cloning, both"]
+    assert report.tasks(SMALL) == ["hopper-medium"]
+
+
+def test_the_source_s_own_shift_is_told_apart(small):
+    assert small.is_own("kinematic", "legjnt")
+    assert not small.is_own("kinematic", "footjnt")
+    assert not small.is_own("morph", "torso")
+    assert "legjnt" not in set(small.foreign()["variant"])
+
+
+@pytest.mark.parametrize(
+    ("task", "own"),
+    [
+        # OTDF stiffens the back thigh alone, ODRL's thighjnt both: the back thigh is in both
+        ("halfcheetah-medium@otdf-kinematic-backthighjnt-hard", ("kinematic", "thighjnt")),
+        ("ant-medium-morphology", ("morph", "halflegs")),
+    ],
+)
+def test_a_shift_is_own_if_it_moves_what_the_source_s_moves(small, task, own):
+    there = report.Results(report.Task.parse(task), small.table, small.curves, small.about)
+    assert there.is_own(*own)
+    assert not there.is_own("gravity", "down")
+
+
+def test_scorecard(small):
+    table = report.scorecard(small)
+    # three scores have no outer quarters: 99, 100, 101
+    assert table.loc["IQL*", ["clean", "low", "high"]].tolist() == [100, 99, 101]
+    assert table.loc["DROCO", "kinematic easy":"kinematic hard"].tolist() == [108, 96, 84]
+    assert table.loc["cloning, both", "morph hard"] == pytest.approx(15)
+    assert list(table.columns[3:]) == list(report.CELLS.values())
+
+
+def test_the_own_variant_is_marked_and_strengths_are_averaged(small):
+    table = report.by_variant(small)
+    assert list(table.columns) == [
+        "clean", "kinematic legjnt°", "kinematic footjnt", "morph torso", "gravity up",
+    ]  # fmt: skip
+    assert table.loc["IGDF"].tolist() == pytest.approx([115, 126.5, 69, 115 * 0.7 / 3, 28.75])
+
+
+def test_losses_in_percent_stand_only_beside_equal_clean_returns(small):
+    table = report.degradation(small)
+    assert table["clean"].tolist() == [1000, 1150, 1200, 1500]
+    assert table.loc["DROCO"].tolist()[1:] == pytest.approx([10, 20, 30, 50, 60, 70, 40])
+    assert table.loc["IGDF"].tolist()[1:] == pytest.approx([20, 40, 60, 60, 80, 90, 70])
+    assert table.loc[["IQL*", "cloning, both"]].drop(columns="clean").isna().all(axis=None)
+    wide = report.degradation(small, equal=0.3)
+    assert wide.loc["cloning, both", "kinematic hard"] == pytest.approx(50)
+    with pytest.raises(ValueError, match="'BOSA' has no results; IQL"):
+        report.degradation(small, reference="BOSA")
+
+
+def test_an_attack_is_compared_with_the_same_policies_clean(small):
+    table = report.attacked(small)
+    assert table.loc["DROCO", ("min-q", 0.0)] == 1220
+    assert table.loc["DROCO", ("min-q", 0.2)] == pytest.approx(1220 * 0.6)
+    kinds = list(dict.fromkeys(table.columns.get_level_values(0)))
+    assert kinds == ["noise", "min-q"] and list(table["min-q"].columns) == [0, 0.1, 0.2]
+    assert report.returns(small).loc["IGDF", "min-q 0.2"] == pytest.approx(1170 * 0.3)
+
+
+def test_results_without_attacks_make_the_same_tables_but_for_that_column(small):
+    plain = report.Results(
+        small.task, small.under_shift.reset_index(drop=True), small.curves, small.about
+    )
+    assert "min-q 0.2" not in report.returns(plain)
+    pd.testing.assert_frame_equal(
+        report.degradation(plain), report.degradation(small).drop(columns="min-q 0.2")
+    )
+    assert "attacks" not in report.text("returns", [plain])
+
+
+def test_chances_of_improvement(small):
+    table = report.improvement(small)
+    assert table.loc["IQL*", ["clean", "shifted"]].tolist() == [1, 1]
+    assert table.loc["cloning, both", "clean"] == 0
+    # footjnt 0 0 1, torso: 595 600 605 against 596 600 604 is even, then 1 1, gravity 0
+    assert table.loc["cloning, both", "shifted"] == pytest.approx((0 + 0 + 1 + 0.5 + 1 + 1 + 0) / 7)
+
+
+def test_the_order_of_lines_changes_nothing(small):
+    mixed = report.Results(
+        small.task, small.table.sample(frac=1, random_state=1), small.curves, small.about
+    )
+    for table in (report.scorecard, report.degradation, report.improvement, report.attacked):
+        pd.testing.assert_frame_equal(table(mixed), table(small), rtol=1e-12)
+
+
+def test_ours_and_the_paper_s_stand_in_columns_of_their_own(small):
+    table = report.beside_paper([small])
+    assert table.loc["DROCO"].tolist() == [120, 55.4]
+    assert np.isnan(table.loc["cloning, both", ("hopper-medium", "paper")])
+    assert np.isnan(table.loc["BOSA", ("hopper-medium", "ours")])
+    assert list(table.index) == [*ORDER[:7], "cloning, both"]
+
+
+def test_the_paper_s_figures_name_their_table():
+    scores, losses = report.paper("scores"), report.paper("losses")
+    assert scores["table"].str.contains("2512.02486").all()
+    assert losses["table"].str.contains("2512.02486").all()
+    assert set(scores["label"]) == set(ORDER) - set(CONTROLS) - {"MICRO"}
+    names = {f"{task.robot}-{task.quality}" for task in TASKS} | {"total of 16"}
+    assert set(scores["task"]) <= names and not scores.duplicated(["task", "label"]).any()
+    shown = report.losses_of_paper()
+    assert shown.loc["DROCO", "kinematic medium"] == "~30"
+    assert shown.loc["IGDF", "min-q 0.2"] == "84" and shown.loc["OTDF", "kinematic easy"] == ">50"
+
+
+def test_what_remains_is_the_measured_rate_times_the_rest(small):
+    # 1 hour for 4 arms x 3 seeds x 10,000 steps
+    hours = 1 / (4 * 3 * 10_000) * len(ARMS) * 5 * 1_000_000
+    said = report.text("remaining", [small])
+    assert f"{hours:,.0f} processor hours; all 16: {16 * hours:,.0f}" in said
+    assert "of the paper's 16 tasks 1 begun, 15 not" in said
+
+
+def test_captions_say_steps_and_seeds_and_what_they_do_not_carry(small):
+    said = report.caption(small)
+    assert "3 seeds, 10,000 steps; mean of the last 3 checkpoints x 4 episodes" in said
+    assert "no claim about final returns" in said and "intervals are rough" in said
+    long = small.table.assign(steps=200_000)
+    more = pd.concat([long, long.assign(seed=long.seed + 3)])
+    said = report.caption(report.Results(small.task, more, small.curves, small.about))
+    assert said.splitlines()[1:] == [
+        "6 seeds, 200,000 steps; mean of the last 3 checkpoints x 4 episodes"
+    ]
+
+
+def test_the_verdict_names_the_controls_above(small):
+    said = report.text("verdict", [small])
+    assert "clean: DROCO 120.0, 1 of 3 arms above it, controls: cloning, both" in said
+    assert "no control among them" in said
+
+
+def test_two_seeds_are_refused(small):
+    two = small.table[small.table["seed"] < 2]
+    with pytest.raises(ValueError, match=r"at least 3 seeds .* got 2"):
+        report.scorecard(report.Results(small.task, two, small.curves, small.about))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda t: t.drop(columns="score"), r"hopper-medium.csv: the column 'score' is missing"),
+        (lambda t: pd.concat([t, t[-1:]]), r"hopper-medium.csv: cloning, both, 2.*stands twice"),
+        (lambda t: t.assign(return_mean=np.nan), r"hopper-medium.csv: line 2 holds no finite"),
+        (lambda t: t.assign(label="PPO"), r"hopper-medium.csv: the label 'PPO' is none of IQL"),
+    ],
+)
+def test_bad_files_are_refused_by_name(folder, spoil, said):
+    path = folder / "hopper-medium.csv"
+    table = pd.read_csv(path, keep_default_na=False)
+    if "PPO" in said:
+        table = table[table["label"] == "DROCO"]
+    spoil(table).to_csv(path, index=False)
+    with pytest.raises(ValueError, match=said):
+        report.read("hopper-medium", folder)
+
+
+def test_no_results_say_which_command_makes_them(tmp_path):
+    with pytest.raises(FileNotFoundError, match="droco-lite matrix run"):
+        report.read_all(tmp_path)
+
+
+# The figures ------------------------------------------------------------------------------------
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.app, ["report", "--results", str(SMALL), *arguments])
+
+
+def test_the_command_writes_every_table_and_figure(small, tmp_path):
+    made = run("--out", str(tmp_path / "made"))
+    written = [path.name for path in (tmp_path / "made").iterdir()]
+    assert made.exit_code == 0 and f"{len(written)} files in" in made.output
+    assert {f"{name}.txt" for name in report.TABLES} <= set(written)
+    for name, (_, choices) in pictures.FIGURES.items():
+        count = int(np.prod([len(values) for values in choices(small).values()] or [1]))
+        assert sum(file.startswith(f"{name}-hopper") for file in written) == count, name
+    text = (tmp_path / "made" / "scorecard.txt").read_text()
+    assert text == report.text("scorecard", [small]) + "\n"
+
+
+def test_a_curve_starts_at_the_nominal_robot_and_shows_the_mean_of_seeds(small):
+    fig = pictures.over_strength(small, "kinematic footjnt")
+    line = next(x for x in fig.axes[0].get_lines() if x.get_label() == "DROCO")
+    np.testing.assert_allclose(line.get_xdata(), [0, 1 / 3, 2 / 3, 1], atol=1e-5)
+    np.testing.assert_allclose(line.get_ydata(), [1200, 1080, 960, 840])
+    assert pictures.OWN not in fig.axes[0].get_title()
+    own = pictures.over_strength(small, "kinematic legjnt")
+    assert pictures.OWN in own.axes[0].get_title()
+
+
+def test_an_attack_s_curve_starts_at_the_same_policies_clean(small):
+    fig = pictures.over_scale(small, "min-q")
+    line = next(x for x in fig.axes[0].get_lines() if x.get_label() == "DROCO")
+    np.testing.assert_allclose(line.get_xdata(), [0, 0.1, 0.2])
+    np.testing.assert_allclose(line.get_ydata(), [1220, 976, 732])
+
+
+def test_every_arm_has_a_look_of_its_own():
+    looks = {label: (pictures.look(label)["color"], pictures.look(label)["ls"]) for label in ORDER}
+    assert len(set(looks.values())) == len(ORDER)
+
+
+# What is committed ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def book(small, tmp_path):
+    """Chapters that print every table."""
+    chapters = {}
+    for name, (chapter, make) in report.TABLES.items():
+        chapters.setdefault(chapter, {})[name] = make([small])
+    for chapter, tables in chapters.items():
+        outputs = [
+            {"output_type": "stream", "name": "stdout", "text": (text + "\n").splitlines(True)}
+            for text in tables.values()
+        ]
+        cells = [{"cell_type": "code", "source": [], "outputs": [output]} for output in outputs]
+        (tmp_path / f"{chapter}.ipynb").write_text(json.dumps({"cells": cells}))
+    return tmp_path
+
+
+def test_check_passes_pages_that_print_what_the_results_give(book):
+    assert report.check(book, SMALL) == []
+
+
+def test_check_names_the_table_that_went_stale(book, folder):
+    path = folder / "hopper-medium.csv"
+    table = pd.read_csv(path, keep_default_na=False)
+    where = (table["label"] == "IGDF") & (table["shift"] == "morph-torso-hard")
+    table.loc[where, ["return_mean", "score"]] *= 2
+    table.to_csv(path, index=False)
+    wrong = report.check(book, folder)
+    assert any("scorecard.ipynb: the table 'scorecard'" in line for line in wrong)
+    assert any("deploying.ipynb: the table 'degradation'" in line for line in wrong)
+    assert not any("'beside-paper'" in line for line in wrong)  # clean scores did not change
+
+
+def test_check_names_a_chapter_that_is_missing(book):
+    (book / "deploying.ipynb").unlink()
+    assert report.check(book, SMALL) == ["deploying.ipynb: the chapter is missing"]
+
+
+def test_the_committed_chapters_match_the_committed_results():
+    listed = str(yaml.safe_load((ROOT / "_toc.yml").read_text()))
+    chapters = {chapter for chapter, _ in report.TABLES.values()}
+    if report.tasks():
+        assert report.check(ROOT / "book") == []
+    else:
+        assert not any(f"book/{chapter}'" in listed for chapter in chapters)
+
+
+def test_the_command_fails_where_a_page_is_stale(book):
+    assert run("--check", "--book", str(book)).exit_code == 0
+    (book / "scorecard.ipynb").unlink()
+    stale = run("--check", "--book", str(book))
+    assert stale.exit_code == 1 and "scorecard.ipynb: the chapter is missing" in stale.output
