@@ -1,5 +1,5 @@
 """The command line: ``droco-lite data list | make | info | import | gate``, ``train``,
-``evaluate``, ``select``, ``export``.
+``evaluate``, ``select``, ``export``, ``compare``, ``matrix run | status | collect``, ``report``.
 
 Every command loads its libraries when it runs, so that ``droco-lite --help`` answers at once.
 """
@@ -626,6 +626,33 @@ def matrix_collect(study: StudyFile, root: Root = None, to: Tables = None) -> No
         root = root or _matrix_root(study)
         for path in matrix.collect(matrix.Study.read(study), root, to or study.parent):
             typer.echo(path)
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="folder for tables and figures")] = Path("report"),
+    check: Annotated[
+        bool, typer.Option("--check", help="write nothing; do the chapters match the results?")
+    ] = False,
+    results: Annotated[
+        Path | None, typer.Option(help="folder of the tables; by default results/matrix")
+    ] = None,
+    book: Annotated[Path, typer.Option(help="folder of the chapters, for --check")] = Path("book"),
+) -> None:
+    """Make every table and figure of the results chapters from results/matrix."""
+    from droco_lite.evaluation import report as maker
+
+    with plain_errors():
+        if check:
+            wrong = maker.check(book, results)
+            for line in wrong:
+                typer.echo(line)
+            if wrong:
+                raise typer.Exit(1)
+            typer.echo(f"{len(maker.TABLES)} tables match")
+        else:
+            written = maker.write(out, results)
+            typer.echo(f"{len(written)} files in {out}")
 
 
 if __name__ == "__main__":
