@@ -11,15 +11,16 @@ that a scale means the same for a joint's angle and for its velocity.  Two attac
     min-q   s~ = argmin over candidates of  min_j Q_j(s, pi(s~)),
             candidates: s itself and K uniform points of B(s)
 
-The second is the *min-Q attack* of RORL (Yang et al., NeurIPS 2022), as MICRO's and, it seems, the
-DROCO paper's experiments use it, with K = 50 and scales up to 0.2.  Three things to know about it:
+The second is the *min-Q attack* of RORL (Yang et al., NeurIPS 2022; there with the mean over the
+critics), as MICRO's and, it seems, the DROCO paper's experiments use it, with K = 50 and scales up
+to 0.2.  Three things to know about it:
 
 * It asks the *attacked agent's own* online critics, at the true state.  What an agent believes is
   its worst action need not be the worst one: a poor critic makes a weak attack.
 * Behaviour cloning in this package is IQL with ``temperature = 0``: its policy ignores the critics,
   yet they are trained on the data's own actions, and they are what the attack asks.
 * A handful of uniform points in 11 to 111 dimensions searches the box badly: what it finds is a
-  lower bound on the damage.
+  lower bound on the damage.  RORL also follows gradients.
 """
 
 from __future__ import annotations
