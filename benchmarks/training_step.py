@@ -11,7 +11,11 @@ The data are random numbers of Hopper's shape: a step costs the same whatever th
 * official: what the released DROCO step does, written here from its description: a NumPy replay
   buffer, the ensemble run on every batch, separate networks, three losses and three plain Adams one
   after another, eager.  ``official + reload`` also reads the ensemble's checkpoint at every step.
-* iql: the same plain style without DROCO's terms.
+  It leaves torch's matrix products at their default, as the release does.
+* official, our products: the same with the products that our loop chooses on this device (see
+  :func:`droco_lite.training.loop.choose_precision`), so that what the products and what the rest
+  of the design give can be told apart.
+* iql: the plain style without DROCO's terms.
 * jax: our step in JAX, ``jit`` of a ``lax.scan`` over a block of steps (needs ``jax``).
 * autograd, manual, compiled, graph: the modes of ``droco_lite.training``.
 """
@@ -34,6 +38,7 @@ from torch import nn
 from droco_lite.agents import DROCO, DROCOSettings
 from droco_lite.data.transitions import Transitions
 from droco_lite.provenance import provenance, write_json_atomic
+from droco_lite.training.loop import choose_precision
 from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import Stepper
 
@@ -86,7 +91,8 @@ class PlainEnsemble(nn.Module):
 class Plain:
     """The plain eager step, one network, one loss and one optimiser after another."""
 
-    def __init__(self, source, target, device, droco=True, reload=None):
+    def __init__(self, source, target, device, droco=True, reload=None, precision="highest"):
+        self.precision = precision
         self.data = {"source": source, "target": target}
         self.device, self.droco, self.reload = device, droco, reload
         self.q = [perceptron(S + A, 1).to(device) for _ in range(2)]
@@ -162,7 +168,8 @@ class Plain:
 class Ours:
     """A stack of runs in one of the loop's modes."""
 
-    def __init__(self, source, target, predictions, device, mode, runs=1):
+    def __init__(self, source, target, predictions, device, mode, runs=1, precision="highest"):
+        self.precision = precision
         settings = [DROCOSettings(seed=seed) for seed in range(runs)]
         agent = DROCO(settings, S, A, device=device)
         rows = Rows(source, target, {"predictions": predictions}, device)
@@ -176,6 +183,8 @@ class Ours:
 
 class Jax:
     """The same step, compiled by XLA."""
+
+    precision = "highest"  # torch's; XLA does not look at it
 
     def __init__(self, source, target, predictions, block=20):
         import jax
@@ -259,6 +268,7 @@ class Jax:
 
 def rate(variant, seconds: float, device, chunk: int = 20) -> float:
     """Steps per second over a window of at least ``seconds``."""
+    torch.set_float32_matmul_precision(variant.precision)
     done, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
         variant.run(chunk)
@@ -303,14 +313,19 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--window", type=float, default=0.5, help="seconds of one window")
     parser.add_argument("--rows", type=int, default=300_000, help="source rows")
-    parser.add_argument("--precision", default="highest", choices=("highest", "high", "medium"))
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "highest", "high", "medium"),
+        help="of our variants, as in LoopSettings",
+    )
     parser.add_argument("--quick", action="store_true", help="small and short; writes nothing")
     args = parser.parse_args()
     if args.quick:
         args.rounds, args.window, args.rows = 2, 0.05, 2_000
     device = torch.device(args.device)
     torch.set_num_threads(args.threads)
-    torch.set_float32_matmul_precision(args.precision)
+    precision = choose_precision(args.precision, device)
     torch.set_flush_denormal(True)
     on_gpu = device.type == "cuda"
     stacks = args.stacks or ([1, 8, 64, 256] if on_gpu else [1, 4])
@@ -324,13 +339,14 @@ def main() -> None:
     variants = {
         "official + reload": Plain(source, target, device, reload=reload),
         "official": Plain(source, target, device),
+        "official, our products": Plain(source, target, device, precision=precision),
         "iql": Plain(source, target, device, droco=False),
-        "autograd": Ours(source, target, predictions, device, "autograd"),
+        "autograd": Ours(source, target, predictions, device, "autograd", precision=precision),
     }
     for mode in ("graph",) if on_gpu else ("manual", "compiled"):
         for runs in stacks:
             name = mode if runs == 1 else f"{mode} x {runs}"
-            variants[name] = Ours(source, target, predictions, device, mode, runs)
+            variants[name] = Ours(source, target, predictions, device, mode, runs, precision)
     try:
         variants["jax"] = Jax(source, target, predictions)
     except ImportError:
@@ -339,8 +355,9 @@ def main() -> None:
 
     for name, variant in variants.items():  # compile, capture, warm up
         start = time.perf_counter()
+        torch.set_float32_matmul_precision(variant.precision)
         variant.run(20)
-        print(f"{name:20s} ready after {time.perf_counter() - start:5.1f} s", flush=True)
+        print(f"{name:22s} ready after {time.perf_counter() - start:5.1f} s", flush=True)
     rates = {name: [] for name in variants}
     start = time.perf_counter()
     for k in range(args.rounds):
@@ -349,6 +366,7 @@ def main() -> None:
             rates[name].append(stacked[name] * rate(variants[name], args.window, device))
     wall = time.perf_counter() - start
 
+    torch.set_float32_matmul_precision(precision)
     ceiling = matmul_ceiling(device)
     table = []
     for name, measured in rates.items():
@@ -366,11 +384,11 @@ def main() -> None:
                 ),
             }
         )
-    print(f"\n{'variant':20s} run-steps/s  x official (min - max)  share of ceiling")
+    print(f"\n{'variant':22s} run-steps/s  x official (min - max)  share of ceiling")
     for row in table:
         spread = f"({row['ratio_min']:.2f} - {row['ratio_max']:.2f})"
         print(
-            f"{row['variant']:20s} {row['run_steps_per_second']:11,.0f}"
+            f"{row['variant']:22s} {row['run_steps_per_second']:11,.0f}"
             f"  {row['ratio_to_official']:10.2f} {spread}  {row['share_of_matmul_ceiling']:8.0%}"
         )
     memory = (
@@ -382,12 +400,12 @@ def main() -> None:
     if not args.quick:
         facts = {
             "table": table, "rows": args.rows, "threads": args.threads, "rounds": args.rounds,
-            "window_seconds": args.window, "precision": args.precision,
+            "window_seconds": args.window, "precision": precision,
             "matmul_tflops": round(ceiling, 3), "flops_per_step": step_flops(),
             "peak_memory_gib": round(memory, 2), "load_average": os.getloadavg()[0],
             "wall_time_seconds": round(wall, 1),
         }  # fmt: skip
-        name = f"training_step_{'gpu' if on_gpu else 'cpu'}_{args.threads}t_{args.precision}.json"
+        name = f"training_step_{'gpu' if on_gpu else 'cpu'}_{args.threads}t.json"
         write_json_atomic(RESULTS / name, provenance(**facts))
 
 

@@ -318,6 +318,7 @@ def train(
     tensorboard: Annotated[
         bool, typer.Option(help="write TensorBoard logs into the folder")
     ] = False,
+    wandb: Annotated[str, typer.Option(help="log to this Weights & Biases project")] = "",
 ) -> None:
     """Train runs side by side: every β with every δ and every seed, or what a file says.
 
@@ -329,7 +330,7 @@ def train(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from droco_lite.agents import METHODS
-    from droco_lite.training import CheckpointError, LoopSettings, TrainingError
+    from droco_lite.training import CheckpointError, LoopSettings, TrainingError, writers
     from droco_lite.training.experiment import Experiment, default_folder
 
     if bool(task) == bool(config):
@@ -359,15 +360,14 @@ def train(
             experiment = replace(experiment, loop=replace(experiment.loop, device=device))
     folder = out or default_folder(experiment)
 
-    writer = None
-    if tensorboard:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise typer.BadParameter(
-                "TensorBoard is missing: pip install 'droco-lite[logs]'"
-            ) from error
-        writer = SummaryWriter(str(folder))
+    with plain_errors(ImportError):
+        chosen_writers = []
+        if tensorboard:
+            chosen_writers.append(writers.tensorboard(folder))
+        if wandb:
+            about = experiment.to_dict()
+            chosen_writers.append(writers.WeightsAndBiases(wandb, folder, about))
+        writer = writers.Writers(*chosen_writers) if chosen_writers else None
 
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
@@ -597,7 +597,7 @@ def matrix_run(
     from droco_lite.evaluation import matrix
     from droco_lite.training import CheckpointError, TrainingError
 
-    with plain_errors(CheckpointError, TrainingError):
+    with plain_errors(CheckpointError, ImportError, TrainingError):
         root = root or _matrix_root(study)
         _work(matrix.Study.read(study), root, to or study.parent, workers, ray)
 

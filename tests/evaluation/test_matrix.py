@@ -109,6 +109,17 @@ def test_killed_and_resumed_no_row_is_lost_or_doubled(whole, tmp_path):
     pd.testing.assert_frame_equal(table, whole[1])
 
 
+def test_two_ray_workers_share_the_jobs(whole, tmp_path):
+    pytest.importorskip("ray", reason="needs the extra 'cluster'")
+    arms = ("IQL*", "cloning, target")
+    study = replace(STUDY, arms=arms)
+    assert matrix.work_on_ray(study, tmp_path, workers=2) == 2
+    matrix.collect(study, tmp_path, tmp_path)
+    table = matrix.read_table(tmp_path, "hopper-medium")
+    expected = whole[1][whole[1]["label"].isin(arms)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(table, expected, rtol=1e-3)
+
+
 def test_a_job_that_somebody_holds_is_left_alone(tmp_path):
     jobs = STUDY.jobs()
     with matrix.claimed(tmp_path / jobs[0].name) as mine:
