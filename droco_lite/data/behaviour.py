@@ -27,7 +27,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from droco_lite.robots import NOMINAL, Shift, get_robot
+from droco_lite.robots import NOMINAL, Shift, get_robot, shift_values
 
 __all__ = [
     "POLICIES",
@@ -166,17 +166,23 @@ _MEND = "fetch the file again, or release the policy anew"
 
 
 def _path(robot: str, shift: Shift | str, quality: str, folder: Path) -> Path:
-    get_robot(robot)
+    shift = Shift.parse(shift)
+    shift_values(robot, shift)  # a robot without this variant is a slip, not a missing file
     if quality not in (*QUALITIES, "snapshots"):
         raise ValueError(f"quality: {quality!r} is not one of {', '.join(QUALITIES)}")
-    return Path(folder) / f"{robot}-{Shift.parse(shift)}-{quality}.safetensors"
+    return Path(folder) / f"{robot}-{shift}-{quality}.safetensors"
 
 
 def _missing(path: Path) -> str:
-    there = ", ".join(sorted(p.stem for p in path.parent.glob("*.safetensors"))) or "none"
+    there = sorted(p.stem for p in path.parent.glob("*.safetensors"))
+    robot, _, rest = path.stem.partition("-")
+    own = [name for name in there if name.startswith(f"{robot}-")] or there
+    shift, _, quality = rest.rpartition("-")
     return (
-        f"{path}: no such behaviour policy. There are: {there}. Train it with "
-        f"'python -m droco_lite.training.online train', then 'release' (--help says how)"
+        f"{path}: no such behaviour policy. There are: {', '.join(own) or 'none'}. To make it, run "
+        f"'python -m droco_lite.training.online train --robot {robot} --shift {shift} --steps "
+        f"500000', then 'release' with the same robot and shift"
+        f"{' and --quality expert' if quality == 'expert' else ''}"
     )
 
 

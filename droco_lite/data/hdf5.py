@@ -100,6 +100,7 @@ def read_hdf5(
                 _read_into(getattr(out, name), dataset, path)
         if ant:
             _remove_contact_cost(out, data, contact_cost_weight, path)
+        out.check(robot, str(path))  # before rows are dropped: an error names the file's own row
         stored_next, stored_ends = (data[name] is not None for name in _OPTIONAL)
     if stored_next:
         _mark_breaks(out, ends_are_known=stored_ends)
@@ -108,7 +109,7 @@ def read_hdf5(
             _mark_time_limits(out, max_episode_steps)
         out = _next_from_following_row(out, path)
     out.truncations[:] &= ~out.terminations
-    return out.check(robot, str(path))
+    return out
 
 
 def ant_without_contacts(
@@ -306,6 +307,12 @@ def _remove_contact_cost(
     reached = data["next_observations"] if stored_next else data["observations"]
     for rows, chunk in _chunks(reached, path):
         squared = np.square(chunk[:, ANT_COLUMNS:].astype(np.float64)).sum(1)
+        if not np.isfinite(squared).all():
+            row, key = int(np.argmin(np.isfinite(squared))), reached.name.lstrip("/")
+            raise DataError(
+                f"{path}: {key} holds a contact force that is not finite at row "
+                f"{rows.start + row:,}; drop the episode around that row, or make the file again"
+            )
         used = _needed_weight(bool(squared.any()), chunk.shape[1], weight, str(path))
         if used and not stored_next:
             raise DataError(

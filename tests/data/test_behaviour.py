@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from droco_lite import data
 from droco_lite.data.behaviour import (
     POLICIES,
     QUALITIES,
@@ -95,14 +96,25 @@ def test_noise_is_seeded_bounded_and_of_the_asked_size():
 
 
 def test_a_policy_that_is_not_there_names_those_that_are(tmp_path):
-    with pytest.raises(FileNotFoundError, match=rf"{NAME}.*train"):
+    with pytest.raises(FileNotFoundError) as caught:
         load_behaviour("halfcheetah", "gravity-up-hard", "expert")
+    said = str(caught.value)
+    assert NAME in said and "hopper-nominal-medium" not in said  # those of this robot
+    assert "train --robot halfcheetah --shift gravity-up-hard" in said and "expert" in said
     with pytest.raises(FileNotFoundError, match="There are: none"):
         load_behaviour("halfcheetah", folder=tmp_path)
     with pytest.raises(ValueError, match="quality: 'good'"):
         load_behaviour("halfcheetah", quality="good")
-    with pytest.raises(ValueError, match="robot"):
+    with pytest.raises(ValueError, match="robot: 'snake' is not one of hopper"):
         load_behaviour("snake")
+    with pytest.raises(ValueError, match="hopper has no kinematic variant 'thighjnt'; it has leg"):
+        load_behaviour("hopper", "kinematic-thighjnt-hard")
+    with pytest.raises(ValueError, match="shift: cannot read 'thighjnt'"):
+        load_behaviour("walker2d", "thighjnt")
+
+
+def test_the_package_offers_it():
+    assert data.load_behaviour is load_behaviour
 
 
 def test_weights_of_another_policy_are_refused(copied):

@@ -267,6 +267,25 @@ def test_a_row_beyond_the_first_chunk_is_named(tmp_path, three, monkeypatch):
     refused(write(tmp_path / "set.hdf5", three), "observations holds nan at row 9")
 
 
+@pytest.mark.parametrize("drop", [[], ["timeouts"], ["next_observations"]])
+@pytest.mark.parametrize("key", ["observations", "actions", "rewards"])
+def test_the_row_named_is_the_files_own(tmp_path, three, key, drop):
+    """Row 9 stays row 9, also where rows before it have no successor and are dropped."""
+    three[key][9] = np.nan
+    refused(write(tmp_path / "set.hdf5", three, drop), f"{key} holds nan at row 9;")
+    three[key][9] = 0.0
+    three["actions"][10, 1] = -1.5
+    refused(write(tmp_path / "set.hdf5", three, drop), "actions holds -1.5 at row 10,")
+
+
+def test_a_contact_force_that_is_not_finite_is_named(tmp_path):
+    arrays = episodes([4, 3], [True, False], 105, 8)
+    arrays["next_observations"][5, 60] = np.nan
+    path = write(tmp_path / "ant.hdf5", arrays)
+    for weight in (None, 5e-4):
+        refused(path, "next_observations holds a contact force .* row 5", contact_cost_weight=weight)
+
+
 def test_ragged_groups_links_and_types(tmp_path, three):
     path = tmp_path / "set.hdf5"
 
