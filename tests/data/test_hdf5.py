@@ -283,7 +283,9 @@ def test_a_contact_force_that_is_not_finite_is_named(tmp_path):
     arrays["next_observations"][5, 60] = np.nan
     path = write(tmp_path / "ant.hdf5", arrays)
     for weight in (None, 5e-4):
-        refused(path, "next_observations holds a contact force .* row 5", contact_cost_weight=weight)
+        refused(
+            path, "next_observations holds a contact force .* row 5", contact_cost_weight=weight
+        )
 
 
 def test_ragged_groups_links_and_types(tmp_path, three):
