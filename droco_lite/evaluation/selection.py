@@ -42,6 +42,7 @@ from droco_lite.agents.networks import (
 )
 from droco_lite.agents.settings import per_run_values
 from droco_lite.data import Task
+from droco_lite.data.collect import one_torch_thread
 from droco_lite.data.tasks import make_dataset
 from droco_lite.data.transitions import Transitions, concatenate
 from droco_lite.robots import NOMINAL, BatchedRobot
@@ -96,6 +97,7 @@ def start_observations(data: Transitions) -> np.ndarray:
     return data.observations[np.concatenate([[0], data.episode_ends()[:-1] + 1])]
 
 
+@one_torch_thread()
 def fitted_q_evaluation(
     agent,
     data: Transitions,

@@ -238,3 +238,41 @@ def test_the_exam_agrees_with_the_suite_and_discounts():
     np.testing.assert_allclose(exam.return_mean, suite.return_mean, rtol=1e-6)
     np.testing.assert_allclose(exam.return_std, suite.return_std, rtol=1e-6)
     assert (exam.true_value < exam.return_mean).all()  # the healthy bonus keeps rewards positive
+
+
+# ---- The command -------------------------------------------------------------------------------
+
+
+def test_select_reads_a_folder_and_leaves_a_table(tmp_path, monkeypatch):
+    import json
+
+    from typer.testing import CliRunner
+
+    from droco_lite import cli
+    from droco_lite.training.experiment import Experiment
+
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    monkeypatch.setenv("COLUMNS", "200")
+    file = tmp_path / "three.yaml"
+    file.write_text(
+        "task: {name: hopper-medium, source_size: 400, target_size: 200, seed: 0}\n"
+        "method: droco\n"
+        "shared: {steps: 2, hidden: 8, members: 2, ensemble_epochs: 1, batch_size: 8}\n"
+        "runs: [{label: none, beta: 0.0}, {label: half, beta: 0.5}, {label: all, beta: 1.0}]\n"
+        "loop: {episodes: 0, evaluate_every: 2, save_every: 2, diagnostic_rows: 8}\n"
+    )
+    Experiment.read(file).run(tmp_path / "run")
+    options = ["--held-out", "100", "--iterations", "2", "--episodes", "1"]
+    done = CliRunner().invoke(
+        cli.app, ["select", str(tmp_path / "run"), *options, "--results", str(tmp_path / "chosen")]
+    )
+    assert done.exit_code == 0, done.output
+    assert "imitation      prefers" in done.stdout
+    kept = pd.read_csv(tmp_path / "chosen.csv")
+    assert list(kept.label) == ["none", "half", "all"] and (kept.episodes == 1).all()
+    about = json.loads((tmp_path / "chosen.json").read_text())
+    assert (about["held_out"], about["task"], about["step"]) == (100, "hopper-medium", 2)
+    judged = judge(kept)
+    assert list(judged.rule) == list(selection.RULES) and (judged.regret >= 0).all()
+    refused = CliRunner().invoke(cli.app, ["select", str(tmp_path / "nowhere")])
+    assert refused.exit_code == 1
