@@ -213,7 +213,7 @@ def rollout(
     *,
     episodes: int,
     seed: int,
-    max_steps: int = 1000,
+    max_steps: int | None = None,
     observation_filter: Callable[[np.ndarray], np.ndarray] | None = None,
     threads: int | None = None,
 ) -> RolloutResult:
@@ -229,7 +229,7 @@ def rollout(
             still running.
         episodes: episodes for each shift.
         seed: seed of the first episode.
-        max_steps: longest episode.
+        max_steps: longest episode; None takes the robot's own (1000 for those of the package).
         observation_filter: what the policy sees in place of each observation [m, S] (noise, an
             attack); the simulation itself is untouched.
         threads: simulation threads; None uses the CPUs this process may use.
@@ -267,7 +267,7 @@ def rollout_runs(
     runs: int,
     episodes: int,
     seed: int,
-    max_steps: int = 1000,
+    max_steps: int | None = None,
     observation_filter: Callable[[np.ndarray], np.ndarray] | None = None,
     threads: int | None = None,
 ) -> RolloutResult:
@@ -337,7 +337,7 @@ def record(
     policy: Policy,
     *,
     seed: int,
-    steps: int = 1000,
+    steps: int | None = None,
 ) -> Episode:
     """Run one episode and keep its states and actions.
 
@@ -346,7 +346,7 @@ def record(
         shift: the shift to run under.
         policy: maps observations [1, S] to actions [1, A].
         seed: seed of the start; the episode is the one :func:`rollout` runs with it.
-        steps: longest episode.
+        steps: longest episode; None takes the robot's own.
     """
     robots = BatchedRobot(robot, [shift], [seed], threads=1, max_steps=steps)
     observations, over = robots.observations(), False

@@ -347,8 +347,8 @@ def _control_range(model: mujoco.MjModel, path: str) -> tuple[np.ndarray, np.nda
     for motor in range(model.nu):
         if not model.actuator_ctrllimited[motor]:
             raise ValueError(
-                f"xml: actuator {model.actuator(motor).name or motor!r} in {path or 'the text'} "
-                "has no limits; give it ctrlrange='-1 1'"
+                f"xml: actuator {model.actuator(motor).name or motor} in {path or 'the text'} has "
+                "no limits; give it ctrlrange='-1 1'"
             )
     return tuple(np.array(model.actuator_ctrlrange.T))
 
@@ -401,7 +401,7 @@ def _shift_table(name: str, model: mujoco.MjModel, given: Mapping) -> tuple[dict
             if not _VARIANT.fullmatch(variant):
                 raise ValueError(f"{where}: a variant is letters, digits and _, no dash")
             if family == "morph" and callable(parts):
-                entry, edits[variant] = {"strength": (0.0, 1.0)}, parts
+                entry, edits[variant] = {"strength": (0.0, 1.0)}, _by_hand(parts)
             elif not isinstance(parts, Mapping) or not parts:
                 kinds = "joints to shares" if family == "kinematic" else "parts to factors"
                 raise ValueError(f"{where}: {parts!r} should map {kinds}, such as {{'arm': 0.5}}")
@@ -450,6 +450,11 @@ def _check_part(where: str, model: mujoco.MjModel, part: str) -> None:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) if names else "none"
+
+
+def _by_hand(edit: Callable[[mujoco.MjSpec, float], None]) -> Callable:
+    # The user's parameters may have any names.
+    return lambda spec, strength: edit(spec, strength)
 
 
 def _scale_parts(spec: mujoco.MjSpec, /, **factors: float) -> None:
