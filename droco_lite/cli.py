@@ -83,12 +83,15 @@ def list_data() -> None:
 
     with plain_errors():
         local = minari_store.list_local()
-        table = Table("task", "source shift", "source", "target", "policies", title="Tasks")
+        table = Table("task", "source shift", "source", "target", "can be made", title="Tasks")
+        possible = 0
         for task in TASKS:
             source, target = sizes_of(task)
             missing = missing_policies(task)
-            state = "[green]yes[/]" if not missing else f"[dim]no {', '.join(missing)}[/]"
+            possible += not missing
+            state = "[green]yes[/]" if not missing else f"[dim]no policy: {', '.join(missing)}[/]"
             table.add_row(str(task), task.source_shift, f"{source:,}", f"{target:,}", state)
+        table.caption = f"{possible} of {len(TASKS)} can be made from the policies in the package"
         _print(table)
         table = Table("id", "transitions", "episodes", "score", "MB", title="On disk")
         for name, about in local.items():
@@ -98,7 +101,7 @@ def list_data() -> None:
                 f"{about['total_steps']:,}",
                 f"{about['total_episodes']:,}",
                 f"{card['score']:.1f}" if "score" in card else "",
-                f"{about.get('dataset_size', 0):,.0f}",
+                f"{about.get('dataset_size', 0):,.1f}",
             )
         if local:
             _print(table)
@@ -129,7 +132,9 @@ def make(
 
 @data_app.command("info")
 def info(
-    source: Annotated[str, typer.Argument(help="A Minari id or an HDF5 file.")],
+    source: Annotated[
+        str, typer.Argument(help="A Minari id, an HDF5 file, or a folder of Transitions.save.")
+    ],
     robot: Annotated[str | None, typer.Option(help="Check against this robot.")] = None,
     contact_cost_weight: ContactCost = None,
 ) -> None:
@@ -224,6 +229,7 @@ def _print_card(source: str, robot: str | None = None, weight: float | None = No
     from rich.table import Table
 
     from droco_lite.data import load, minari_store
+    from droco_lite.data.tasks import whole_episode_returns
     from droco_lite.robots import ROBOTS, get_robot
 
     about: dict[str, Any] = {}
@@ -234,6 +240,10 @@ def _print_card(source: str, robot: str | None = None, weight: float | None = No
     card = about.get("card", {})
     robot = robot or minari_store.guess_robot(Path(source).stem, data)
     returns, lengths = data.episode_returns(), data.episode_lengths()
+    falls, cut = int(data.terminations.sum()), 0
+    if card.get("behaviour"):  # ours, and cut to size: the card counts whole episodes only
+        returns = whole_episode_returns(data, get_robot(robot).max_episode_steps)
+        cut = len(lengths) - len(returns)
 
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
@@ -249,10 +259,11 @@ def _print_card(source: str, robot: str | None = None, weight: float | None = No
     )
     table.add_row(
         "episodes",
-        f"{len(returns):,}, {lengths.min():,} to {lengths.max():,} steps; "
-        f"{int(data.terminations.sum()):,} end in a fall",
+        f"{len(lengths):,}, {lengths.min():,} to {lengths.max():,} steps; {falls:,} end in a fall"
+        + (f", {cut:,} cut to size" if cut else ""),
     )
-    table.add_row("return", f"{returns.mean():,.1f} ± {returns.std():,.1f}")
+    whole = " over the whole episodes" if cut else ""
+    table.add_row("return", f"{returns.mean():,.1f} ± {returns.std():,.1f}{whole}")
     if robot:
         score = get_robot(robot).score(returns.mean())
         table.add_row("score", f"{score:.1f} by D4RL's references")
@@ -266,7 +277,7 @@ def _print_card(source: str, robot: str | None = None, weight: float | None = No
         table.add_row("code", about["code"])
     console = Console()
     console.print(Panel(table, title=_escaped(source), title_align="left"))
-    console.print("Returns of the episodes")
+    console.print(f"Returns of the {'whole ' if cut else ''}episodes")
     for line in histogram(returns):
         console.print(line, highlight=False)
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from droco_lite import __version__, cli
-from droco_lite.data import gate, minari_store, tasks
+from droco_lite.data import gate, load, minari_store, tasks
 from tests.data.test_hdf5 import episodes, write
 
 
@@ -47,6 +47,9 @@ def test_list_without_and_with_sets(root):
     assert "hopper-medium-replay-morphology" in shown
     assert "1,000,000" in shown
     assert re.search(r"halfcheetah-medium +│ kinematic-thighjnt-hard .*│ yes", shown)
+    assert re.search(r"hopper-expert +│ kinematic.*│ no policy: source, target", shown)
+    made = len(re.findall(r"│ yes", shown))
+    assert f"{made} of 32 can be made" in shown
     assert "No data sets in" in shown
     run("data", "import", str(write(root / "hopper.hdf5", episodes([4, 3], [True, False]))))
     shown = run("data", "list").stdout
@@ -63,6 +66,7 @@ def test_make_ends_with_minari_sets_and_their_cards(monkeypatch):
     monkeypatch.setattr(tasks, "load_behaviour", lambda *arguments: Still())
     done = run("data", "make", "hopper-medium", "--source-size", "300", "--target-size", "0.2")
     assert done.exit_code == 0
+    assert re.search(r"end in a fall, 1 cut to size", done.stdout)
     names = list(minari_store.list_local())
     assert names == [
         "droco-lite/hopper/kinematic-legjnt-hard-medium-300-seed0-v0",
@@ -75,6 +79,9 @@ def test_make_ends_with_minari_sets_and_their_cards(monkeypatch):
         assert f"{card['rows']:,} (11 observation and 3 action columns" in shown
         assert re.search(rf"episodes +{card['episodes']},", shown)
         assert card["shift"] in shown
+        # As Minari's metadata hold it: over the whole episodes, without the one that was cut.
+        assert f"{card['return_mean']:,.1f} ± {card['return_sd']:,.1f}" in shown
+        assert f"{card['score']:.1f} by D4RL" in shown
         assert "none with Gaussian action noise of 0.1" in shown
 
 
@@ -85,6 +92,37 @@ def test_info_of_a_file(root):
     assert "12 (17 observation and 6 action columns" in shown
     assert re.search(r"episodes +3, 3 to 5 steps; 1 end in a fall", shown)
     assert minari_store.list_local() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "drop", "rows", "ends"),
+    [
+        ("d4rl/hopper_medium-v2", [], 12, "3, 3 to 5 steps; 1 end in a fall"),
+        ("d4rl/hopper_medium-v0", ["timeouts"], 12, "3, 3 to 5 steps; 1 end in a fall"),
+        ("odrl/hopper_gravity_0.5_medium", ["next_observations"], 10, "3, 2 to 4 steps; 1 end"),
+        ("odrl/hopper", ["next_observations", "timeouts"], 11, "2, 4 to 7 steps; 1 end in a fall"),
+        ("otdf/hopper_kinematic_medium", ["timeouts"], 12, "3, 3 to 5 steps; 1 end in a fall"),
+        ("source/hopper-kinematic-medium", ["timeouts"], 12, "3, 3 to 5 steps; 1 end in a fall"),
+    ],
+)
+def test_info_of_every_layout(root, name, drop, rows, ends):
+    """D4RL's, ODRL's and OTDF's target files and DROCO's source files, as their names go."""
+    arrays = episodes([4, 3, 5], [True, False, False])
+    if name.startswith("otdf"):
+        for key in ("rewards", "terminals"):
+            arrays[key] = arrays[key].astype(float)[:, None]
+    path = root / f"{name}.hdf5"
+    path.parent.mkdir(exist_ok=True)
+    shown = run("data", "info", str(write(path, arrays, drop))).stdout
+    assert re.search(r"robot +hopper ", shown)
+    assert f"{rows} (11 observation and 3 action columns" in shown
+    assert ends in shown
+
+
+def test_info_of_a_folder(root):
+    path = write(root / "hopper.hdf5", episodes([4, 3], [True, False]))
+    shown = run("data", "info", str(load(path).save(root / "hopper"))).stdout
+    assert "7 (11 observation and 3 action columns" in shown
 
 
 def test_import_of_a_set_that_is_there_already_shows_it(root):

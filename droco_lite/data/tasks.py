@@ -297,7 +297,7 @@ def _card(
     data: Transitions,
     policies: list[BehaviourPolicy],
 ) -> dict[str, Any]:
-    returns = _whole_episode_returns(data, get_robot(robot).max_episode_steps)
+    returns = whole_episode_returns(data, get_robot(robot).max_episode_steps)
     return {
         "robot": robot,
         "shift": shift,
@@ -313,8 +313,13 @@ def _card(
     }
 
 
-def _whole_episode_returns(data: Transitions, max_steps: int) -> np.ndarray:
-    """Returns of the episodes that were not cut to size, of all if none is whole."""
+def whole_episode_returns(data: Transitions, max_steps: int) -> np.ndarray:
+    """Returns of the episodes that were not cut to size, of all if none is whole.
+
+    Args:
+        data: a set of this package's making: an episode ends in a fall, at the time limit or cut.
+        max_steps: the time limit.
+    """
     returns = data.episode_returns()
     whole = data.terminations[data.episode_ends()] | (data.episode_lengths() == max_steps)
     return returns[whole] if whole.any() else returns

@@ -159,8 +159,8 @@ def test_returns_of_cut_episodes_are_left_out():
     data = tasks.empty(rows, 17, 6)
     data.rewards[:] = 1
     data.truncations[[999, 1999, 2499]] = True
-    assert tasks._whole_episode_returns(data, 1000).tolist() == [1000, 1000]
-    assert tasks._whole_episode_returns(data.take(slice(0, 10)), 1000).tolist() == [10]
+    assert tasks.whole_episode_returns(data, 1000).tolist() == [1000, 1000]
+    assert tasks.whole_episode_returns(data.take(slice(0, 10)), 1000).tolist() == [10]
 
 
 def test_missing_policies_are_listed(monkeypatch):
