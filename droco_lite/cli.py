@@ -177,14 +177,21 @@ def gate_task(
     episodes: Annotated[int, typer.Option(help="Episodes for each number.")] = 20,
     target_size: Annotated[int, typer.Option(help="Target transitions to clone.")] = 10_000,
     seed: Seed = 0,
+    results: Annotated[
+        Path | None, typer.Option(help="Write the numbers and their provenance here (JSON).")
+    ] = None,
 ) -> None:
     """Does the shift matter, and can the target's data be imitated?"""
     from rich.table import Table
 
     from droco_lite.data.gate import CLONING_LIMIT, TRANSFER_LIMIT, gate
+    from droco_lite.provenance import provenance, write_json_atomic
 
     with plain_errors():
         found = gate(task, episodes=episodes, target_size=target_size, seed=seed)
+        if results is not None:
+            sizes = {"episodes": episodes, "target_size": target_size, "seed": seed}
+            write_json_atomic(results, {**found.record(), **provenance(**sizes)})
         table = Table("gate", "mean return", "of", "share", "asked", "", title=str(found.task))
         for label, value, whole, bound, passed in (
             (

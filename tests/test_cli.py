@@ -1,5 +1,6 @@
 """The command line: what each command prints, keeps and refuses."""
 
+import json
 import re
 import subprocess
 import sys
@@ -133,12 +134,17 @@ def test_import_of_a_set_that_is_there_already_shows_it(root):
     assert again == shown
 
 
-def test_gate(monkeypatch):
+def test_gate(monkeypatch, root):
     found = gate.Gate(tasks.Task("hopper"), 900.0, 600.0, 800.0, 700.0)
     monkeypatch.setattr(gate, "gate", lambda *arguments, **keywords: found)
-    shown = run("data", "gate", "hopper-medium").stdout
+    kept = root / "gate.json"
+    shown = run("data", "gate", "hopper-medium", "--results", str(kept)).stdout
     assert re.search(r"source policy on the target robot .* 600 .* 900 .* 0\.67 .* fails", shown)
     assert re.search(r"clone of the target data .* 700 .* 800 .* 0\.88 .* passes", shown)
+    written = json.loads(kept.read_text())
+    assert (written["task"], written["on_target"]) == ("hopper-medium", 600.0)
+    assert (written["shift_matters"], written["can_be_cloned"]) == (False, True)
+    assert {"commit", "versions", "episodes"} <= set(written)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,17 @@ class Gate:
     def can_be_cloned(self) -> bool:
         """The second gate."""
         return self.clone >= CLONING_LIMIT * self.target_data
+
+    def record(self) -> dict[str, Any]:
+        """Task, source shift, the four returns and both verdicts, ready for JSON."""
+        returns = {k: round(v, 1) for k, v in asdict(self).items() if k != "task"}
+        return {
+            "task": str(self.task),
+            "source_shift": self.task.source_shift,
+            **returns,
+            "shift_matters": self.shift_matters,
+            "can_be_cloned": self.can_be_cloned,
+        }
 
 
 def gate(
