@@ -274,14 +274,11 @@ def _print_card(source: str, robot: str | None = None, weight: float | None = No
     if robot:
         score = get_robot(robot).score(returns.mean())
         table.add_row("score", f"{score:.1f} by D4RL's references")
-    if about.get("algorithm"):
-        table.add_row("algorithm", about["algorithm"])
-    if about.get("environment"):
-        table.add_row("environment", about["environment"])
     if about.get("description"):
         table.add_row("description", about["description"])
-    if about.get("code"):
-        table.add_row("code", about["code"])
+    for name, text in (minari_store.specification(source) if about else {}).items():
+        if text and not name.startswith("total"):  # those stand above
+            table.add_row(name, text)
     console = Console()
     console.print(Panel(table, title=_escaped(source), title_align="left"))
     console.print(f"Returns of the {'whole ' if cut else ''}episodes")

@@ -244,6 +244,61 @@ def describe(dataset_id: str) -> dict[str, Any]:
     }
 
 
+def specification(dataset_id: str) -> dict[str, str]:
+    """A set on disk as a page of Minari's documentation lists it: spaces, environment, versions.
+
+    Returns:
+        Row name to text, empty where the set does not say: ``total steps, total episodes,
+        observation space, action space, algorithm, author, code, Minari version, requirements,
+        environment, keyword arguments, entry point, step limit, evaluation environment, reference
+        returns``.
+
+    Raises:
+        FileNotFoundError: the set is not on disk.
+        DataError: its metadata are damaged.
+    """
+    from minari.serialization import deserialize_space
+
+    stored, about = _metadata(dataset_id), describe(dataset_id)
+    environment, evaluation = (
+        json.loads(stored.get(key) or "{}") for key in ("env_spec", "eval_env_spec")
+    )
+    try:
+        spaces = [deserialize_space(stored[f"{kind}_space"]) for kind in ("observation", "action")]
+    except (KeyError, TypeError, ValueError, AssertionError) as error:
+        place = datasets_root() / dataset_id / "data" / "metadata.json"
+        raise DataError(f"{place}: no readable spaces ({error}); {_mend(dataset_id)}") from error
+    low, high = about["reference_returns"]
+    return {
+        "total steps": f"{stored.get('total_steps', 0):,}",
+        "total episodes": f"{stored.get('total_episodes', 0):,}",
+        "observation space": str(spaces[0]),
+        "action space": str(spaces[1]),
+        "algorithm": about["algorithm"] or "",
+        "author": ", ".join(_listed(stored.get("author"))),
+        "code": about["code"] or "",
+        "Minari version": stored.get("minari_version", ""),
+        "requirements": ", ".join(_listed(stored.get("requirements"))),
+        "environment": environment.get("id", ""),
+        "keyword arguments": _arguments(environment),
+        "entry point": environment.get("entry_point", ""),
+        "step limit": f"{environment.get('max_episode_steps') or '':}",
+        "evaluation environment": " ".join(
+            part for part in (evaluation.get("id", ""), _arguments(evaluation)) if part
+        ),
+        "reference returns": "" if low is None else f"{low:g} (score 0), {high:g} (score 100)",
+    }
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or [])
+
+
+def _arguments(spec: dict[str, Any]) -> str:
+    given = {k: v for k, v in spec.get("kwargs", {}).items() if v is not None}
+    return ", ".join(f"{name}={value!r}" for name, value in given.items())
+
+
 def robot_of(dataset_id: str) -> str | None:
     """The robot of a set on disk, by our card or its environment's name; None if unknown."""
     from droco_lite.robots import ROBOTS

@@ -75,6 +75,27 @@ def test_minaris_own_tools_read_it(data):
     assert metadata["requirements"][0].startswith("droco-lite==")
 
 
+def test_the_specification_is_what_minaris_pages_list(data, root):
+    folder = write_minari(NAME, data, CARD)
+    shown = minari_store.specification(NAME)
+    dataset = minari.load_dataset(NAME)
+    assert shown["total steps"] == "12" and shown["total episodes"] == "3"
+    assert shown["observation space"] == str(dataset.observation_space)
+    assert shown["action space"] == "Box(-1.0, 1.0, (3,), float32)"
+    assert shown["Minari version"] == minari.__version__
+    assert shown["environment"] == "droco_lite/Hopper-v0" and shown["step limit"] == "1000"
+    assert shown["keyword arguments"] == "robot='hopper', shift='kinematic-footjnt-hard'"
+    assert shown["evaluation environment"] == "droco_lite/Hopper-v0 robot='hopper'"
+    assert shown["reference returns"] == "-20.2723 (score 0), 3234.3 (score 100)"
+    assert shown["author"] == "The droco-lite contributors"
+    write_minari(NAME, data, {"algorithm": "by hand"})  # of an unknown robot
+    assert minari_store.specification(NAME)["environment"] == ""
+    metadata = folder / "data/metadata.json"
+    metadata.write_text(json.dumps(json.loads(metadata.read_text()) | {"action_space": "{}"}))
+    with pytest.raises(DataError, match=r"metadata\.json: no readable spaces"):
+        minari_store.specification(NAME)
+
+
 def test_other_peoples_sets(tmp_path):
     """A set as Minari's users make them: float64, an environment of its own, no card."""
     rng = np.random.default_rng(0)
