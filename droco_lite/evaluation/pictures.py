@@ -80,7 +80,7 @@ def at_strength(results: Results, variant: str, strength: float) -> Figure:
     """Every seed of every arm under one shift, and its mean."""
     family, name = variant.split(" ", 1)
     table = strengths(results, family, name)
-    fig, ax = figure(height=0.6 + 0.27 * len(results.labels))
+    fig, ax = figure(height=0.8 + 0.27 * len(results.labels))
     for row, label in enumerate(reversed(results.labels)):
         at = table.loc[label]
         values = at.loc[at.index[np.abs(at.index - strength).argmin()]]
@@ -90,7 +90,8 @@ def at_strength(results: Results, variant: str, strength: float) -> Figure:
     everything = results.under_shift["return_mean"]
     ax.set(
         yticks=range(len(results.labels)), yticklabels=results.labels[::-1], xlabel="return",
-        xlim=_padded(everything.min(), everything.max()), title=title_of(results, family, name),
+        xlim=_padded(everything.min(), everything.max()), ylim=(-0.6, len(results.labels) - 0.4),
+        title=title_of(results, family, name),
     )  # fmt: skip
     ax.grid(axis="x")
     return fig
@@ -171,9 +172,7 @@ def scores(results: Results) -> Figure:
     ours, theirs = scorecard(results), paper("scores")
     cell = f"{results.task.robot}-{results.task.quality}"
     theirs = theirs[theirs["task"] == cell].set_index("label")["score"]
-    fig, (left, right) = figure(
-        height=0.6 + 0.27 * len(ours), ncols=2, sharey=True, width_ratios=[3, 2]
-    )
+    fig, (left, right) = figure(height=0.8 + 0.27 * len(ours), ncols=2, sharex=True, sharey=True)
     for row, label in enumerate(reversed(results.labels)):
         line, color = ours.loc[label], look(label)["color"]
         left.plot([line["low"], line["high"]], [row, row], color=color, lw=2)
@@ -181,6 +180,7 @@ def scores(results: Results) -> Figure:
         if label in theirs:
             right.plot([theirs[label]], [row], "D", color=color, mfc="none")
     left.set(yticks=range(len(ours)), yticklabels=results.labels[::-1], xlabel="score")
+    left.set_ylim(-0.6, len(ours) - 0.4)
     left.set_title(f"ours, {int(results.table['steps'].min()):,} steps")
     right.set(xlabel="score")
     right.set_title("paper, 1M steps" if len(theirs) else "paper: not at hand")
@@ -189,9 +189,12 @@ def scores(results: Results) -> Figure:
     return fig
 
 
-def profiles(results: Results) -> Figure:
-    """Share of seeds and foreign shifts, clean included, above each score."""
-    found = statistics.matrix(results.foreign(), across=["shift"])
+def profiles(results: Results, family: str = "all") -> Figure:
+    """Share of seeds and foreign shifts above each score, of one family or, with the nominal
+    robot, of all."""
+    lines = results.foreign()
+    lines = lines if family == "all" else lines[lines["family"] == family]
+    found = statistics.matrix(lines, across=["shift"])
     everything = np.concatenate([values.ravel() for values in found.values()])
     at = np.linspace(everything.min(), everything.max(), 41)
     fig, ax = figure(height=4.0)
@@ -202,7 +205,8 @@ def profiles(results: Results) -> Figure:
             ax.fill_between(at, low, high, color=style["color"], alpha=0.15, lw=0)
         ax.plot(at, statistics.performance_profile(found[label], at), label=label, **style)
     ax.set(xlabel="score τ", ylabel="share of runs above τ", ylim=(0, 1.02))
-    ax.set_title(f"{results.task.robot}-{results.task.quality}, clean and foreign shifts")
+    said = "clean and foreign shifts" if family == "all" else f"foreign {family} shifts"
+    ax.set_title(f"{results.task.robot}-{results.task.quality}, {said}")
     ax.legend(fontsize=8, ncols=2)
     return fig
 
@@ -210,7 +214,7 @@ def profiles(results: Results) -> Figure:
 def chances(results: Results) -> Figure:
     """P(DROCO > arm) with intervals, clean and over foreign shifts."""
     table = improvement(results)
-    fig, axes = figure(height=0.6 + 0.27 * len(table), ncols=2, sharey=True)
+    fig, axes = figure(height=0.8 + 0.27 * len(table), ncols=2, sharey=True)
     for ax, name, said in zip(
         axes, ("clean", "shifted"), ("nominal robot", "foreign shifts"), strict=True
     ):
@@ -222,6 +226,7 @@ def chances(results: Results) -> Figure:
         ax.set(xlim=(-0.03, 1.03), xlabel=f"P({DROCO} > arm)")
         ax.set_title(said)
     axes[0].set(yticks=range(len(table)), yticklabels=table.index[::-1])
+    axes[0].set_ylim(-0.6, len(table) - 0.4)
     return fig
 
 
@@ -243,7 +248,7 @@ def attack_kinds(results: Results) -> list[str]:
 FIGURES: dict[str, tuple[Callable[..., Figure], Callable[[Results], dict[str, list]]]] = {
     "learning": (learning, lambda _: {}),
     "scores": (scores, lambda _: {}),
-    "profiles": (profiles, lambda _: {}),
+    "profiles": (profiles, lambda r: {"family": ["all", *families(r)]}),
     "chances": (chances, lambda _: {}),
     "over-strength": (over_strength, lambda r: {"variant": variant_names(r)}),
     "clean-against-shifted": (clean_against_shifted, lambda r: {"family": families(r)}),

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from droco_lite.data import TASKS, Task
 from droco_lite.evaluation import statistics
@@ -36,8 +37,8 @@ from droco_lite.robots.shifts import shift_values
 
 DROCO = "DROCO"
 EQUAL = 0.1  # clean returns closer than this share of the reference's count as equal
-CLAIM_STEPS = 200_000  # fewer say nothing about final returns
-PAPER_STEPS, PAPER_SEEDS = 1_000_000, 5
+CLAIM_STEPS = 200_000  # fewer say nothing about final returns: "first results"
+FULL_STEPS, FULL_SEEDS = 1_000_000, 5  # the paper's steps; its seeds are not known to us
 RUN_AGAIN = "run `droco-lite matrix run results/matrix/study.yaml`"
 
 #: (family, level) -> column of a table.
@@ -166,13 +167,13 @@ def read(task: str | Task, folder: str | Path | None = None) -> Results:
 
 
 def read_all(folder: str | Path | None = None) -> list[Results]:
-    """Every task's results.
+    """Results of every task on which DROCO has been trained: without it there is no comparison.
 
     Raises
     ------
     FileNotFoundError : there are none.
     """
-    found = [read(task, folder) for task in tasks(folder)]
+    found = [each for each in (read(t, folder) for t in tasks(folder)) if DROCO in each.labels]
     if not found:
         raise FileNotFoundError(f"results/matrix holds no results yet: {RUN_AGAIN}")
     return found
@@ -302,6 +303,16 @@ def _shifted(results: Results) -> pd.DataFrame:
     return lines[lines["family"] != NOMINAL.family]
 
 
+def rank_agreement(results: Results) -> pd.Series:
+    """Spearman's rank correlation, over arms, of clean return and return under each family's
+    foreign shifts: 1 if whoever is best on the nominal robot is best on the worn one."""
+    clean, lines = means(results.clean, column="return_mean"), _shifted(results)
+    shifted = means(lines, ["family"], "return_mean").unstack("family")
+    return pd.Series(
+        {name: stats.spearmanr(clean, shifted[name].loc[clean.index])[0] for name in shifted}
+    )
+
+
 def beside_paper(results: Sequence[Results]) -> pd.DataFrame:
     """Clean scores of ours and the paper's for the same robot and quality, under columns
     ``(task, "ours")`` and ``(task, "paper")``; controls are not in the paper."""
@@ -351,16 +362,12 @@ def caption(results: Results) -> str:
     """Task, source, and how much training and trying stands behind a table's numbers."""
     lines, seeds, steps = results.clean, _seeds(results), _steps(results)
     checkpoints, episodes = int(lines["checkpoints"].min()), int(lines["episodes"].min())
-    said = (
+    first = steps < CLAIM_STEPS or seeds < statistics.ENOUGH_SEEDS
+    return (
         f"{results.task.robot}-{results.task.quality}, source {results.task.source_shift}\n"
-        f"{seeds} seeds, {steps:,} steps; mean of the last {checkpoints} checkpoints "
-        f"x {episodes} episodes"
+        f"{'first results at ' if first else ''}{steps:,} steps, {seeds} seeds; "
+        f"mean of the last {checkpoints} checkpoints x {episodes} episodes"
     )
-    if steps < CLAIM_STEPS:
-        said += f"\nfirst results at {steps:,} steps: no claim about final returns"
-    if seeds < statistics.ENOUGH_SEEDS:
-        said += f"\n{seeds} seeds: intervals are rough"
-    return said
 
 
 def _printed(table: pd.DataFrame, digits: int = 1) -> str:
@@ -416,6 +423,13 @@ def _improvement(results: Results) -> str:
     return _printed(pd.DataFrame(columns))
 
 
+def _rank_agreement(results: Results) -> str:
+    found = rank_agreement(results)
+    count = len(results.labels)
+    lines = [f"{name:10s} {value:5.2f}" for name, value in found.items()]
+    return "\n".join([f"rank correlation of clean and shifted return, {count} arms", *lines])
+
+
 def _verdict(results: Results) -> str:
     """Where DROCO stands, said by the numbers: counts of arms, and the controls by name."""
     lines = []
@@ -435,8 +449,8 @@ def _verdict(results: Results) -> str:
 
 def _beside_paper(results: Sequence[Results]) -> str:
     said = "\n".join(
-        f"{each.task.robot}-{each.task.quality}: ours {_seeds(each)} seeds, {_steps(each):,} "
-        f"steps, source {each.task.source_shift}"
+        f"{each.task.robot}-{each.task.quality}, ours: {_steps(each):,} steps, {_seeds(each)} "
+        f"seeds, source {each.task.source_shift}"
         for each in results
     )
     note = "paper: 1M steps, its own data and source; kinematic shift, clean target"
@@ -452,14 +466,14 @@ def _remaining(results: Sequence[Results]) -> str:
     reached = {(each.task.robot, each.task.quality) for each in results}
     cells_16 = {(task.robot, task.quality) for task in TASKS}
     work = (table["arms"] * table["seeds"] * table["steps"]).sum()
-    hours = table["hours"].sum() / work * len(ORDER) * PAPER_SEEDS * PAPER_STEPS
+    hours = table["hours"].sum() / work * len(ORDER) * FULL_SEEDS * FULL_STEPS
     shown = _printed(table.assign(hours=table["hours"].map("{:.1f}".format)), 0)
     left = len(cells_16 - reached)
     return (
         f"{shown}\n\n"
         f"of the paper's {len(cells_16)} tasks {len(cells_16 & reached)} begun, {left} not\n"
-        f"one task at the paper's size ({len(ORDER)} arms x {PAPER_SEEDS} seeds x "
-        f"{PAPER_STEPS:,} steps),\nat the rate measured here: {_about(hours)} processor hours; "
+        f"one task at full size ({len(ORDER)} arms x {FULL_SEEDS} seeds x "
+        f"{FULL_STEPS:,} steps),\nat the rate measured here: {_about(hours)} processor hours; "
         f"all {len(cells_16)}: {_about(len(cells_16) * hours)}"
     )
 
@@ -479,6 +493,7 @@ TABLES: dict[str, tuple[str, Callable[[Sequence[Results]], str]]] = {
     "returns": ("deploying", _each(_returns)),
     "degradation": ("deploying", _each(_degradation)),
     "losses-of-paper": ("deploying", _losses_of_paper),
+    "ranks": ("deploying", _each(_rank_agreement)),
 }
 
 

@@ -118,6 +118,12 @@ def test_chances_of_improvement(small):
     assert table.loc["cloning, both", "shifted"] == pytest.approx((0 + 0 + 1 + 0.5 + 1 + 1 + 0) / 7)
 
 
+def test_ranks_agree_where_the_best_stays_the_best(small):
+    found = report.rank_agreement(small)
+    # torso: 233, 268, 480, 350 for arms that are 1st to 4th on the nominal robot
+    assert found.to_dict() == pytest.approx({"kinematic": 1, "morph": 1 - 6 * 2 / 60, "gravity": 1})
+
+
 def test_the_order_of_lines_changes_nothing(small):
     mixed = report.Results(
         small.task, small.table.sample(frac=1, random_state=1), small.curves, small.about
@@ -154,16 +160,16 @@ def test_what_remains_is_the_measured_rate_times_the_rest(small):
     assert "of the paper's 16 tasks 1 begun, 15 not" in said
 
 
-def test_captions_say_steps_and_seeds_and_what_they_do_not_carry(small):
-    said = report.caption(small)
-    assert "3 seeds, 10,000 steps; mean of the last 3 checkpoints x 4 episodes" in said
-    assert "no claim about final returns" in said and "intervals are rough" in said
+def test_captions_say_steps_and_seeds_and_what_is_a_first_result(small):
+    tried = "mean of the last 3 checkpoints x 4 episodes"
+    said = report.caption(small).splitlines()
+    assert said[0] == "hopper-medium, source kinematic-legjnt-hard"
+    assert said[1] == f"first results at 10,000 steps, 3 seeds; {tried}"
     long = small.table.assign(steps=200_000)
     more = pd.concat([long, long.assign(seed=long.seed + 3)])
-    said = report.caption(report.Results(small.task, more, small.curves, small.about))
-    assert said.splitlines()[1:] == [
-        "6 seeds, 200,000 steps; mean of the last 3 checkpoints x 4 episodes"
-    ]
+    for table, words in ((long, "first results at 200,000 steps, 3"), (more, "200,000 steps, 6")):
+        results = report.Results(small.task, table, small.curves, small.about)
+        assert report.caption(results).splitlines()[1] == f"{words} seeds; {tried}"
 
 
 def test_the_verdict_names_the_controls_above(small):
@@ -197,9 +203,14 @@ def test_bad_files_are_refused_by_name(folder, spoil, said):
         report.read("hopper-medium", folder)
 
 
-def test_no_results_say_which_command_makes_them(tmp_path):
+def test_no_results_say_which_command_makes_them(tmp_path, folder):
     with pytest.raises(FileNotFoundError, match="droco-lite matrix run"):
-        report.read_all(tmp_path)
+        report.read_all(tmp_path / "nowhere")
+    path = folder / "hopper-medium.csv"
+    table = pd.read_csv(path, keep_default_na=False)
+    table[table["label"] != "DROCO"].to_csv(path, index=False)
+    with pytest.raises(FileNotFoundError, match="droco-lite matrix run"):
+        report.read_all(folder)
 
 
 # The figures ------------------------------------------------------------------------------------
