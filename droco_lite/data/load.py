@@ -24,6 +24,9 @@ def load(
 ) -> Transitions:
     """Transitions from a file, a folder or a Minari data set, checked.
 
+    Large sets come memory-mapped from a folder or a Minari id.  An HDF5 file is read into memory;
+    ``droco-lite data import`` makes a Minari data set of it.
+
     Args:
         source: a ``.hdf5`` or ``.h5`` file (:func:`droco_lite.data.hdf5.read_hdf5`), a folder
             written by :meth:`Transitions.save`, or a Minari id such as ``mujoco/hopper/medium-v0``.

@@ -83,7 +83,7 @@ class OnlineSettings:
 
 
 def cache_folder() -> Path:
-    """Where runs and data sets are kept: ``DROCO_LITE_CACHE`` or ``~/.cache/droco_lite``."""
+    """Where runs are kept: ``DROCO_LITE_CACHE`` or ``~/.cache/droco_lite``."""
     return Path(os.environ.get("DROCO_LITE_CACHE") or Path.home() / ".cache" / "droco_lite")
 
 

@@ -111,6 +111,16 @@ def test_mixed_qualities_are_equal_parts(constants, quality, first, second):
     assert len(card["behaviour"]) == 2
 
 
+def test_medium_replay_says_what_it_is(constants):
+    """Policies spread over a training stand in for a replay buffer, and the set says so."""
+    _, card = make_dataset("hopper", "nominal", "medium-replay", 300)
+    name = dataset_id("hopper", "nominal", "medium-replay", 300)
+    said = minari_store.describe(name)["description"]
+    assert "equal parts from 2 policies spread over one training (after 1, 2 steps)" in said
+    assert "not a replay buffer" in said
+    assert [policy["steps"] for policy in card["behaviour"]] == [1, 2]
+
+
 def test_the_cache_is_used_and_follows_the_policies(constants, monkeypatch):
     def make():
         return make_dataset("hopper", "nominal", "medium", 150)
