@@ -376,12 +376,7 @@ def whole_file(folder: Path) -> bytes:
     return WHOLE
 
 
-@settings(
-    max_examples=150,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(FUZZ, max_examples=150)
 @given(st.data())
 def test_damaged_bytes_are_refused_or_harmless(tmp_path, data):
     """Whatever bytes change, the reader returns checked transitions or names the file."""
@@ -403,12 +398,7 @@ def read_or_refuse(path, content):
         assert found.episode_lengths().sum() == len(found)
 
 
-@settings(
-    max_examples=60,
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(FUZZ, max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_size=6),
     st.sets(st.sampled_from(["next_observations", "timeouts"])),
