@@ -277,7 +277,10 @@ class Job:
             if stop is not None:
                 table = evaluate(agent, robot, shifts, **options)
             else:
-                table = evaluate(agent, robot, ["nominal"], attacks=evaluation.attacks, **options)
+                unit = data.target.observations.std(0)
+                table = evaluate(
+                    agent, robot, ["nominal"], attacks=evaluation.attacks, deviation=unit, **options
+                )
             write_text_atomic(path, table.to_csv(index=False))
             seconds = folder / "seconds.json"
             spent = json.loads(seconds.read_text()) if seconds.exists() else {}

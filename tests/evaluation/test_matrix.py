@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -25,7 +26,10 @@ STUDY = Study(
     settings={
         "IQL*": SMALL, "cloning, target": SMALL, "DROCO": ENSEMBLE, "DROCO, shuffled": ENSEMBLE,
     },
-    evaluation=Evaluation(every=10, episodes=2, families=("kinematic",), strengths=(1.0,)),
+    evaluation=Evaluation(
+        every=10, episodes=2, families=("kinematic",), strengths=(1.0,),
+        attacks=("noise-0", "min-q-0.1"),
+    ),
 )  # fmt: skip
 
 
@@ -42,10 +46,10 @@ def test_one_line_for_each_arm_seed_and_shift(whole):
     table = whole[1]
     keys = ["label", "seed", "shift", "attack", "scale"]
     assert not table.duplicated(keys).any()
-    assert len(table) == 4 * 2 * 3
+    assert len(table) == 4 * 2 * (3 + 2)
     assert list(table.columns) == list(matrix.COLUMNS)
     assert list(dict.fromkeys(table["label"])) == [x for x in matrix.ORDER if x in STUDY.arms]
-    assert (table["checkpoints"] == 3).all()
+    assert (table["checkpoints"] == np.where(table["attack"] == "none", 3, 1)).all()
 
 
 def test_returns_are_means_of_the_last_three_checkpoints(whole):
@@ -54,7 +58,7 @@ def test_returns_are_means_of_the_last_three_checkpoints(whole):
         pd.read_csv(root / "hopper-medium" / "iql" / f"shifts-{step}.csv") for step in (10, 20, 30)
     ]
     mean = sum(part["return_mean"] for part in parts) / 3
-    ours = table[table["label"] == "IQL*"]["return_mean"]
+    ours = table[(table["label"] == "IQL*") & (table["attack"] == "none")]["return_mean"]
     assert ours.tolist() == pytest.approx(mean.tolist(), rel=1e-5)
 
 
