@@ -122,18 +122,36 @@ def clean_against_shifted(results: Results, family: str) -> Figure:
     for share in (1.0, 0.75, 0.5, 0.25):
         ax.plot([0, most], [0, share * most], color=COLORS["muted"], lw=0.8, ls=":")
         said = f"−{1 - share:.0%}" if share < 1 else "no loss"
-        ax.annotate(said, (most, share * most), color=COLORS["muted"], fontsize=8, ha="right")
+        ax.annotate(said, (0.97 * most, share * 0.97 * most), color=COLORS["muted"], fontsize=8,
+                    ha="right")  # fmt: skip
     for label in results.labels:
-        ax.plot(
-            [clean[label]], [shifted[label]], "o", color=look(label)["color"], label=label,
-            mfc="none" if label in LOOKS else None,
-        )  # fmt: skip
+        style = {"color": look(label)["color"], "mfc": "none" if label in LOOKS else None}
+        ax.plot([clean[label]], [shifted[label]], "o", **style)
     low = min(clean.min(), shifted.min(), 0.0)
     ax.set(
         xlabel="clean return", ylabel=f"mean return, {family}", xlim=(low, most), ylim=(low, most)
     )
-    name_lines(ax, gap=1.1)
+    name_points(ax, {label: (clean[label], shifted[label]) for label in results.labels})
     return fig
+
+
+def name_points(ax: Axes, points: Mapping[str, tuple[float, float]], step: float = 0.07) -> None:
+    """Each point's name at the right edge, a thin line leading to it; ``step`` is the least
+    distance between names as a share of the height."""
+    low, high = ax.get_ylim()
+    ordered = sorted(points, key=lambda label: points[label][1])
+    heights: list[float] = []
+    for label in ordered:
+        height = (points[label][1] - low) / (high - low)
+        heights.append(height if not heights else max(height, heights[-1] + step))
+    shift = max(0.0, heights[-1] - 1)
+    for label, height in zip(ordered, heights, strict=True):
+        color = look(label)["color"]
+        ax.annotate(
+            label, points[label], xytext=(1.04, height - shift), textcoords="axes fraction",
+            color=color, va="center", fontsize=9, fontweight="bold", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": color, "lw": 0.5, "alpha": 0.6},
+        )  # fmt: skip
 
 
 def over_scale(results: Results, attack: str) -> Figure:

@@ -124,11 +124,17 @@ def results_folder() -> Path:
 
 
 def tasks(folder: str | Path | None = None) -> list[str]:
-    """Names of the tasks that have results, the paper's 32 first and in their order."""
+    """Names of the tasks that have results, in the order of the paper's 32; a task with a source
+    of its own stands beside the paper's."""
     folder = results_folder() if folder is None else Path(folder)
     found = [json.loads(path.read_text())["task"] for path in sorted(folder.glob("*.json"))]
-    order = {str(task): k for k, task in enumerate(TASKS)}
-    return sorted(found, key=lambda name: (order.get(name, len(order)), name))
+    order = {(task.robot, task.quality, task.family): k for k, task in enumerate(TASKS)}
+
+    def place(name: str) -> tuple[int, str]:
+        task = Task.parse(name)
+        return order[task.robot, task.quality, task.family], name
+
+    return sorted(found, key=place)
 
 
 def read(task: str | Task, folder: str | Path | None = None) -> Results:
@@ -370,7 +376,7 @@ def caption(results: Results) -> str:
     )
 
 
-def _printed(table: pd.DataFrame, digits: int = 1) -> str:
+def printed(table: pd.DataFrame, digits: int = 1) -> str:
     """Two-line headers where a name has two words, blanks where there is nothing to compare."""
     if table.columns.nlevels == 1:
         heads = [(*str(name).split(" ", 1), "")[:2] for name in table.columns]
@@ -392,12 +398,12 @@ def _own_note(results: Results) -> str:
 
 def _scorecard(results: Results) -> str:
     note = f"left out as the source's own: {_own_note(results)}"
-    return f"{_printed(scorecard(results))}\n{note}"
+    return f"{printed(scorecard(results))}\n{note}"
 
 
 def _by_variant(results: Results) -> str:
     note = "° moves what the source's shift moves: no test of robustness"
-    return f"{_printed(by_variant(results))}\n{note}"
+    return f"{printed(by_variant(results))}\n{note}"
 
 
 def _returns(results: Results) -> str:
@@ -405,12 +411,12 @@ def _returns(results: Results) -> str:
     if len(results.attacked):
         count = int(results.attacked["checkpoints"].max())
         note += f"\nattacks: last {count} checkpoint{'s' * (count > 1)} only"
-    return f"{_printed(returns(results), 0)}\n{note}"
+    return f"{printed(returns(results), 0)}\n{note}"
 
 
 def _degradation(results: Results) -> str:
     note = f"- : clean return more than {EQUAL:.0%} away from {DROCO}'s, not comparable"
-    return f"{_printed(degradation(results), 0)}\n{note}"
+    return f"{printed(degradation(results), 0)}\n{note}"
 
 
 def _improvement(results: Results) -> str:
@@ -420,7 +426,7 @@ def _improvement(results: Results) -> str:
         columns[name, f"P({DROCO} > arm)"] = table[name].map("{:.2f}".format)
         low, high = (table[f"{name} {end}"].map("{:.2f}".format) for end in ("low", "high"))
         columns[name, "95 %"] = low + " to " + high
-    return _printed(pd.DataFrame(columns))
+    return printed(pd.DataFrame(columns))
 
 
 def _rank_agreement(results: Results) -> str:
@@ -454,11 +460,11 @@ def _beside_paper(results: Sequence[Results]) -> str:
         for each in results
     )
     note = "paper: 1M steps, its own data and source; kinematic shift, clean target"
-    return f"{said}\n{note}\n\n{_printed(beside_paper(results))}"
+    return f"{said}\n{note}\n\n{printed(beside_paper(results))}"
 
 
 def _losses_of_paper(results: Sequence[Results]) -> str:
-    return "the paper's, percent of the clean return\n\n" + _printed(losses_of_paper())
+    return "the paper's, percent of the clean return\n\n" + printed(losses_of_paper())
 
 
 def _remaining(results: Sequence[Results]) -> str:
@@ -467,7 +473,7 @@ def _remaining(results: Sequence[Results]) -> str:
     cells_16 = {(task.robot, task.quality) for task in TASKS}
     work = (table["arms"] * table["seeds"] * table["steps"]).sum()
     hours = table["hours"].sum() / work * len(ORDER) * FULL_SEEDS * FULL_STEPS
-    shown = _printed(table.assign(hours=table["hours"].map("{:.1f}".format)), 0)
+    shown = printed(table.assign(hours=table["hours"].map("{:.1f}".format)), 0)
     left = len(cells_16 - reached)
     return (
         f"{shown}\n\n"
