@@ -61,6 +61,13 @@ class State(NamedTuple):
     qvel: np.ndarray
 
 
+def _for_reading(qpos: np.ndarray, qvel: np.ndarray) -> State:
+    """The simulator's own arrays, safe from a function that writes into them."""
+    qpos, qvel = qpos.view(), qvel.view()
+    qpos.flags.writeable = qvel.flags.writeable = False
+    return State(qpos, qvel)
+
+
 @dataclass(frozen=True, kw_only=True)
 class OwnRobot(RobotSpec):
     """A registered robot; see :func:`register_robot` for what its parts are.
@@ -86,14 +93,14 @@ class OwnRobot(RobotSpec):
         return self.asset
 
     def load(self) -> mujoco.MjSpec:
-        return _load(self.xml, self.asset)
+        return _dressed(_load(self.xml, self.asset))
 
     def control(self, actions: np.ndarray) -> np.ndarray:
         low, high = self.control_range
         return (low + high) / 2 + (high - low) / 2 * actions
 
     def observation(self, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
-        return self.observation_of(State(qpos, qvel))
+        return np.asarray(self.observation_of(_for_reading(qpos, qvel)))
 
     def reward_state(self, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
         """All of the state, [n, nq + nv]."""
@@ -130,7 +137,7 @@ class OwnRobot(RobotSpec):
                 f"robot {self.name!r}: terminated needs {self.positions} positions and "
                 f"{self.velocities} velocities, which its observations do not give back"
             )
-        over = np.asarray(self.terminated_of(State(qpos, qvel)))
+        over = np.asarray(self.terminated_of(_for_reading(qpos, qvel)))
         if over.shape != (len(qpos),) or over.dtype != bool:
             raise ValueError(
                 f"robot {self.name!r}: terminated gave {over.dtype} of shape {over.shape} for "
@@ -518,6 +525,31 @@ def _try_out(robot: OwnRobot, nominal: mujoco.MjModel) -> None:
             observations = robots.reset(terminated)
 
 
+def _dressed(spec: mujoco.MjSpec) -> mujoco.MjSpec:
+    """With a sky and a chequered ground, which pictures need, where the file has none."""
+    kinds = [texture.type for texture in spec.textures]
+    if mujoco.mjtTexture.mjTEXTURE_SKYBOX not in kinds:
+        spec.add_texture(
+            name="_sky", type=mujoco.mjtTexture.mjTEXTURE_SKYBOX,
+            builtin=mujoco.mjtBuiltin.mjBUILTIN_FLAT, width=8, height=48,
+        )  # fmt: skip
+    plain = [
+        geom
+        for geom in spec.geoms
+        if geom.type == mujoco.mjtGeom.mjGEOM_PLANE and not geom.material
+    ]
+    if plain:
+        spec.add_texture(
+            name="_ground", type=mujoco.mjtTexture.mjTEXTURE_2D,
+            builtin=mujoco.mjtBuiltin.mjBUILTIN_CHECKER, width=64, height=64,
+        )  # fmt: skip
+        tiles = spec.add_material(name="_ground", texrepeat=[2, 2], texuniform=True)
+        tiles.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "_ground"
+    for geom in plain:
+        geom.material = "_ground"
+    return spec
+
+
 def _view(model: mujoco.MjModel) -> tuple[float, float, float, float]:
     """From the side, at a distance from which all of the robot is seen."""
     data = mujoco.MjData(model)
@@ -528,4 +560,4 @@ def _view(model: mujoco.MjModel) -> tuple[float, float, float, float]:
     radius = model.geom_rbound[solid, None]
     low = (data.geom_xpos[solid] - radius).min(0)
     high = (data.geom_xpos[solid] + radius).max(0)
-    return 1.6 * float((high - low).max()), 90.0, -8.0, float((low[2] + high[2]) / 2)
+    return 1.25 * float((high - low).max()), 90.0, -8.0, float((low[2] + high[2]) / 2)

@@ -144,7 +144,9 @@ def test_the_name_works_everywhere(sledge):
     assert register_robot("sledge", **SLEDGE, min_return=0, max_return=4).score(3.0) == 75.0
     with pytest.raises(ValueError, match="d4rl has no returns of 'sledge'"):
         reference_returns("sledge")
-    assert render("sledge", "kinematic-oar-hard", width=64, height=48).shape == (48, 64, 3)
+    image = render("sledge", "kinematic-oar-hard", width=64, height=48)
+    assert image.shape == (48, 64, 3)
+    assert image[:8].min() > 200  # a sky, though the file has none
     assert range_poses("sledge", "kinematic-oar-hard").shape == (2, 4)
     episode = record("sledge", "nominal", lambda o: np.zeros((1, 2)), seed=0)
     assert len(episode.rewards) == 60  # its own time limit, not the package's robots'
@@ -180,7 +182,8 @@ def test_registering_again_replaces_and_a_refused_robot_leaves_the_old(sledge):
 @pytest.mark.parametrize("shift", ["nominal", "kinematic-oar-0.7", "morph-load-hard"])
 def test_parity_with_a_plain_mujoco_loop(sledge, shift):
     rows = BatchedRobot("sledge", [shift, "gravity-up-0.5"], [5, 6], dtype=np.float64)
-    model = make_model("sledge", shift)
+    plain = mujoco.MjModel.from_xml_string(XML)  # the file as MuJoCo reads it, for nominal
+    model = plain if shift == "nominal" else make_model("sledge", shift)
     data = mujoco.MjData(model)
     data.qpos[:], data.qvel[:] = rows.qpos[0], rows.qvel[0]
     touched = False
@@ -367,6 +370,18 @@ def test_a_reward_that_fails_later_is_caught_then(sledge):
     rows.step(np.zeros((2, 2)))
     with pytest.raises(ValueError, match="robot 'sledge': reward is inf at qpos"):
         rows.step(np.ones((2, 2)))
+
+
+def test_a_function_cannot_write_into_the_simulation(sledge):
+    def wrap(s):
+        s.qpos[:, 2:] %= 1.0
+        return s.qpos
+
+    with pytest.raises(ValueError, match="read-only"):
+        register_robot("sledge", **changed(observation=wrap))
+    rows = BatchedRobot("sledge", ["nominal"], [0])
+    rows.observations()[:] = 9.0
+    assert rows.qpos.max() < 1.0
 
 
 # From data to a report ----------------------------------------------------------------------
