@@ -6,7 +6,8 @@
 
 All variants are built first; then short windows take turns, so that whatever else the machine does
 falls on all alike.  A ratio is taken within each round; the table gives its median and extremes.
-The data are random numbers of Hopper's shape: a step costs the same whatever they mean.
+The data are random numbers of Hopper's shape: a step costs the same whatever they mean.  On a CPU
+the process is pinned to as many cores as it has threads.
 
 * official: what the released DROCO step does, written here from its description: a NumPy replay
   buffer, the ensemble run on every batch, separate networks, three losses and three plain Adams one
@@ -324,10 +325,12 @@ def main() -> None:
     if args.quick:
         args.rounds, args.window, args.rows = 2, 0.05, 2_000
     device = torch.device(args.device)
+    on_gpu = device.type == "cuda"
     torch.set_num_threads(args.threads)
+    if hasattr(os, "sched_setaffinity") and not on_gpu:  # XLA asks the system, not torch
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-args.threads :])
     precision = choose_precision(args.precision, device)
     torch.set_flush_denormal(True)
-    on_gpu = device.type == "cuda"
     stacks = args.stacks or ([1, 8, 64, 256] if on_gpu else [1, 4])
 
     source, target = random_transitions(args.rows, 0), random_transitions(args.rows // 10, 1)
