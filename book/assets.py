@@ -82,7 +82,8 @@ def main() -> None:
 
 
 def setup(app) -> dict[str, bool]:
-    """Sphinx's hook: paths of what was fetched, before other extensions read them."""
+    """Sphinx's hooks: paths of what was fetched, before other extensions read them; and afterwards
+    leave out the theme's source maps, megabytes that only its own developers open."""
 
     def choose(_app, config) -> None:
         if VENDOR.is_dir():
@@ -91,7 +92,12 @@ def setup(app) -> dict[str, bool]:
             config.mathjax_path = "tex-svg.js"
             config.nb_ipywidgets_js = {"embed.js": {}}
 
+    def drop_source_maps(app, error) -> None:
+        for path in (Path(app.outdir) / "_static").rglob("*.map"):
+            path.unlink()
+
     app.connect("config-inited", choose, priority=100)
+    app.connect("build-finished", drop_source_maps)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
