@@ -43,6 +43,7 @@ from droco_lite.agents.settings import Settings, per_run_values
 from droco_lite.data import Task, make_task
 from droco_lite.evaluation.suite import FAMILIES, evaluate, grid
 from droco_lite.provenance import provenance, write_json_atomic, write_text_atomic
+from droco_lite.training.experiment import read_keys
 from droco_lite.training.loop import LoopSettings, choose_device, train
 
 #: Label -> method and settings: the seven methods of the paper's table, then what a reader must see
@@ -126,25 +127,14 @@ class Study:
 
     @classmethod
     def read(cls, path: str | Path) -> Study:
-        """Read a YAML file.
+        """Read a YAML or TOML file.
 
         Raises
         ------
         ValueError : an unreadable file, an unknown or missing key, or a value out of range; the
             message names the file and the key.
         """
-        try:
-            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise ValueError(f"{path}: cannot be read: {error}") from error
-        if not isinstance(content, dict):
-            raise ValueError(f"{path}: holds no keys; expected {', '.join(KEYS)}")
-        for key in content:
-            if key not in KEYS:
-                raise ValueError(f"{path}: unknown key {key!r}; expected {', '.join(KEYS)}")
-        for key in ("tasks", "steps"):
-            if key not in content:
-                raise ValueError(f"{path}: the key {key!r} is missing")
+        content = read_keys(path, KEYS, required=("tasks", "steps"))
         if content.get("arms") in (None, "all"):
             content["arms"] = tuple(ARMS)
         try:
@@ -473,9 +463,6 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
 def _results(job: Job, root: Path) -> pd.DataFrame:
     keys = ["label", "method", "seed", "shift", "family", "variant", "strength", "attack", "scale"]
     tables = [pd.read_csv(path, keep_default_na=False) for path in job.tables(root)]
-    for table in tables:  # as written before attacks joined the suite
-        table["attack"] = table.get("attack", pd.Series("none", table.index))
-        table["scale"] = table.get("scale", pd.Series(0.0, table.index)).astype(float)
     numbers = ["return_mean", "return_std", "score", "episodes"]
     lines = pd.concat(tables[:CHECKPOINTS])[keys + numbers]
     lines = lines.groupby(keys, sort=False, dropna=False)[numbers].mean().reset_index()

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from droco_lite.evaluation import statistics
+from droco_lite.evaluation.matrix import file_name
 from droco_lite.evaluation.report import (
     DROCO,
     Results,
@@ -61,6 +62,17 @@ def curve(ax: Axes, x: Sequence[float], seeds: np.ndarray, label: str) -> None:
     ax.plot(x, seeds.mean(1), label=label, **style)
 
 
+def curves(parts: Mapping[str, pd.DataFrame], title: str, xlabel: str, ylabel: str) -> Figure:
+    """A curve of each arm, named at its end; rows of a part are x, its columns seeds."""
+    fig, ax = figure(height=4.0)
+    for label, seeds in parts.items():
+        curve(ax, seeds.index, seeds.to_numpy(), label)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.set_title(title)
+    name_lines(ax)
+    return fig
+
+
 def title_of(results: Results, family: str, variant: str) -> str:
     """The variant's name, and a warning where it is the source's own."""
     own = f"\n{OWN}" if results.is_own(family, variant) else ""
@@ -101,14 +113,10 @@ def over_strength(results: Results, variant: str) -> Figure:
     """Absolute return over the strength of one variant."""
     family, name = variant.split(" ", 1)
     table = strengths(results, family, name)
-    fig, ax = figure(height=4.0)
-    for label in results.labels:
-        seeds = table.loc[label]
-        curve(ax, seeds.index, seeds.to_numpy(), label)
-    ax.set(xlabel="strength (0: as it comes, 1: hard)", ylabel="return")
-    ax.set_title(title_of(results, family, name))
-    name_lines(ax)
-    return fig
+    parts = {label: table.loc[label] for label in results.labels}
+    return curves(
+        parts, title_of(results, family, name), "strength (0: as it comes, 1: hard)", "return"
+    )
 
 
 def clean_against_shifted(results: Results, family: str) -> Figure:
@@ -156,33 +164,26 @@ def name_points(ax: Axes, points: Mapping[str, tuple[float, float]], step: float
 
 def over_scale(results: Results, attack: str) -> Figure:
     """Absolute return over the scale of an attack on observations."""
-    lines, start = results.attacked, attacked(results)
-    fig, ax = figure(height=4.0)
+    lines, start, parts = results.attacked, attacked(results), {}
     table = per_seed(lines[lines["attack"] == attack], "return_mean", ["scale"])
     zero = per_seed(lines[lines["scale"] == 0], "return_mean")
     if zero.empty:
         zero = per_seed(results.clean, "return_mean")
     for label in start.index:
         seeds = pd.concat([zero.loc[[label]].set_axis([0.0]), table.loc[label]])
-        seeds = seeds[~seeds.index.duplicated()].sort_index()
-        curve(ax, seeds.index, seeds.to_numpy(), label)
-    ax.set(xlabel="scale, in standard deviations of the target's observations", ylabel="return")
-    ax.set_title(f"{results.task.robot}, {attack} attack on observations")
-    name_lines(ax)
-    return fig
+        parts[label] = seeds[~seeds.index.duplicated()].sort_index()
+    title = f"{results.task.robot}, {attack} attack on observations"
+    return curves(
+        parts, title, "scale, in standard deviations of the target's observations", "return"
+    )
 
 
 def learning(results: Results) -> Figure:
     """Clean returns while training."""
     table = per_seed(results.curves, "return_mean", ["step"]).sort_index(level="step")
-    fig, ax = figure(height=4.0)
-    for label in results.labels:
-        seeds = table.loc[label]
-        curve(ax, seeds.index, seeds.to_numpy(), label)
-    ax.set(xlabel="gradient steps", ylabel="return in the target")
-    ax.set_title(f"{results.task.robot}-{results.task.quality}, nominal robot")
-    name_lines(ax)
-    return fig
+    parts = {label: table.loc[label] for label in results.labels}
+    title = f"{results.task.robot}-{results.task.quality}, nominal robot"
+    return curves(parts, title, "gradient steps", "return in the target")
 
 
 def scores(results: Results) -> Figure:
@@ -280,7 +281,7 @@ def draw_all(name: str, results: Sequence[Results]) -> Iterator[tuple[str, Figur
     for each in results:
         axes = choices(each)
         for point in itertools.product(*axes.values()):
-            words = [str(each.task).replace("@", "--"), *point]
+            words = [file_name(str(each.task)), *point]
             with plt.rc_context(dict(STYLE)):
                 fig = draw(each, **dict(zip(axes, point, strict=True)))
             yield "-" + "-".join(word.replace(" ", "-") for word in words), fig

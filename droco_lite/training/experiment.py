@@ -36,6 +36,31 @@ from droco_lite.training.loop import LoopSettings, Result, train
 KEYS = ("task", "method", "shared", "runs", "seeds", "loop")
 
 
+def read_keys(path: str | Path, keys: Sequence[str], required: Sequence[str]) -> dict[str, Any]:
+    """The content of a YAML or TOML file whose top level may hold ``keys`` and no others.
+
+    Raises
+    ------
+    ValueError : an unreadable file, an unknown key, or one of ``required`` that is missing; the
+        message names the file and the key.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+    except (OSError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: holds no keys; expected {', '.join(keys)}")
+    for key in content:
+        if key not in keys:
+            raise ValueError(f"{path}: unknown key {key!r}; expected {', '.join(keys)}")
+    for key in required:
+        if key not in content:
+            raise ValueError(f"{path}: the key {key!r} is missing")
+    return content
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Data, runs and loop of one training; see the module's text for the file.
@@ -66,19 +91,7 @@ class Experiment:
             message names the file and the key.
         """
         path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8")
-            content = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
-        except (OSError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
-            raise ValueError(f"{path}: cannot be read: {error}") from error
-        if not isinstance(content, dict):
-            raise ValueError(f"{path}: holds no keys; expected {', '.join(KEYS)}")
-        for key in content:
-            if key not in KEYS:
-                raise ValueError(f"{path}: unknown key {key!r}; expected {', '.join(KEYS)}")
-        for key in ("task", "method", "runs"):
-            if key not in content:
-                raise ValueError(f"{path}: the key {key!r} is missing")
+        content = read_keys(path, KEYS, required=("task", "method", "runs"))
         if content["method"] not in METHODS:
             known = ", ".join(sorted(METHODS))
             raise ValueError(f"{path}: method {content['method']!r} is none of {known}")
