@@ -7,11 +7,11 @@
     steps: 200000
     seeds: [0, 1, 2]
     data: {source_size: 200000, target_size: 10000, seed: 0}
-    arms: all                     # or labels of droco_lite.evaluation.matrix.ARMS
-    settings: {DROCO: {beta: 0.5}}
+    arms: all                     # or labels of droco_lite.evaluation.matrix.ARMS, or your own
+    settings: {DROCO: {beta: 0.5}, my own: {method: droco, beta: 0.1}}
 
 A *job* is one arm of one task, all its seeds stacked in one loop (on a GPU: all arms that can share
-a loop).  Jobs run in the order of tasks and :data:`ARMS`; each keeps its own folder, which holds
+a loop).  Jobs run in the order of tasks and arms; each keeps its own folder, which holds
 the training's checkpoint and a table for each evaluated step.  Every worker takes the first job
 that nobody holds, so two processes halve the time, a killed one loses the work since its last
 checkpoint, and nothing is done twice: a lock is the operating system's and dies with its process.
@@ -25,6 +25,7 @@ from __future__ import annotations
 import itertools
 import json
 import multiprocessing
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -74,7 +75,9 @@ COLUMNS = (
     "task", "label", "method", "seed", "steps", "shift", "family", "variant", "strength", "attack",
     "scale", "return_mean", "return_std", "score", "episodes", "checkpoints",
 )  # fmt: skip
-CURVE_COLUMNS = ("task", "label", "method", "seed", "step", "return_mean", "return_std", "score")
+CURVE_COLUMNS = (
+    "task", "label", "method", "seed", "step", "return_mean", "return_std", "score", "v_source",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,11 @@ class Study:
         for task in self.tasks:
             Task.parse(task)
         for label in (*self.arms, *self.settings):
-            if label not in ARMS:
-                raise ValueError(f"arms: {label!r} is none of {', '.join(ARMS)}")
+            if "method" not in self.arm(label):
+                raise ValueError(
+                    f"arms: {label!r} is none of {', '.join(ARMS)}; an arm of your own needs its "
+                    "method in settings"
+                )
         for label in self.arms:
             if PARTNER.get(label, label) not in self.arms:
                 raise ValueError(f"arms: {label!r} is a control of {PARTNER[label]!r}: add that")
@@ -149,9 +155,13 @@ class Study:
         content = json.loads(json.dumps(asdict(self)))  # tuples become lists
         write_text_atomic(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
 
+    def arm(self, label: str) -> dict[str, Any]:
+        """Method and settings of an arm: those of :data:`ARMS`, then the study's own."""
+        return {**ARMS.get(label, {}), **self.settings.get(label, {})}
+
     def runs(self, label: str) -> list[Settings]:
         """One settings object for each seed of an arm."""
-        given = {**ARMS[label], **self.settings.get(label, {}), "steps": self.steps}
+        given = self.arm(label) | {"steps": self.steps}
         kind = METHODS[given["method"]].Settings
         once = kind.from_dict({"label": label, **given}, where=f"settings of {label}")
         return [replace(once, seed=seed) for seed in self.seeds]
@@ -170,16 +180,23 @@ class Study:
         jobs = []
         for task in self.tasks:
             groups: dict[str, list[str]] = {}
-            for label in sorted(self.arms, key=list(ARMS).index):
+            for label in self.arms:
                 groups.setdefault(loop_of(label), []).append(label)
             jobs += [Job(self, str(task), tuple(labels)) for labels in groups.values()]
         return jobs
 
 
+def place(label: str) -> tuple[float, str]:
+    """Where an arm stands in tables and legends: one of a study's own after what it varies."""
+    kin = label if label in ORDER else label.split(",")[0]
+    rank = ORDER.index(kin) if kin in ORDER else len(ORDER)
+    return rank + 0.5 * (label not in ORDER), label
+
+
 def file_name(text: str) -> str:
     """A task or an arm as part of a file name."""
-    plain = text.replace("@", "--").replace("*", "").replace(", ", "-").replace(" + ", "+")
-    return plain.replace(" ", "-").lower()
+    plain = text.replace("@", "--").replace("*", "").replace(" + ", "+").replace("β", "beta")
+    return re.sub(r"[^\w.+-]+", "-", plain).lower()
 
 
 @dataclass(frozen=True)
@@ -475,9 +492,8 @@ def _results(job: Job, root: Path) -> pd.DataFrame:
 
 def _curves(job: Job, root: Path) -> pd.DataFrame:
     curve = pd.read_csv(Path(root) / job.name / "curve.csv")
-    return curve.assign(task=job.task)[list(CURVE_COLUMNS)]
+    return curve.assign(task=job.task).reindex(columns=list(CURVE_COLUMNS))  # SAC and TD3 have no V
 
 
 def _in_order(lines: pd.DataFrame) -> pd.DataFrame:
-    rank = lines["label"].map({label: k for k, label in enumerate(ORDER)})
-    return lines.iloc[rank.argsort(kind="stable")]
+    return lines.sort_values("label", key=lambda labels: labels.map(place), kind="stable")
