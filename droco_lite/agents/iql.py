@@ -152,6 +152,8 @@ class IQLNetworks:
 
     @property
     def value(self) -> Layers:
+        if not torch.is_grad_enabled():  # a compiled step then sees no tensor by two names
+            return self._stack(self.weights + self.biases, slice(2, 3), self.n_obs, 1)
         return self._stack(self.critic_value_leaves, slice(2, 3), self.n_obs, 1)
 
     @property

@@ -45,12 +45,18 @@ def init_mlp(sizes: Sequence[int], generators: Sequence[torch.Generator]) -> Lay
     return layers
 
 
+def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x W + b of every network in a stack."""
+    if torch.compiler.is_compiling():  # the sum then costs nothing: it joins the activation
+        return torch.bmm(x, weight) + bias
+    return torch.baddbmm(bias, x, weight)
+
+
 def mlp(layers: Layers, x: Tensor, activation=torch.relu) -> Tensor:
     """Outputs ``[n, rows, out]`` of every network in the stack for inputs ``[n, rows, in]``."""
     for weight, bias in layers[:-1]:
-        x = activation(torch.baddbmm(bias, x, weight))
-    weight, bias = layers[-1]
-    return torch.baddbmm(bias, x, weight)
+        x = activation(affine(x, weight, bias))
+    return affine(x, *layers[-1])
 
 
 def parameters(layers: Layers) -> list[Tensor]:

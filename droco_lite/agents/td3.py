@@ -153,9 +153,7 @@ def act(actor: Layers, observations: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def bellman_target(
-    state: TD3State, batch: Batch, noise: Tensor, settings: TD3Settings
-) -> Tensor:
+def bellman_target(state: TD3State, batch: Batch, noise: Tensor, settings: TD3Settings) -> Tensor:
     """y = r + γ·continues·min Q′(s′, clip(π′(s′) + clip(σ̃ε, ±c), ±1)), shape ``[R, B, 1]``.
 
     ``noise`` ε is standard normal, ``[R, B, A]``.

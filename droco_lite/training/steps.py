@@ -5,8 +5,8 @@ mode            what runs
 ==============  ====================================================================================
 ``autograd``    the step a reader sees in :mod:`droco_lite.agents.iql`, on any device
 ``manual``      the same step with gradients written by hand (IQL family)
-``compiled``    ``manual`` through ``torch.compile``; needs a C++ compiler on CPU
-``graph``       a CUDA graph of the compiled step (CUDA only): no launch overhead, no host sync
+``compiled``    gradients by hand and Adam in one ``torch.compile``; needs a C++ compiler on CPU
+``graph``       a CUDA graph of compiled gradients and Adam (CUDA): no launch overhead, no sync
 ``auto``        ``graph`` on CUDA, else ``manual``; ``autograd`` for methods without the latter
 ==============  ====================================================================================
 
@@ -21,7 +21,7 @@ import warnings
 import torch
 
 from droco_lite.agents.iql import IQL
-from droco_lite.agents.iql_gradients import by_hand, fill
+from droco_lite.agents.iql_gradients import Moments, apply_by_hand, by_hand, fill
 from droco_lite.training.rows import Rows, Sampler
 
 MODES = ("auto", "autograd", "manual", "compiled", "graph")
@@ -54,13 +54,15 @@ class Stepper:
         self.due = getattr(agent, "due", lambda step: False)
         if sampler.own:
             agent.attach(rows)
-        self.gradients = self._gradients
         if mode == "compiled":
-            self.gradients = torch.compile(self._gradients)
+            self.moments, self.whole = Moments(agent), torch.compile(self._whole)
 
     def _gradients(self, index, noise):
         batch = self.rows.batch(index, noise)
         return by_hand(self.agent, self.agent.select(batch))
+
+    def _whole(self, index, noise, moments, schedule) -> None:
+        apply_by_hand(self.agent, self._gradients(index, noise), moments, schedule)
 
     def _load(self, step: int) -> None:
         """Have the blocks of indices and noise that ``step`` reads on the device."""
@@ -83,6 +85,11 @@ class Stepper:
     def run(self, first: int, steps: int) -> None:
         """Take ``steps`` gradient steps, the first of them being number ``first`` of the whole
         run."""
+        if self.mode == "compiled":
+            if not self.moments.current:
+                self.moments = Moments(self.agent)
+            progress = torch.arange(first, first + steps) / self.agent.shared.steps
+            self.first, self.schedule = first, self.moments.schedule(progress).to(self.device)
         for step in range(first, first + steps):
             self._load(step)
             if self.due(step):
@@ -98,6 +105,8 @@ class Stepper:
                 self.graph.replay()
             else:
                 self._step(step)
+        if self.mode == "compiled":
+            self.moments.steps += steps
 
     def _step(self, step: int) -> None:
         progress = step / self.agent.shared.steps
@@ -106,17 +115,18 @@ class Stepper:
         if self.mode == "autograd":
             self.agent.update(self.rows.batch(index, noise), progress)
             return
-        try:
-            gradients = self.gradients(index, noise)
-        except Exception as error:
-            if self.mode != "compiled":
-                raise
-            warnings.warn(
-                f"no compiled step here ({type(error).__name__}); going on without", stacklevel=2
-            )
-            self.mode, self.gradients = "manual", self._gradients
-            gradients = self.gradients(index, noise)
-        fill(self.agent, gradients)
+        if self.mode == "compiled":
+            try:
+                self.whole(index, noise, self.moments.both, self.schedule[step - self.first])
+                return
+            except Exception as error:
+                warnings.warn(
+                    f"no compiled step here ({type(error).__name__}); going on without",
+                    stacklevel=2,
+                )
+                self.mode = "manual"
+                self.moments.steps += step - self.first
+        fill(self.agent, self._gradients(index, noise))
         self.agent.apply(progress)
 
     # ---- CUDA graph: the step counter, the schedule and the batches live on the device ----------
