@@ -75,9 +75,8 @@ COLUMNS = (
     "task", "label", "method", "seed", "steps", "shift", "family", "variant", "strength", "attack",
     "scale", "return_mean", "return_std", "score", "episodes", "checkpoints",
 )  # fmt: skip
-CURVE_COLUMNS = (
-    "task", "label", "method", "seed", "step", "return_mean", "return_std", "score", "v_source",
-)  # fmt: skip
+CURVE_COLUMNS = ("task", "label", "method", "seed", "step", "return_mean", "return_std", "score")
+LOGGED = ("v_source", "v_target", "penalty_mean")  # of methods that have them: mean V, mean u
 
 
 @dataclass(frozen=True)
@@ -447,18 +446,18 @@ def progress(study: Study, root: str | Path, stacked: bool = False) -> pd.DataFr
 
 
 def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> list[Path]:
-    """Write ``TASK.csv``, ``TASK-curves.csv`` and ``TASK.json`` of all finished jobs."""
+    """Write ``TASK.csv`` and ``TASK.json`` of all finished jobs, and ``TASK-curves.csv`` of all
+    that have begun, as far as they went."""
     root, to, written = Path(root), Path(to), []
     for task in map(str, study.tasks):
-        found = {}
-        for stacked in (False, True):
-            jobs = [j for j in study.jobs(stacked) if j.task == task and j.done(root)]
-            found |= {job.name: job for job in jobs}
-        if not found:
+        both = [job for stacked in (False, True) for job in study.jobs(stacked) if job.task == task]
+        every = list({job.name: job for job in both}.values())
+        jobs = [job for job in every if job.done(root)]
+        if not jobs:
             continue
-        jobs = list(found.values())
         table = pd.concat([_results(job, root) for job in jobs], ignore_index=True)
-        curves = pd.concat([_curves(job, root) for job in jobs], ignore_index=True)
+        begun = [job for job in every if job.step(root)]
+        curves = pd.concat([_curves(job, root) for job in begun], ignore_index=True)
         arms = {label: study.runs(label)[0].to_dict() for job in jobs for label in job.labels}
         for settings in arms.values():
             settings.pop("seed")
@@ -492,7 +491,7 @@ def _results(job: Job, root: Path) -> pd.DataFrame:
 
 def _curves(job: Job, root: Path) -> pd.DataFrame:
     curve = pd.read_csv(Path(root) / job.name / "curve.csv")
-    return curve.assign(task=job.task).reindex(columns=list(CURVE_COLUMNS))  # SAC and TD3 have no V
+    return curve.assign(task=job.task).reindex(columns=[*CURVE_COLUMNS, *LOGGED])
 
 
 def _in_order(lines: pd.DataFrame) -> pd.DataFrame:

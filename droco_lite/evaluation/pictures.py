@@ -36,16 +36,21 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     "cloning, target": ("cloning", ":"),
     "IQL, target": ("iql", ":"),
     "DROCO, shuffled": ("droco", "--"),
+    "DROCO, β = 0.1": ("droco", ":"),
+    "DROCO, β = 0.5": ("droco", "-."),
 }
-BOLD = (DROCO, "IQL*", "cloning, both")  # drawn with bands; with twelve bands nothing is seen
+BOLD = (DROCO, "IQL*", "cloning, both")  # drawn with bands, where with all nothing would be seen
+FEW = 6  # so many bands can be told apart
 OWN = "moves what the source's shift moves: no test of robustness"
 
 
 def look(label: str) -> dict[str, Any]:
     """Colour and dash of an arm."""
-    name, dash = LOOKS.get(label, (label.rstrip("*").lower(), "-"))
+    own = (label.split(",")[0], "-." if "," in label else "-")  # a study's own: "DARA, wider"
+    name, dash = LOOKS.get(label, own)
     bold = label in BOLD
-    return {"color": COLORS[name], "ls": dash, "lw": 2.2 if bold else 1.3}
+    color = COLORS.get(name.rstrip("*").lower(), COLORS["muted"])
+    return {"color": color, "ls": dash, "lw": 2.2 if bold else 1.3}
 
 
 def per_seed(lines: pd.DataFrame, column: str, by: Sequence[str] = ()) -> pd.DataFrame:
@@ -53,10 +58,10 @@ def per_seed(lines: pd.DataFrame, column: str, by: Sequence[str] = ()) -> pd.Dat
     return lines.groupby(["label", *by, "seed"], sort=False)[column].mean().unstack("seed")
 
 
-def curve(ax: Axes, x: Sequence[float], seeds: np.ndarray, label: str) -> None:
-    """Mean over seeds ``[len(x), seeds]`` and, for the bold arms, the range of the seeds."""
+def curve(ax: Axes, x: Sequence[float], seeds: np.ndarray, label: str, band: bool) -> None:
+    """Mean over seeds ``[len(x), seeds]`` and, with a band, the range of the seeds."""
     style = look(label)
-    if label in BOLD:
+    if band:
         low, high = seeds.min(1), seeds.max(1)
         ax.fill_between(x, low, high, color=style["color"], alpha=0.15, lw=0)
     ax.plot(x, seeds.mean(1), label=label, **style)
@@ -66,7 +71,8 @@ def curves(parts: Mapping[str, pd.DataFrame], title: str, xlabel: str, ylabel: s
     """A curve of each arm, named at its end; rows of a part are x, its columns seeds."""
     fig, ax = figure(height=4.0)
     for label, seeds in parts.items():
-        curve(ax, seeds.index, seeds.to_numpy(), label)
+        band = label in BOLD or len(parts) <= FEW
+        curve(ax, seeds.index, seeds.to_numpy(), label, band)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.set_title(title)
     name_lines(ax)
@@ -186,6 +192,20 @@ def learning(results: Results) -> Figure:
     return curves(parts, title, "gradient steps", "return in the target")
 
 
+def has_values(results: Results) -> bool:
+    """Whether V was logged."""
+    return "v_source" in results.curves and bool(results.curves["v_source"].notna().any())
+
+
+def values(results: Results) -> Figure:
+    """Mean V over source next states while training, of the arms that have a V."""
+    lines = results.curves[results.curves["v_source"].notna()]
+    table = per_seed(lines, "v_source", ["step"]).sort_index(level="step")
+    parts = {label: table.loc[label] for label in results.labels if label in table.index}
+    title = f"{results.task.robot}-{results.task.quality}, V on source next states"
+    return curves(parts, title, "gradient steps", "mean V(s')")
+
+
 def scores(results: Results) -> Figure:
     """Clean scores with intervals, ours left, the paper's for the same robot and quality right."""
     ours, theirs = scorecard(results), paper("scores")
@@ -266,6 +286,7 @@ def attack_kinds(results: Results) -> list[str]:
 #: Name -> (drawing, what it may be drawn for).
 FIGURES: dict[str, tuple[Callable[..., Figure], Callable[[Results], dict[str, list]]]] = {
     "learning": (learning, lambda _: {}),
+    "values": (values, lambda r: {} if has_values(r) else {"of": []}),
     "scores": (scores, lambda _: {}),
     "profiles": (profiles, lambda r: {"family": ["all", *families(r)]}),
     "chances": (chances, lambda _: {}),

@@ -1,5 +1,6 @@
-"""From ``results/matrix`` to every table and figure of the results chapters.
+"""From ``results/matrix`` and ``results/long`` to every table and figure of the results chapters.
 
+The first holds all arms after a short training, the second those that have been trained longer.
 ``droco-lite report`` writes them all; a chapter prints the same tables (:data:`TABLES`) and draws
 the same figures (:mod:`droco_lite.evaluation.pictures`), and :func:`check` compares what the
 committed chapters show with what the results give now.  Numbers of steps, seeds and episodes stand
@@ -12,7 +13,7 @@ mixed with ours in one column.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from droco_lite.evaluation.matrix import (
     CURVE_COLUMNS,
     ORDER,
     file_name,
+    place,
     read_table,
 )
 from droco_lite.provenance import results_file, write_text_atomic
@@ -67,8 +69,7 @@ class Results:
     @property
     def labels(self) -> list[str]:
         """Arms that have results, methods first."""
-        there = set(self.table["label"])
-        return [label for label in ORDER if label in there]
+        return sorted(set(self.table["label"]), key=place)
 
     @property
     def source_shift(self) -> Shift:
@@ -165,10 +166,11 @@ def read(task: str | Task, folder: str | Path | None = None) -> Results:
     bad = ~np.isfinite(numbers).all(axis=1)
     if bad.any():
         raise ValueError(f"{path}: line {int(np.flatnonzero(bad)[0]) + 2} holds no finite return")
-    unknown = set(table["label"]) - set(ORDER)
-    if unknown:
-        raise ValueError(f"{path}: the label {sorted(unknown)[0]!r} is none of {', '.join(ORDER)}")
     about = json.loads(path.with_suffix(".json").read_text())
+    arms = list(about["arms"])
+    unknown = set(table["label"]) - set(arms)
+    if unknown:
+        raise ValueError(f"{path}: the label {sorted(unknown)[0]!r} is none of {', '.join(arms)}")
     return Results(task, table, curves, about)
 
 
@@ -329,7 +331,7 @@ def beside_paper(results: Sequence[Results]) -> pd.DataFrame:
         columns[cell, "ours"] = means(each.clean)
         columns[cell, "paper"] = theirs[cell] if cell in theirs else pd.Series(np.nan, theirs.index)
     table = pd.DataFrame(columns)
-    return table.loc[[label for label in ORDER if label in table.index]]
+    return table.loc[sorted(table.index, key=place)]
 
 
 def losses_of_paper() -> pd.DataFrame:
@@ -503,6 +505,14 @@ TABLES: dict[str, tuple[str, Callable[[Sequence[Results]], str]]] = {
 }
 
 
+#: Tables that are made of ``results/long`` as well, and the chapter that prints each.
+LONG = {
+    "scorecard": "scorecard", "verdict": "scorecard", "improvement": "scorecard",
+    "returns": "deploying",
+}  # fmt: skip
+LONG_FIGURES = ("learning", "values", "over-strength")
+
+
 def text(name: str, results: Sequence[Results]) -> str:
     """A table as the chapters print it.
 
@@ -516,19 +526,39 @@ def text(name: str, results: Sequence[Results]) -> str:
 # ---------------------------------------------------------------------------- all of it, again
 
 
+def read_long() -> list[Results]:
+    """Results of ``results/long``, none if there are none."""
+    try:
+        return read_all(results_file("long"))
+    except FileNotFoundError:
+        return []
+
+
+def studies(folder: str | Path | None = None) -> Iterator[tuple[str, list[Results], dict, tuple]]:
+    """What is made of what: a suffix of file names, results, ``{table: chapter}``, figures."""
+    from droco_lite.evaluation.pictures import FIGURES
+
+    chapters = {name: chapter for name, (chapter, _) in TABLES.items()}
+    yield "", read_all(folder), chapters, tuple(FIGURES)
+    long = read_long() if folder is None else []
+    if long:
+        yield "-long", long, LONG, LONG_FIGURES
+
+
 def write(out: str | Path, folder: str | Path | None = None) -> list[Path]:
     """Make every table (``.txt``) and figure (``.svg``) of the results chapters; returns the
     paths."""
-    from droco_lite.evaluation.pictures import FIGURES, draw_all
+    from droco_lite.evaluation.pictures import draw_all
     from droco_lite.explore import svg
 
-    out, results = Path(out), read_all(folder)
-    written = [
-        write_text_atomic(out / f"{name}.txt", text(name, results) + "\n") for name in TABLES
-    ]
-    for name in FIGURES:
-        for suffix, fig in draw_all(name, results):
-            written.append(write_text_atomic(out / f"{name}{suffix}.svg", svg(fig)))
+    out, written = Path(out), []
+    for suffix, results, tables, figures in studies(folder):
+        for name in tables:
+            content = text(name, results) + "\n"
+            written.append(write_text_atomic(out / f"{name}{suffix}.txt", content))
+        for name in figures:
+            for which, fig in draw_all(name, results):
+                written.append(write_text_atomic(out / f"{name}{suffix}{which}.svg", svg(fig)))
     return written
 
 
@@ -539,16 +569,17 @@ def check(book: str | Path, folder: str | Path | None = None) -> list[str]:
     ----------
     book : the folder of the chapters' notebooks.
     """
-    results, wrong = read_all(folder), []
+    wrong = []
     shown = {chapter: _shown(Path(book) / f"{chapter}.ipynb") for chapter, _ in TABLES.values()}
-    for name, (chapter, make) in TABLES.items():
-        if shown[chapter] is None:
-            wrong.append(f"{chapter}.ipynb: the chapter is missing")
-        elif make(results) not in shown[chapter]:
-            wrong.append(
-                f"{chapter}.ipynb: the table {name!r} is not what results/matrix gives now; run "
-                f"`make chapter NAME={chapter}`"
-            )
+    for suffix, results, tables, _ in studies(folder):
+        for name, chapter in tables.items():
+            if shown[chapter] is None:
+                wrong.append(f"{chapter}.ipynb: the chapter is missing")
+            elif text(name, results) not in shown[chapter]:
+                wrong.append(
+                    f"{chapter}.ipynb: the table {name + suffix!r} is not what the results give "
+                    f"now; run `make chapter NAME={chapter}`"
+                )
     return list(dict.fromkeys(wrong))
 
 

@@ -1,5 +1,6 @@
 """The matrix runner: nothing lost, nothing done twice, nothing mixed up."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,6 +174,33 @@ def test_a_bad_file_is_refused_with_the_reason(tmp_path, text, message):
 def test_a_missing_table_says_what_makes_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="matrix run"):
         matrix.read_table(tmp_path, "hopper-medium")
+
+
+def test_a_study_may_have_arms_of_its_own_in_its_own_order(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        "tasks: [hopper-medium]\nsteps: 30000\narms: ['DROCO, β = 0.1', DROCO, 'IQL*']\n"
+        "settings: {'DROCO, β = 0.1': {method: droco, beta: 0.1}}"
+    )
+    study = Study.read(path)
+    folders = [job.name for job in study.jobs()]
+    assert folders == [f"hopper-medium/{x}" for x in ("droco-beta-0.1", "droco", "iql")]
+    assert [study.runs(label)[0].beta for label in study.arms[:2]] == [0.1, 1.0]
+    assert sorted(study.arms, key=matrix.place) == ["IQL*", "DROCO", "DROCO, β = 0.1"]
+    study.write(path)
+    matrix.same_study(study, tmp_path)
+
+
+def test_curves_of_what_is_under_way_are_collected_too(whole, tmp_path):
+    root = tmp_path / "matrix"
+    shutil.copytree(whole[0], root)
+    for late in (root / "hopper-medium" / "droco").glob("shifts-30.csv"):
+        late.unlink()
+    matrix.collect(STUDY, root, root / "tables")
+    assert "DROCO" not in set(matrix.read_table(root / "tables", "hopper-medium")["label"])
+    curves = pd.read_csv(root / "tables" / "hopper-medium-curves.csv")
+    assert set(curves["label"]) == set(STUDY.arms)
+    assert curves.loc[curves["label"] == "DROCO", list(matrix.LOGGED)].notna().all(axis=None)
 
 
 def test_every_task_and_arm_has_a_file_name_of_its_own():

@@ -249,6 +249,21 @@ def test_an_attack_s_curve_starts_at_the_same_policies_clean(small):
     np.testing.assert_allclose(line.get_ydata(), [1220, 976, 732])
 
 
+def test_values_are_drawn_where_they_were_logged(small):
+    assert not pictures.has_values(small)
+    lines = small.curves.assign(v_source=small.curves["step"] * 2.0)
+    lines.loc[lines["label"] == "IGDF", "v_source"] = np.nan  # as if it had no V
+    logged = report.Results(small.task, small.table, lines, small.about)
+    drawn = {x.get_label(): x for x in pictures.values(logged).axes[0].get_lines()}
+    assert "IGDF" not in drawn
+    np.testing.assert_allclose(drawn["DROCO"].get_ydata(), 2 * drawn["DROCO"].get_xdata())
+
+
+def test_an_arm_of_a_study_s_own_looks_like_its_kin():
+    own = pictures.look("DROCO, wider")
+    assert own["color"] == pictures.look("DROCO")["color"] and own["ls"] != "-"
+
+
 def test_every_arm_has_a_look_of_its_own():
     looks = {label: (pictures.look(label)["color"], pictures.look(label)["ls"]) for label in ORDER}
     assert len(set(looks.values())) == len(ORDER)
