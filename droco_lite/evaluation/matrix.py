@@ -452,25 +452,25 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
     for task in map(str, study.tasks):
         both = [job for stacked in (False, True) for job in study.jobs(stacked) if job.task == task]
         every = list({job.name: job for job in both}.values())
-        jobs = [job for job in every if job.done(root)]
-        if not jobs:
-            continue
-        table = pd.concat([_results(job, root) for job in jobs], ignore_index=True)
         begun = [job for job in every if job.step(root)]
-        curves = pd.concat([_curves(job, root) for job in begun], ignore_index=True)
-        arms = {label: study.runs(label)[0].to_dict() for job in jobs for label in job.labels}
+        if not begun:
+            continue
+        name, done = file_name(task), [job for job in begun if job.done(root)]
+        arms = {label: study.runs(label)[0].to_dict() for job in begun for label in job.labels}
         for settings in arms.values():
             settings.pop("seed")
         about = {
             "task": task, "source_shift": Task.parse(task).source_shift, "steps": study.steps,
             "seeds": list(study.seeds), "data": dict(study.data), "arms": arms,
-            "seconds": {"+".join(job.labels): job.seconds(root) for job in jobs},
-            "wall_time_seconds": sum(job.seconds(root) for job in jobs), **facts,
+            "reached": {"+".join(job.labels): job.step(root) for job in begun},
+            "seconds": {"+".join(job.labels): job.seconds(root) for job in begun},
+            "wall_time_seconds": sum(job.seconds(root) for job in begun), **facts,
         }  # fmt: skip
-        name = file_name(task)
-        for suffix, lines in (("", table), ("-curves", curves)):
-            text = _in_order(lines).to_csv(index=False, float_format="%.6g")
-            written.append(write_text_atomic(to / f"{name}{suffix}.csv", text))
+        for suffix, jobs, read in (("", done, _results), ("-curves", begun, _curves)):
+            if jobs:
+                lines = _in_order(pd.concat([read(j, root) for j in jobs], ignore_index=True))
+                text = lines.to_csv(index=False, float_format="%.6g")
+                written.append(write_text_atomic(to / f"{name}{suffix}.csv", text))
         about = json.loads(json.dumps(about), parse_constant=str)  # JSON has no infinity
         written.append(write_json_atomic(to / f"{name}.json", provenance(**about)))
     return written

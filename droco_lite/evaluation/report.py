@@ -128,7 +128,8 @@ def tasks(folder: str | Path | None = None) -> list[str]:
     """Names of the tasks that have results, in the order of the paper's 32; a task with a source
     of its own stands beside the paper's."""
     folder = results_folder() if folder is None else Path(folder)
-    found = [json.loads(path.read_text())["task"] for path in sorted(folder.glob("*.json"))]
+    tried = [p for p in sorted(folder.glob("*.json")) if p.with_suffix(".csv").exists()]
+    found = [json.loads(path.read_text())["task"] for path in tried]  # the rest has curves alone
     order = {(task.robot, task.quality, task.family): k for k, task in enumerate(TASKS)}
 
     def place(name: str) -> tuple[int, str]:
