@@ -131,7 +131,12 @@ class Moments:
 def apply_by_hand(
     agent: IQL, gradients: list[Tensor], moments: list[list[Tensor]], schedule: Tensor
 ) -> None:
-    """What :meth:`IQL.apply` does: one step of Adam, then the target critics' move."""
+    """What :meth:`IQL.apply` does: one step of Adam, then the target critics' move.
+
+    Gradients as :func:`by_hand` gives them, moments of the same shapes, and a row ``[5]`` of
+    :meth:`Moments.schedule`.  The update is Kingma & Ba's (ICLR 2015, algorithm 1), with the bias
+    corrections folded into rates and root.
+    """
     (beta1, beta2), eps = (agent.optimizer.defaults[name] for name in ("betas", "eps"))
     rates, root = schedule[:4].reshape(4, 1, 1, 1), schedule[4]
     tensors = agent.networks.weights + agent.networks.biases
