@@ -286,7 +286,7 @@ def attack_kinds(results: Results) -> list[str]:
 #: Name -> (drawing, what it may be drawn for).
 FIGURES: dict[str, tuple[Callable[..., Figure], Callable[[Results], dict[str, list]]]] = {
     "learning": (learning, lambda _: {}),
-    "values": (values, lambda r: {} if has_values(r) else {"of": []}),
+    "values": (values, lambda r: {} if has_values(r) else {"none": []}),  # no choice: no figure
     "scores": (scores, lambda _: {}),
     "profiles": (profiles, lambda r: {"family": ["all", *families(r)]}),
     "chances": (chances, lambda _: {}),

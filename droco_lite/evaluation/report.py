@@ -132,11 +132,11 @@ def tasks(folder: str | Path | None = None) -> list[str]:
     found = [json.loads(path.read_text())["task"] for path in tried]  # the rest has curves alone
     order = {(task.robot, task.quality, task.family): k for k, task in enumerate(TASKS)}
 
-    def place(name: str) -> tuple[int, str]:
+    def rank(name: str) -> tuple[int, str]:
         task = Task.parse(name)
         return order[task.robot, task.quality, task.family], name
 
-    return sorted(found, key=place)
+    return sorted(found, key=rank)
 
 
 def read(task: str | Task, folder: str | Path | None = None) -> Results:

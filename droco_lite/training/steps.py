@@ -55,7 +55,7 @@ class Stepper:
         if sampler.own:
             agent.attach(rows)
         if mode == "compiled":
-            self.moments, self.whole = Moments(agent), torch.compile(self._whole)
+            self.moments, self.whole = None, torch.compile(self._whole)
 
     def _gradients(self, index, noise):
         batch = self.rows.batch(index, noise)
@@ -86,7 +86,7 @@ class Stepper:
         """Take ``steps`` gradient steps, the first of them being number ``first`` of the whole
         run."""
         if self.mode == "compiled":
-            if not self.moments.current:
+            if self.moments is None or not self.moments.current:
                 self.moments = Moments(self.agent)
             progress = torch.arange(first, first + steps) / self.agent.shared.steps
             self.first, self.schedule = first, self.moments.schedule(progress).to(self.device)
