@@ -524,7 +524,8 @@ def _start(start: Mapping[str, Any], grid: Mapping[str, list[Any]]) -> dict[str,
 def _shown(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
         return str(value)
-    return f"{value:g}".replace("-", "−")
+    exact = f"{value:g}"
+    return (exact if float(exact) == value else f"{value:.3g}").replace("-", "−")  # a third: 0.333
 
 
 def _draw(

@@ -72,6 +72,11 @@ def test_sliders_show_their_label_and_values():
     assert [shown for shown, _ in slider.options] == ["−1", "0.25"]
 
 
+def test_values_without_a_short_decimal_are_rounded_and_others_are_not():
+    slider = explore(lambda e: "x", e=("level", [-1 / 3, 2 / 3, 0.9995, 200_000])).children[0]
+    assert [shown for shown, _ in slider.options] == ["−0.333", "0.667", "0.9995", "200000"]
+
+
 def test_no_axes_show_one_picture():
     explorer = explore(wave)
     assert len(explorer.children) == 1
