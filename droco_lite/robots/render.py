@@ -13,7 +13,6 @@ import importlib
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import mujoco
 import numpy as np
 from PIL import Image, ImageDraw
 
+from droco_lite.provenance import atomic_file
 from droco_lite.robots.shifts import NOMINAL, Shift, make_model
 from droco_lite.robots.specs import get_robot
 
@@ -373,21 +373,12 @@ def write_clip(
         raise ValueError("frames: none given")
     durations = [round(1000 / fps)] * len(pictures)
     durations[-1] += round(1000 * hold)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            options = {"quality": quality, "method": 4} if path.suffix == ".webp" else {}
-            pictures[0].save(
-                file, format=path.suffix[1:], save_all=True, append_images=pictures[1:],
-                duration=durations, loop=0, **options,
-            )  # fmt: skip
-        os.chmod(temporary, 0o644)  # mkstemp makes the file private to its owner
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    options = {"quality": quality, "method": 4} if path.suffix == ".webp" else {}
+    with atomic_file(path) as temporary:
+        pictures[0].save(
+            temporary, format=path.suffix[1:], save_all=True, append_images=pictures[1:],
+            duration=durations, loop=0, **options,
+        )  # fmt: skip
     return path
 
 

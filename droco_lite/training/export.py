@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from torch import nn
 
 from droco_lite.agents import METHODS
 from droco_lite.agents.networks import mlp
-from droco_lite.provenance import provenance, write_json_atomic
+from droco_lite.provenance import atomic_file, provenance, write_json_atomic
 from droco_lite.training import checkpoint
 
 
@@ -76,11 +75,9 @@ def export_policy(folder: str | Path, run: int = 0, to: str | Path | None = None
     torch.testing.assert_close(policy(probe), expected)
 
     path = Path(to) if to is not None else Path(folder) / f"policy{run}.pt"
-    temporary = path.with_suffix(".partial")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), atomic_file(path) as temporary:
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.jit.script(policy.eval()).save(str(temporary))
-    os.replace(temporary, path)
     line = next((x for x in reversed(facts["curve"]) if x["run"] == run), {})
     card = {
         "policy": "tanh(MLP(s)), deterministic", "observation_size": agent.n_obs,

@@ -31,7 +31,7 @@ from torch import Tensor
 from droco_lite.agents.networks import seeded_generators
 from droco_lite.agents.td3 import HIDDEN, Batch, TD3Settings, TD3State, act, init_td3, td3_update_
 from droco_lite.data.behaviour import POLICIES, QUALITIES, BehaviourPolicy, read_card
-from droco_lite.provenance import provenance, write_json_atomic, write_text_atomic
+from droco_lite.provenance import atomic_file, provenance, write_json_atomic, write_text_atomic
 from droco_lite.robots import BatchedRobot, Shift, get_robot, rollout
 
 CURVE_COLUMNS = (
@@ -279,13 +279,8 @@ def _save_policy(state: TD3State, path: Path) -> None:
 
 
 def _save_atomic(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with atomic_file(path) as temporary:
         save_file({n: t.contiguous() for n, t in tensors.items()}, temporary, metadata)
-        temporary.chmod(0o644)  # safetensors makes the file private to its owner
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 # ------------------------------------------------------------------------------------- release
