@@ -41,7 +41,7 @@ SOURCE_SHIFTS = {
     ("hopper", "kinematic"): "kinematic-legjnt-hard",  # the footjnt-hard policy stands still
     ("hopper", "morphology"): "morph-foot-hard",
     ("walker2d", "kinematic"): "kinematic-thighjnt-hard",
-    ("walker2d", "morphology"): "morph-leg-medium",  # "hard" was not learnt: it hopped on the spot
+    ("walker2d", "morphology"): "morph-torso-hard",  # those of morph-leg walk in the target as well
     ("ant", "kinematic"): "kinematic-hipjnt-hard",
     ("ant", "morphology"): "morph-alllegs-hard",
 }
