@@ -76,14 +76,17 @@ def main(
 @data_app.command("list")
 def list_data() -> None:
     """The tasks, whether their policies are here, and the data sets on disk."""
-    from rich.table import Table
+    from rich import box
+    from rich.table import Column, Table
 
     from droco_lite.data import TASKS, minari_store
     from droco_lite.data.tasks import missing_policies, sizes_of
 
     with plain_errors():
         local = minari_store.list_local()
-        table = Table("task", "source shift", "source", "target", "can be made", title="Tasks")
+        columns = [Column(name, no_wrap=True) for name in ("task", "source", "target")]
+        columns[1:1] = [Column("source shift", overflow="fold")]
+        table = Table(*columns, "ready", title="Tasks", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
         possible = 0
         for task in TASKS:
             source, target = sizes_of(task)
@@ -93,7 +96,8 @@ def list_data() -> None:
             table.add_row(str(task), task.source_shift, f"{source:,}", f"{target:,}", state)
         table.caption = f"{possible} of {len(TASKS)} can be made from the policies in the package"
         _print(table)
-        table = Table("id", "transitions", "episodes", "score", "MB", title="On disk")
+        name = Column("id", overflow="fold")
+        table = Table(name, "transitions", "episodes", "score", "MB", title="On disk")
         for name, about in local.items():
             card = about.get(minari_store.CARD_KEY, {})
             table.add_row(
