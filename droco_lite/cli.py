@@ -84,9 +84,11 @@ def list_data() -> None:
 
     with plain_errors():
         local = minari_store.list_local()
-        columns = [Column(name, no_wrap=True) for name in ("task", "source", "target")]
-        columns[1:1] = [Column("source shift", overflow="fold")]
-        table = Table(*columns, "ready", title="Tasks", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table = Table(
+            Column("task", no_wrap=True), Column("source shift", overflow="fold"),
+            Column("source", no_wrap=True), Column("target", no_wrap=True), "ready",
+            title="Tasks", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0),
+        )  # fmt: skip
         possible = 0
         for task in TASKS:
             source, target = sizes_of(task)
@@ -96,8 +98,8 @@ def list_data() -> None:
             table.add_row(str(task), task.source_shift, f"{source:,}", f"{target:,}", state)
         table.caption = f"{possible} of {len(TASKS)} can be made from the policies in the package"
         _print(table)
-        name = Column("id", overflow="fold")
-        table = Table(name, "transitions", "episodes", "score", "MB", title="On disk")
+        identity = Column("id", overflow="fold")
+        table = Table(identity, "transitions", "episodes", "score", "MB", title="On disk")
         for name, about in local.items():
             card = about.get(minari_store.CARD_KEY, {})
             table.add_row(
