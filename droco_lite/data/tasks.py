@@ -33,7 +33,7 @@ FAMILIES = ("kinematic", "morphology")
 #: The source's shift, with ODRL's variants and levels.  ``droco-lite data gate TASK`` says how far
 #: apart a pair is.  A policy of Walker2d's kinematic source falls at once on the nominal robot, one
 #: of Hopper's soon, and Ant's earns a tenth.  HalfCheetah's kinematic policy keeps 0.39 to 0.43 of
-#: its return there (asked: under 1/3; stiff feet keep more), where
+#: its return there (asked: under 1/3; the one with stiff feet 0.85), where
 #: ``halfcheetah-medium@otdf-kinematic-backthighjnt-hard`` keeps 0.22 and the one on ODRL's short
 #: thighs moves backwards.  The numbers are in ``results/behaviour/gate-*.json``.
 SOURCE_SHIFTS = {
