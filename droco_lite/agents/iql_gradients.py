@@ -2,8 +2,8 @@
 
 The same numbers as autograd on :meth:`droco_lite.agents.iql.IQL.losses` (tested), about a third
 faster on CPU: the six networks share three matrix products forwards and five backwards, and nothing
-is stored that is not needed.  Every hook works here but ``policy_term``, whose derivative only
-autograd knows.
+is stored that is not needed.  Every hook works here; ``policy_term`` is differentiated by autograd,
+as far as the actions.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ def by_hand(agent: IQL, batch: Batch) -> list[Tensor]:
     by_target = error[:, :, k:].clamp(-target_clip, target_clip) * agent.target_weight(batch)
     by_q = torch.cat([by_source * (-source_share / k), by_target * (-target_share / (rows - k))], 2)
 
-    by_pi = agent.policy_weight(advantage) * (mean - a) * (1 - mean**2) * (2 / a[0].numel())
+    by_mean = agent.policy_weight(advantage) * (mean - a) * (2 / a[0].numel())
+    if agent.policy_term is not None:
+        by_mean = by_mean + torch.func.grad(lambda x: agent.policy_term(batch, x).sum())(mean)
+    by_pi = by_mean * (1 - mean**2)
 
     pad = (0, out.shape[-1] - 1)
     by_qv = torch.nn.functional.pad(torch.cat([by_q, by_v.unsqueeze(0)]), pad)

@@ -29,7 +29,7 @@ MODES = ("auto", "autograd", "manual", "compiled", "graph")
 
 def manual_possible(agent) -> bool:
     """Whether hand-written gradients cover all that this method's loss contains."""
-    return isinstance(agent, IQL) and agent.policy_term is None and type(agent).losses is IQL.losses
+    return isinstance(agent, IQL) and type(agent).losses is IQL.losses
 
 
 class Stepper:

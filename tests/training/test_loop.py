@@ -20,15 +20,16 @@ from droco_lite.data.transitions import Transitions
 from droco_lite.training import CheckpointError, LoopSettings, TrainingError, train
 from droco_lite.training import checkpoint as checkpoints
 from droco_lite.training.rows import Rows, Sampler
+from tests.agents.rivals import tiny
 from tests.agents.toy import N_ACT, transitions
 
 SOURCE, TARGET = transitions(400, 0, shift=0.3), transitions(120, 1)
 QUIET = LoopSettings(device="cpu", evaluate_every=20, save_every=20, diagnostic_rows=32)
+SMALL = {"hidden": 16, "steps": 60, "batch_size": 8, "ensemble_epochs": 2, "members": 3}
 
 
 def settings(**changes):
-    base = {"hidden": 16, "steps": 60, "batch_size": 8, "ensemble_epochs": 2, "members": 3}
-    return DROCOSettings(**base | changes)
+    return DROCOSettings(**SMALL | changes)
 
 
 def networks(result):
@@ -47,16 +48,24 @@ def test_every_mode_takes_the_same_steps():
     torch.testing.assert_close(networks(plain), networks(manual), rtol=1e-3, atol=2e-5)
 
 
-@pytest.mark.parametrize("modes", [("compiled", "manual"), ("manual", "compiled")])
-def test_compiled_steps_agree_or_fall_back_with_a_warning(modes, tmp_path):
+@pytest.mark.parametrize(
+    ("one", "modes"),
+    [
+        (DROCOSettings(**SMALL), ("compiled", "manual")),
+        (DROCOSettings(**SMALL), ("manual", "compiled")),
+        (tiny("otdf", steps=60), ("manual", "compiled")),
+    ],
+    ids=lambda given: given[0] if isinstance(given, tuple) else given.method,
+)
+def test_compiled_steps_agree_or_fall_back_with_a_warning(one, modes, tmp_path):
     """Half of a training each: Adam's moments and count, too, must mean the same in both."""
     for mode, stop in zip(modes, (33, None), strict=True):
         loop = LoopSettings(device="cpu", mode=mode, evaluate_every=60)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            mixed = run([settings()], loop, out=tmp_path, stop_after=stop)
+            mixed = run([one], loop, out=tmp_path, stop_after=stop)
         assert mixed.mode in (mode, "manual")  # manual where there is no C++ compiler
-    manual = run([settings()], LoopSettings(device="cpu", mode="manual", evaluate_every=60))
+    manual = run([one], LoopSettings(device="cpu", mode="manual", evaluate_every=60))
     mine, theirs = mixed.agent.state(), manual.agent.state()
     assert mine.keys() == theirs.keys()
     assert {float(mine[n]) for n in mine if n.endswith(".step")} == {60.0}
