@@ -283,10 +283,10 @@ def attack_kinds(results: Results) -> list[str]:
     return list(dict.fromkeys(results.attacked["attack"]))
 
 
-#: Name -> (drawing, what it may be drawn for).
-FIGURES: dict[str, tuple[Callable[..., Figure], Callable[[Results], dict[str, list]]]] = {
+#: Name -> (drawing, what it may be drawn for: its arguments' choices, or None for no picture).
+FIGURES: dict[str, tuple[Callable[..., Figure], Callable[[Results], dict[str, list] | None]]] = {
     "learning": (learning, lambda _: {}),
-    "values": (values, lambda r: {} if has_values(r) else {"none": []}),  # no choice: no figure
+    "values": (values, lambda r: {} if has_values(r) else None),
     "scores": (scores, lambda _: {}),
     "profiles": (profiles, lambda r: {"family": ["all", *families(r)]}),
     "chances": (chances, lambda _: {}),
@@ -301,6 +301,8 @@ def draw_all(name: str, results: Sequence[Results]) -> Iterator[tuple[str, Figur
     draw, choices = FIGURES[name]
     for each in results:
         axes = choices(each)
+        if axes is None:
+            continue
         for point in itertools.product(*axes.values()):
             words = [file_name(str(each.task)), *point]
             with plt.rc_context(dict(STYLE)):

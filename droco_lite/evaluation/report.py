@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,19 @@ class Results:
     def labels(self) -> list[str]:
         """Arms that have results, methods first."""
         return sorted(set(self.table["label"]), key=place)
+
+    def only(self, labels: Sequence[str]) -> Results:
+        """These arms alone.
+
+        Raises
+        ------
+        KeyError : an arm without results.
+        """
+        missing = set(labels) - set(self.labels)
+        if missing:
+            raise KeyError(f"no results of {sorted(missing)}; there are {self.labels}")
+        table, curves = (x[x["label"].isin(labels)] for x in (self.table, self.curves))
+        return replace(self, table=table, curves=curves)
 
     @property
     def source_shift(self) -> Shift:

@@ -7,6 +7,7 @@ footjnt .9 .8 .7 for DROCO, torso .5 .4 .3, and less for the others. Attacks sta
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -226,10 +227,26 @@ def test_the_command_writes_every_table_and_figure(small, tmp_path):
     assert made.exit_code == 0 and f"{len(written)} files in" in made.output
     assert {f"{name}.txt" for name in report.TABLES} <= set(written)
     for name, (_, choices) in pictures.FIGURES.items():
-        count = int(np.prod([len(values) for values in choices(small).values()] or [1]))
+        axes = choices(small)
+        count = 0 if axes is None else int(np.prod([len(values) for values in axes.values()]))
         assert sum(file.startswith(f"{name}-hopper") for file in written) == count, name
     text = (tmp_path / "made" / "scorecard.txt").read_text()
     assert text == report.text("scorecard", [small]) + "\n"
+
+
+def test_values_are_drawn_only_where_they_were_logged(small):
+    silent = replace(small, curves=small.curves.drop(columns="v_source", errors="ignore"))
+    logged = replace(small, curves=small.curves.assign(v_source=1.0))
+    assert not list(pictures.draw_all("values", [silent]))
+    assert len(list(pictures.draw_all("values", [logged]))) == 1
+
+
+def test_some_arms_alone(small):
+    two = small.only(["DROCO", "IQL*"])
+    assert two.labels == ["IQL*", "DROCO"]
+    assert set(two.curves["label"]) <= set(two.labels)
+    with pytest.raises(KeyError, match="PPO"):
+        small.only(["DROCO", "PPO"])
 
 
 def test_a_curve_starts_at_the_nominal_robot_and_shows_the_mean_of_seeds(small):
