@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from droco_lite.evaluation import statistics
 from droco_lite.evaluation.matrix import file_name
@@ -184,12 +185,21 @@ def over_scale(results: Results, attack: str) -> Figure:
     )
 
 
+def over_steps(results: Results, column: str, title: str, ylabel: str) -> Figure:
+    """A column of the training curves, of the arms that log it."""
+    lines = results.curves[results.curves[column].notna()]
+    table = per_seed(lines, column, ["step"]).sort_index(level="step")
+    parts = {label: table.loc[label] for label in results.labels if label in table.index}
+    title = f"{results.task.robot}-{results.task.quality}, {title}"
+    fig = curves(parts, title, "gradient steps", ylabel)
+    fig.axes[0].xaxis.set_major_locator(MaxNLocator(4))
+    fig.axes[0].xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    return fig
+
+
 def learning(results: Results) -> Figure:
     """Clean returns while training."""
-    table = per_seed(results.curves, "return_mean", ["step"]).sort_index(level="step")
-    parts = {label: table.loc[label] for label in results.labels}
-    title = f"{results.task.robot}-{results.task.quality}, nominal robot"
-    return curves(parts, title, "gradient steps", "return in the target")
+    return over_steps(results, "return_mean", "nominal robot", "return in the target")
 
 
 def has_values(results: Results) -> bool:
@@ -199,11 +209,7 @@ def has_values(results: Results) -> bool:
 
 def values(results: Results) -> Figure:
     """Mean V over source next states while training, of the arms that have a V."""
-    lines = results.curves[results.curves["v_source"].notna()]
-    table = per_seed(lines, "v_source", ["step"]).sort_index(level="step")
-    parts = {label: table.loc[label] for label in results.labels if label in table.index}
-    title = f"{results.task.robot}-{results.task.quality}, V on source next states"
-    return curves(parts, title, "gradient steps", "mean V(s')")
+    return over_steps(results, "v_source", "V on source next states", "mean V(s')")
 
 
 def scores(results: Results) -> Figure:
