@@ -101,7 +101,7 @@ def write_minari(dataset_id: str, data: Transitions, card: dict[str, Any]) -> Pa
                 dataset_id,
                 _buffers(data),
                 algorithm_name=_algorithm(card),
-                author=AUTHOR,
+                author="unknown" if card.get("imported_from") else AUTHOR,
                 code_permalink=_permalink(),
                 description=_description(card),
                 requirements=[f"droco-lite=={__version__}"],

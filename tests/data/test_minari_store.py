@@ -369,6 +369,7 @@ def test_import_of_an_otdf_file(tmp_path):
     assert card["robot"] == "hopper"
     assert (card["rows"], card["episodes"]) == (12, 3)
     assert card["imported_from"] == "hopper_kinematic_medium.hdf5"
+    assert minari_store.specification(name)["author"] == "unknown"  # not us
     environment = minari.load_dataset(name).recover_environment()
     assert str(environment.unwrapped.shift) == "otdf-kinematic-thighfootjnt-hard"
 
