@@ -25,11 +25,11 @@ from tests.agents.toy import N_ACT, transitions
 
 SOURCE, TARGET = transitions(400, 0, shift=0.3), transitions(120, 1)
 QUIET = LoopSettings(device="cpu", evaluate_every=20, save_every=20, diagnostic_rows=32)
-SMALL = {"hidden": 16, "steps": 60, "batch_size": 8, "ensemble_epochs": 2, "members": 3}
 
 
 def settings(**changes):
-    return DROCOSettings(**SMALL | changes)
+    base = {"hidden": 16, "steps": 60, "batch_size": 8, "ensemble_epochs": 2, "members": 3}
+    return DROCOSettings(**base | changes)
 
 
 def networks(result):
@@ -51,8 +51,8 @@ def test_every_mode_takes_the_same_steps():
 @pytest.mark.parametrize(
     ("one", "modes"),
     [
-        (DROCOSettings(**SMALL), ("compiled", "manual")),
-        (DROCOSettings(**SMALL), ("manual", "compiled")),
+        (settings(), ("compiled", "manual")),
+        (settings(), ("manual", "compiled")),
         (tiny("otdf", steps=60), ("manual", "compiled")),
     ],
     ids=lambda given: given[0] if isinstance(given, tuple) else given.method,
