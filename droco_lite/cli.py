@@ -582,7 +582,6 @@ def compare(
             loop=LoopSettings(device=device),
         )
         out = out or Path("runs") / f"compare-{matrix.file_name(task)}-{steps}"
-        matrix.same_study(study, out)
         _work(study, out, out, workers, ray=False)
         table = matrix.read_table(out, task)
     clean = table[(table["family"] == "nominal") & (table["attack"] == "none")]

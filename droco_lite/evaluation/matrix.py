@@ -15,6 +15,8 @@ a loop).  Jobs run in the order of tasks and arms; each keeps its own folder, wh
 the training's checkpoint and a table for each evaluated step.  Every worker takes the first job
 that nobody holds, so two processes halve the time, a killed one loses the work since its last
 checkpoint, and nothing is done twice: a lock is the operating system's and dies with its process.
+A begun study may be given more tasks and arms, in another order; a job made with other settings
+than the file now says is refused, never gone on with or collected.
 
 Policies are tried under shifts at the last three evaluation steps and averaged: no checkpoint is
 picked.
@@ -76,6 +78,7 @@ COLUMNS = (
     "scale", "return_mean", "return_std", "score", "episodes", "checkpoints",
 )  # fmt: skip
 CURVE_COLUMNS = ("task", "label", "method", "seed", "step", "return_mean", "return_std", "score")
+FACTS = "job.json"
 LOGGED = ("v_source", "v_target", "penalty_mean")  # of methods that have them: mean V, mean u
 
 
@@ -165,6 +168,10 @@ class Study:
         once = kind.from_dict({"label": label, **given}, where=f"settings of {label}")
         return [replace(once, seed=seed) for seed in self.seeds]
 
+    def once(self, label: str) -> dict[str, Any]:
+        """Every setting of an arm but its seed."""
+        return {key: value for key, value in self.runs(label)[0].to_dict().items() if key != "seed"}
+
     def jobs(self, stacked: bool = False) -> list[Job]:
         """All jobs in the order in which they should run.
 
@@ -249,6 +256,34 @@ class Job:
             for seed in self.study.seeds
         )
 
+    def facts(self) -> dict[str, Any]:
+        """What its results depend on; on what and how fast it runs does not belong here."""
+        study = self.study
+        parts = {"data": study.data, "evaluation": asdict(study.evaluation)}
+        parts |= {f"settings.{label}": study.once(label) for label in self.labels}
+        inner = {f"{part}.{key}": v for part, some in parts.items() for key, v in some.items()}
+        return _plain({"steps": study.steps, "seeds": study.seeds, **inner})
+
+    def same(self, root: Path) -> None:
+        """Refuse a folder whose results were made with other settings: the tables would say that
+        they were made with these.
+
+        Raises
+        ------
+        ValueError : the message names the file, the key, both values and the mend.
+        """
+        path = Path(root) / self.name / FACTS
+        if not path.exists():
+            return
+        kept, asked = json.loads(path.read_text()), self.facts()
+        for key in {**kept, **asked}:
+            newer = key not in kept and not key.startswith("data.")  # a setting's default, then
+            if not newer and kept.get(key) != asked.get(key):
+                raise ValueError(
+                    f"{path}: {key} is {kept.get(key)}, asked for {asked.get(key)}; ask for that "
+                    "again, or choose another folder"
+                )
+
     def runs(self, root: Path) -> list[Settings]:
         """The runs of the loop: arms x seeds, a control's matched to its partner's."""
         runs = list(itertools.chain.from_iterable(map(self.study.runs, self.labels)))
@@ -262,6 +297,8 @@ class Job:
     def run(self, root: Path, say: Callable[[str], None] = print) -> None:
         """Train and evaluate whatever is left to do; everything kept is written whole."""
         folder, evaluation = Path(root) / self.name, self.study.evaluation
+        if not (folder / FACTS).exists():
+            write_json_atomic(folder / FACTS, self.facts())
         data = make_task(self.task, progress=False, **self.study.data)
         robot = data.task.robot
         loop = replace(
@@ -335,11 +372,17 @@ def work(
     """Do jobs until none is left that this process could take; returns how many it did.
 
     Start it as often as there are processors to give.
+
+    Raises
+    ------
+    ValueError : a job's folder holds results of other settings.
     """
     root = Path(root)
     if stacked is None:
         stacked = choose_device(study.loop.device).type == "cuda"
     did, jobs = 0, study.jobs(stacked)
+    for job in jobs:
+        job.same(root)
     while True:
         for job in jobs:
             if job.done(root) or not job.ready(root):
@@ -367,25 +410,6 @@ def work_beside(study: Study, root: str | Path, workers: int) -> None:
 def one_thread() -> None:
     """Several processes that each take every core only wait for one another."""
     torch.set_num_threads(1)
-
-
-def same_study(study: Study, folder: str | Path) -> None:
-    """Write the study into its folder, or refuse a folder that holds another.
-
-    Raises
-    ------
-    ValueError : the folder's ``study.yaml`` differs; the message names the first key that does.
-    """
-    path = Path(folder) / "study.yaml"
-    if path.exists():
-        kept, asked = (json.loads(json.dumps(asdict(s))) for s in (Study.read(path), study))
-        for key in KEYS:
-            if kept[key] != asked[key]:
-                raise ValueError(
-                    f"{path}: {key} is {kept[key]}, asked for {asked[key]}; choose another --out"
-                )
-    else:
-        study.write(path)
 
 
 def read_table(folder: str | Path, task: str) -> pd.DataFrame:
@@ -455,10 +479,10 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
         begun = [job for job in every if job.step(root)]
         if not begun:
             continue
+        for job in begun:
+            job.same(root)
         name, done = file_name(task), [job for job in begun if job.done(root)]
-        arms = {label: study.runs(label)[0].to_dict() for job in begun for label in job.labels}
-        for settings in arms.values():
-            settings.pop("seed")
+        arms = {label: study.once(label) for job in begun for label in job.labels}
         about = {
             "task": task, "source_shift": Task.parse(task).source_shift, "steps": study.steps,
             "seeds": list(study.seeds), "data": dict(study.data), "arms": arms,
@@ -471,9 +495,13 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
                 lines = _in_order(pd.concat([read(j, root) for j in jobs], ignore_index=True))
                 text = lines.to_csv(index=False, float_format="%.6g")
                 written.append(write_text_atomic(to / f"{name}{suffix}.csv", text))
-        about = json.loads(json.dumps(about), parse_constant=str)  # JSON has no infinity
-        written.append(write_json_atomic(to / f"{name}.json", provenance(**about)))
+        written.append(write_json_atomic(to / f"{name}.json", provenance(**_plain(about))))
     return written
+
+
+def _plain(content: dict[str, Any]) -> dict[str, Any]:
+    """As JSON gives it back, which has lists for tuples and no infinity."""
+    return json.loads(json.dumps(content), parse_constant=str)
 
 
 def _results(job: Job, root: Path) -> pd.DataFrame:
