@@ -11,11 +11,12 @@ mode            what runs
 ==============  ====================================================================================
 
 Batches come from the sampler's blocks, so all modes see the same rows and give the same parameters
-up to rounding.
+up to rounding.  Where a compiled step or a graph cannot be had, training warns and goes on eagerly.
 """
 
 from __future__ import annotations
 
+import types
 import warnings
 
 import torch
@@ -30,6 +31,16 @@ MODES = ("auto", "autograd", "manual", "compiled", "graph")
 def manual_possible(agent) -> bool:
     """Whether hand-written gradients cover all that this method's loss contains."""
     return isinstance(agent, IQL) and type(agent).losses is IQL.losses
+
+
+def compile_apart(method):
+    """``torch.compile`` of a bound method, by a copy of its code.
+
+    torch counts compilations by code object and stops at eight.  Each training compiles anew, so
+    without a copy the ninth of a process would go on uncompiled, and slowly.
+    """
+    code, names = method.__func__.__code__.replace(), method.__func__.__globals__
+    return torch.compile(types.MethodType(types.FunctionType(code, names), method.__self__))
 
 
 class Stepper:
@@ -55,7 +66,7 @@ class Stepper:
         if sampler.own:
             agent.attach(rows)
         if mode == "compiled":
-            self.moments, self.whole = None, torch.compile(self._whole)
+            self.moments, self.whole = None, compile_apart(self._whole)
 
     def _gradients(self, index, noise):
         batch = self.rows.batch(index, noise)
@@ -94,9 +105,9 @@ class Stepper:
             self._load(step)
             if self.due(step):
                 self.agent.refresh(self.rows, step)
+            if self.mode == "graph" and self.graph is None:
+                self._capture()
             if self.mode == "graph":
-                if self.graph is None:
-                    self._capture()
                 if step == first or step % self.block == 0:
                     self.position.fill_(step % self.block)
                     self.count.fill_(step)
@@ -120,14 +131,15 @@ class Stepper:
                 self.whole(index, noise, self.moments.both, self.schedule[step - self.first])
                 return
             except Exception as error:
-                warnings.warn(
-                    f"no compiled step here ({type(error).__name__}); going on without",
-                    stacklevel=2,
-                )
-                self.mode = "manual"
+                self._go_on_without("compiled step", error)
                 self.moments.steps += step - self.first
         fill(self.agent, self._gradients(index, noise))
         self.agent.apply(progress)
+
+    def _go_on_without(self, what: str, error: Exception) -> None:
+        """Take eager steps from here on, and say so."""
+        warnings.warn(f"no {what} here ({type(error).__name__}); going on without", stacklevel=3)
+        self.mode = "manual" if manual_possible(self.agent) else "autograd"
 
     # ---- CUDA graph: the step counter, the schedule and the batches live on the device ----------
 
@@ -148,17 +160,21 @@ class Stepper:
         self.position = torch.zeros(1, dtype=torch.long, device=self.device)
         self.noise_position = torch.zeros_like(self.position)
         self.count = torch.zeros((), device=self.device)
-        self.compiled = torch.compile(self._gradients)
+        self.compiled = compile_apart(self._gradients)
         before = {name: tensor.clone() for name, tensor in self.agent.state().items()}
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            for _ in range(3):  # compile, and let the optimiser make its state, outside the graph
+        try:
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                for _ in range(3):  # compile, and let the optimiser make its state, first
+                    self._graph_step()
+            torch.cuda.current_stream().wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
                 self._graph_step()
-        torch.cuda.current_stream().wait_stream(side)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self._graph_step()
+            self.graph = graph
+        except Exception as error:
+            self._go_on_without("CUDA graph", error)
         with torch.no_grad():
             for name, tensor in self.agent.state().items():  # undo the warm-up
                 tensor.copy_(before[name]) if name in before else tensor.zero_()
