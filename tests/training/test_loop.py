@@ -12,14 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from droco_lite.agents import DROCOSettings, IQLSettings
-from droco_lite.agents.iql_gradients import by_hand
 from droco_lite.data.transitions import Transitions
 from droco_lite.training import CheckpointError, LoopSettings, TrainingError, train
 from droco_lite.training import checkpoint as checkpoints
-from droco_lite.training.rows import Rows, Sampler
+from droco_lite.training.rows import Sampler
 from tests.agents.rivals import tiny
 from tests.agents.toy import N_ACT, transitions
 
@@ -92,30 +90,6 @@ def test_batches_do_not_depend_on_the_runs_beside_them():
     assert int(both[..., :8].max()) < 400 <= int(both[..., 8:].min())
     only = Sampler([settings(halves="target")], 400, 120, 8).block(0, 10)
     assert int(only.min()) >= 400
-
-
-def test_no_step_waits_for_the_device():
-    """No ``.item()`` and no data-dependent shape: what a CUDA graph can capture."""
-    seen = []
-
-    class Watch(TorchDispatchMode):
-        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-            seen.append(str(function))
-            return function(*args, **(kwargs or {}))
-
-    agent = run([settings()]).agent
-    rows = Rows(SOURCE, TARGET, agent.prepare(SOURCE, TARGET))
-    index = Sampler(agent.runs, 400, 120, 8).block(0, 1)
-    for gradients in (
-        lambda: agent.gradients(agent.select(rows.batch(index[0]))),
-        lambda: by_hand(agent, agent.select(rows.batch(index[0]))),
-    ):
-        seen.clear()
-        with Watch():
-            gradients()
-        waits = ("_local_scalar_dense", "nonzero", "masked_select", "unique")
-        assert len(seen) > 10
-        assert not [name for name in seen if any(wait in name for wait in waits)]
 
 
 def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path):

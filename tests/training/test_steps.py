@@ -6,7 +6,10 @@ from functools import partial
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from droco_lite.agents import DROCOSettings
+from droco_lite.training import steps
 from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import Stepper, manual_possible
 from tests.agents.rivals import PLANE, fitted, tiny
@@ -60,14 +63,41 @@ def test_a_graph_reads_the_rows_noise_and_schedule_of_every_step(method, replaye
     plain = stepper_of(settings, "manual")
     graphed = replayed.stepper = stepper_of(settings, "manual")
     graphed.mode = "graph"
-    for first, steps in ((0, 5), (5, 12), (17, 13)):
-        plain.run(first, steps)
-        graphed.run(first, steps)
+    for first, count in ((0, 5), (5, 12), (17, 13)):
+        plain.run(first, count)
+        graphed.run(first, count)
     assert graphed.graph is not None
     mine, theirs = graphed.agent.state(), plain.agent.state()
     assert mine.keys() == theirs.keys()
     for name in mine:
         torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=2e-5)
+
+
+DROCO = DROCOSettings(hidden=16, batch_size=16, steps=30, ensemble_epochs=1, members=2)
+ALL = [DROCO, *(tiny(method) for method in ("iql", "dara", "igdf", "otdf", "cql", "micro"))]
+
+
+@pytest.mark.parametrize("one", ALL, ids=lambda one: one.method)
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_what_a_graph_records_asks_nothing_of_the_host(one, by_hand, replayed, monkeypatch):
+    """No ``.item()``, no data-dependent shape, no number made on the host, nothing drawn."""
+    seen = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            seen.append(str(function))
+            return function(*args, **(kwargs or {}))
+
+    if not by_hand:
+        monkeypatch.setattr(steps, "manual_possible", lambda agent: False)
+    stepper = replayed.stepper = stepper_of(one, "autograd")
+    stepper.mode = "graph"
+    stepper.run(0, 1)
+    with Watch():
+        stepper.graph.replay()
+    never = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "lift_fresh", "rand")
+    assert len(seen) > 10
+    assert not [name for name in seen if any(word in name for word in never)]
 
 
 @pytest.mark.parametrize("method", ["iql", "cql"])
