@@ -522,7 +522,7 @@ TABLES: dict[str, tuple[str, Callable[[Sequence[Results]], str]]] = {
 #: Tables that are made of ``results/long`` as well, and the chapter that prints each.
 LONG = {
     "scorecard": "scorecard", "verdict": "scorecard", "improvement": "scorecard",
-    "returns": "deploying",
+    "beside-paper": "scorecard", "returns": "deploying",
 }  # fmt: skip
 LONG_FIGURES = ("learning", "values", "over-strength")
 
