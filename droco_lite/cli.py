@@ -669,7 +669,8 @@ def report(
                 typer.echo(line)
             if wrong:
                 raise typer.Exit(1)
-            typer.echo(f"{len(maker.TABLES)} tables match")
+            count = sum(len(tables) for _, _, tables, _ in maker.studies(results))
+            typer.echo(f"{count} tables match")
         else:
             written = maker.write(out, results)
             typer.echo(f"{len(written)} files in {out}")
