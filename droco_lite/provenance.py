@@ -67,6 +67,12 @@ def results_file(name: str) -> Path:
     raise FileNotFoundError(f"results/{name} is missing: has the command that makes it been run?")
 
 
+def as_json(content: Any) -> Any:
+    """``content`` as JSON gives it back: lists for tuples, and words for infinities and NaN, which
+    JSON does not have."""
+    return json.loads(json.dumps(content), parse_constant=str)
+
+
 def write_json_atomic(path: str | os.PathLike, content: Any) -> Path:
     """Write ``content`` as indented JSON to ``path``: the whole file or, on any error, none of it.
 

@@ -45,7 +45,7 @@ from droco_lite.agents import METHODS
 from droco_lite.agents.settings import Settings, per_run_values
 from droco_lite.data import Task, make_task
 from droco_lite.evaluation.suite import FAMILIES, evaluate, grid
-from droco_lite.provenance import provenance, write_json_atomic, write_text_atomic
+from droco_lite.provenance import as_json, provenance, write_json_atomic, write_text_atomic
 from droco_lite.training.experiment import read_keys
 from droco_lite.training.loop import LoopSettings, choose_device, train
 
@@ -262,7 +262,7 @@ class Job:
         parts = {"data": study.data, "evaluation": asdict(study.evaluation)}
         parts |= {f"settings.{label}": study.once(label) for label in self.labels}
         inner = {f"{part}.{key}": v for part, some in parts.items() for key, v in some.items()}
-        return _plain({"steps": study.steps, "seeds": study.seeds, **inner})
+        return as_json({"steps": study.steps, "seeds": study.seeds, **inner})
 
     def same(self, root: Path) -> None:
         """Refuse a folder whose results were made with other settings: the tables would say that
@@ -495,13 +495,8 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
                 lines = _in_order(pd.concat([read(j, root) for j in jobs], ignore_index=True))
                 text = lines.to_csv(index=False, float_format="%.6g")
                 written.append(write_text_atomic(to / f"{name}{suffix}.csv", text))
-        written.append(write_json_atomic(to / f"{name}.json", provenance(**_plain(about))))
+        written.append(write_json_atomic(to / f"{name}.json", provenance(**as_json(about))))
     return written
-
-
-def _plain(content: dict[str, Any]) -> dict[str, Any]:
-    """As JSON gives it back, which has lists for tuples and no infinity."""
-    return json.loads(json.dumps(content), parse_constant=str)
 
 
 def _results(job: Job, root: Path) -> pd.DataFrame:

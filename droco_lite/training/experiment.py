@@ -30,7 +30,7 @@ import yaml
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import Settings, check_stack
 from droco_lite.data import make_task
-from droco_lite.provenance import provenance, write_json_atomic, write_text_atomic
+from droco_lite.provenance import as_json, provenance, write_json_atomic, write_text_atomic
 from droco_lite.training.loop import LoopSettings, Result, train
 
 KEYS = ("task", "method", "shared", "runs", "seeds", "loop")
@@ -171,8 +171,7 @@ class Experiment:
                 "wall_time_seconds": round(result.seconds, 1),
                 "run_steps_per_second": round(result.steps_per_second * len(self.runs), 1),
             }  # fmt: skip
-            facts = json.loads(json.dumps(facts), parse_constant=str)  # JSON has no infinity
-            write_json_atomic(results.with_suffix(".json"), provenance(**facts))
+            write_json_atomic(results.with_suffix(".json"), provenance(**as_json(facts)))
         return result
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from torch import nn
 
 from droco_lite.agents import METHODS
 from droco_lite.agents.networks import mlp
-from droco_lite.provenance import atomic_file, provenance, write_json_atomic
+from droco_lite.provenance import as_json, atomic_file, provenance, write_json_atomic
 from droco_lite.training import checkpoint
 
 
@@ -86,5 +85,4 @@ def export_policy(folder: str | Path, run: int = 0, to: str | Path | None = None
         "robot": facts["facts"]["evaluation"][0],
         "last_evaluation": {k: line.get(k) for k in ("return_mean", "return_std", "score")},
     }  # fmt: skip
-    card = json.loads(json.dumps(card), parse_constant=str)  # JSON has no infinity
-    return path, write_json_atomic(path.with_suffix(".json"), provenance(**card))
+    return path, write_json_atomic(path.with_suffix(".json"), provenance(**as_json(card)))

@@ -39,13 +39,18 @@ def fitted(settings, plane=PLANE):
     return agent, agent.prepare(plane.source, plane.target)
 
 
-def batches(agent, columns, count, plane=PLANE):
-    """The first ``count`` batches that a training of ``agent`` would see."""
+def rows_of(agent, columns, plane=PLANE):
+    """The rows that a training of ``agent`` would hold, and the sampler of its batches."""
     own = getattr(agent, "own_rows", 0)
     rows = Rows(plane.source, plane.target, columns, own=own * len(agent.runs))
     sizes = (len(plane.source), len(plane.target), agent.shared.batch_size, agent.noise_size(), own)
-    sampler = Sampler(agent.runs, *sizes)
-    if own:
+    return rows, Sampler(agent.runs, *sizes)
+
+
+def batches(agent, columns, count, plane=PLANE):
+    """The first ``count`` batches that a training of ``agent`` would see."""
+    rows, sampler = rows_of(agent, columns, plane)
+    if sampler.own:
         agent.attach(rows)
         agent.refresh(rows, 0)
     index, noise = sampler.block(0, count), sampler.noise(0, count)

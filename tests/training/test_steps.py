@@ -10,18 +10,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from droco_lite.agents import DROCOSettings
 from droco_lite.training import steps
-from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import Stepper, manual_possible
-from tests.agents.rivals import PLANE, fitted, tiny
+from tests.agents.rivals import fitted, rows_of, tiny
 
 
 def stepper_of(settings, mode):
     """A stepper whose blocks are so short that a few steps cross several."""
     agent, columns = fitted(settings)
-    own = getattr(agent, "own_rows", 0)
-    rows = Rows(PLANE.source, PLANE.target, columns, own=own)
-    sizes = (len(PLANE.source), len(PLANE.target), agent.shared.batch_size, agent.noise_size(), own)
-    stepper = Stepper(agent, rows, Sampler([settings], *sizes), mode, block=7)
+    stepper = Stepper(agent, *rows_of(agent, columns), mode, block=7)
     stepper.noise_block = 4
     return stepper
 
