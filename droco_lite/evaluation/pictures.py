@@ -42,6 +42,7 @@ LOOKS: Mapping[str, tuple[str, str]] = {
 }
 BOLD = (DROCO, "IQL*", "cloning, both")  # drawn with bands, where with all nothing would be seen
 FEW = 6  # so many bands can be told apart
+RUN_OFF = 10_000  # no robot here can earn a discounted return of that size
 OWN = "moves what the source's shift moves: no test of robustness"
 
 
@@ -68,9 +69,20 @@ def curve(ax: Axes, x: Sequence[float], seeds: np.ndarray, label: str, band: boo
     ax.plot(x, seeds.mean(1), label=label, **style)
 
 
-def curves(parts: Mapping[str, pd.DataFrame], title: str, xlabel: str, ylabel: str) -> Figure:
-    """A curve of each arm, named at its end; rows of a part are x, its columns seeds."""
+def curves(
+    parts: Mapping[str, pd.DataFrame],
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    linear: float | None = None,
+) -> Figure:
+    """A curve of each arm, named at its end; rows of a part are x, its columns seeds.
+
+    ``linear`` makes the vertical axis logarithmic beyond plus and minus that much.
+    """
     fig, ax = figure(height=4.0)
+    if linear is not None:
+        ax.set_yscale("symlog", linthresh=linear)
     for label, seeds in parts.items():
         band = label in BOLD or len(parts) <= FEW
         curve(ax, seeds.index, seeds.to_numpy(), label, band)
@@ -185,13 +197,15 @@ def over_scale(results: Results, attack: str) -> Figure:
     )
 
 
-def over_steps(results: Results, column: str, title: str, ylabel: str) -> Figure:
+def over_steps(
+    results: Results, column: str, title: str, ylabel: str, linear: float | None = None
+) -> Figure:
     """A column of the training curves, of the arms that log it."""
     lines = results.curves[results.curves[column].notna()]
     table = per_seed(lines, column, ["step"]).sort_index(level="step")
     parts = {label: table.loc[label] for label in results.labels if label in table.index}
     title = f"{results.task.robot}-{results.task.quality}, {title}"
-    fig = curves(parts, title, "gradient steps", ylabel)
+    fig = curves(parts, title, "gradient steps", ylabel, linear)
     fig.axes[0].xaxis.set_major_locator(MaxNLocator(4))
     fig.axes[0].xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     return fig
@@ -208,8 +222,11 @@ def has_values(results: Results) -> bool:
 
 
 def values(results: Results) -> Figure:
-    """Mean V over source next states while training, of the arms that have a V."""
-    return over_steps(results, "v_source", "V on source next states", "mean V(s')")
+    """Mean V over source next states while training, of the arms that have a V; where some have
+    run off, the axis is logarithmic on both sides of 0."""
+    sizes = results.curves["v_source"].abs()
+    linear = 1000.0 if sizes.max() > RUN_OFF else None
+    return over_steps(results, "v_source", "V on source next states", "mean V(s')", linear)
 
 
 def scores(results: Results) -> Figure:
@@ -226,7 +243,7 @@ def scores(results: Results) -> Figure:
             right.plot([theirs[label]], [row], "D", color=color, mfc="none")
     left.set(yticks=range(len(ours)), yticklabels=results.labels[::-1], xlabel="score")
     left.set_ylim(-0.6, len(ours) - 0.4)
-    left.set_title(f"ours, {int(results.table['steps'].min()):,} steps")
+    left.set_title(f"ours, {results.steps:,} steps")
     right.set(xlabel="score")
     right.set_title("paper, 1M steps" if len(theirs) else "paper: not at hand")
     for ax in (left, right):
@@ -251,7 +268,8 @@ def profiles(results: Results, family: str = "all") -> Figure:
         ax.plot(at, statistics.performance_profile(found[label], at), label=label, **style)
     ax.set(xlabel="score τ", ylabel="share of runs above τ", ylim=(0, 1.02))
     said = "clean and foreign shifts" if family == "all" else f"foreign {family} shifts"
-    ax.set_title(f"{results.task.robot}-{results.task.quality}, {said}")
+    name = f"{results.task.robot}-{results.task.quality}"
+    ax.set_title(f"{name}, {results.steps:,} steps, {said}")
     ax.legend(fontsize=8, ncols=2)
     return fig
 

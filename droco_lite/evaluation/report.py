@@ -103,6 +103,16 @@ class Results:
         """Lines under an attack on observations."""
         return self.table[self.table["attack"] != "none"]
 
+    @property
+    def steps(self) -> int:
+        """Gradient steps that every arm has had."""
+        return int(self.table["steps"].min())
+
+    @property
+    def seeds(self) -> int:
+        """Seeds that every arm has had."""
+        return int(self.clean.groupby("label")["seed"].nunique().min())
+
     def is_own(self, family: str, variant: str) -> bool:
         """Whether a shift moves what the source's shift moves, so that a learner has seen it.
 
@@ -363,18 +373,10 @@ def costs(results: Sequence[Results]) -> pd.DataFrame:
     lines = []
     for each in results:
         lines.append(
-            {"task": str(each.task), "arms": len(each.labels), "seeds": _seeds(each)}
-            | {"steps": _steps(each), "hours": each.about["wall_time_seconds"] / 3600}
+            {"task": str(each.task), "arms": len(each.labels), "seeds": each.seeds}
+            | {"steps": each.steps, "hours": each.about["wall_time_seconds"] / 3600}
         )
     return pd.DataFrame(lines).set_index("task")
-
-
-def _seeds(results: Results) -> int:
-    return int(results.clean.groupby("label")["seed"].nunique().min())
-
-
-def _steps(results: Results) -> int:
-    return int(results.table["steps"].min())
 
 
 # ------------------------------------------------------------------------------ printed tables
@@ -382,7 +384,7 @@ def _steps(results: Results) -> int:
 
 def caption(results: Results) -> str:
     """Task, source, and how much training and trying stands behind a table's numbers."""
-    lines, seeds, steps = results.clean, _seeds(results), _steps(results)
+    lines, seeds, steps = results.clean, results.seeds, results.steps
     checkpoints, episodes = int(lines["checkpoints"].min()), int(lines["episodes"].min())
     first = steps < CLAIM_STEPS or seeds < statistics.ENOUGH_SEEDS
     return (
@@ -471,7 +473,7 @@ def _verdict(results: Results) -> str:
 
 def _beside_paper(results: Sequence[Results]) -> str:
     said = "\n".join(
-        f"{each.task.robot}-{each.task.quality}, ours: {_steps(each):,} steps, {_seeds(each)} "
+        f"{each.task.robot}-{each.task.quality}, ours: {each.steps:,} steps, {each.seeds} "
         f"seeds, source {each.task.source_shift}"
         for each in results
     )
@@ -522,7 +524,7 @@ TABLES: dict[str, tuple[str, Callable[[Sequence[Results]], str]]] = {
 #: Tables that are made of ``results/long`` as well, and the chapter that prints each.
 LONG = {
     "scorecard": "scorecard", "verdict": "scorecard", "improvement": "scorecard",
-    "beside-paper": "scorecard", "returns": "deploying",
+    "beside-paper": "scorecard", "returns": "deploying", "degradation": "deploying",
 }  # fmt: skip
 LONG_FIGURES = ("learning", "values", "over-strength")
 
