@@ -36,6 +36,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
 
 #: Ink of axes and text. In an SVG it becomes ``currentColor``, the page's own text colour.
 INK = "#1b1f24"
@@ -141,12 +142,12 @@ def name_lines(ax: Axes, gap: float = 1.25, pad: float = 6.0) -> None:
         if keep.any():
             ends.append((ax.transData.transform((x[keep][-1], y[keep][-1])), line))
     ends.sort(key=lambda end: end[0][1])
-    heights: list[float] = []
-    for (_, y), _line in ends:
-        heights.append(y if not heights else max(y, heights[-1] + step))
-    if heights:  # spread evenly about where the names belong, not only upwards
-        shift = np.mean([y for (_, y), _ in ends]) - np.mean(heights)
-        heights = [h + shift for h in heights]
+    room = step * np.arange(len(ends))  # the least heights, if the lowest name stands at 0
+    belong = np.array([y for (_, y), _ in ends])
+    # As near as can be to where they belong, in squares, and then within the axes.
+    heights = isotonic_regression(belong - room).x + room if ends else belong
+    bottom, top = ax.bbox.y0, ax.bbox.y1
+    heights = np.maximum(np.minimum(heights, top - room[::-1]), bottom + room)
     for ((x, y), line), height in zip(ends, heights, strict=True):
         ax.annotate(
             line.get_label(),

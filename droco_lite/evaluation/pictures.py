@@ -78,7 +78,7 @@ def curves(
 ) -> Figure:
     """A curve of each arm, named at its end; rows of a part are x, its columns seeds.
 
-    ``linear`` makes the vertical axis logarithmic beyond plus and minus that much.
+    ``linear``, a power of ten, makes the vertical axis logarithmic beyond plus and minus it.
     """
     fig, ax = figure(height=4.0)
     if linear is not None:
@@ -86,6 +86,11 @@ def curves(
     for label, seeds in parts.items():
         band = label in BOLD or len(parts) <= FEW
         curve(ax, seeds.index, seeds.to_numpy(), label, band)
+    if linear is not None:
+        low, high = ax.get_ylim()
+        powers = 10.0 ** np.arange(np.log10(linear), np.log10(max(-low, high)))
+        ticks = [tick for tick in (*-powers, 0.0, *powers) if low <= tick <= high]
+        ax.set_yticks(ticks, [f"{tick:,.0f}".replace("-", "−") for tick in ticks])
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.set_title(title)
     name_lines(ax)

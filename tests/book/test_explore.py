@@ -224,6 +224,23 @@ def test_names_of_lines_do_not_overlap():
     plt.close(fig)
 
 
+def test_a_crowd_of_names_leaves_others_in_their_places_and_stays_within_the_axes():
+    fig, ax = figure()
+    ax.plot([0, 1], [0, 0.1], label="alone")
+    for i in range(8):
+        ax.plot([0, 1], [0, 1 - i * 1e-3], label=f"line {i}")
+    ax.set_ylim(0, 1)
+    name_lines(ax)
+    fig.draw_without_rendering()
+    heights = {text.get_text(): text.get_window_extent() for text in ax.texts}
+    alone = ax.transData.transform((1, 0.1))[1]
+    middle = (heights["alone"].y0 + heights["alone"].y1) / 2
+    assert abs(middle - alone) < 2
+    half = (heights["line 0"].y1 - heights["line 0"].y0) / 2
+    assert heights["line 0"].y1 - half <= ax.bbox.y1 + 1
+    plt.close(fig)
+
+
 def test_name_lines_wants_labels():
     fig, ax = figure()
     ax.plot([0, 1])
