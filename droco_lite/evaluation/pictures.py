@@ -89,7 +89,7 @@ def curves(
     if linear is not None:
         low, high = ax.get_ylim()
         powers = 10.0 ** np.arange(np.log10(linear), np.log10(max(-low, high)))
-        ticks = [tick for tick in (*-powers, 0.0, *powers) if low <= tick <= high]
+        ticks = [tick for tick in (*-powers[::-1], 0.0, *powers) if low <= tick <= high]
         ax.set_yticks(ticks, [f"{tick:,.0f}".replace("-", "−") for tick in ticks])
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.set_title(title)

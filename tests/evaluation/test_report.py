@@ -266,6 +266,16 @@ def test_an_attack_s_curve_starts_at_the_same_policies_clean(small):
     np.testing.assert_allclose(line.get_ydata(), [1220, 976, 732])
 
 
+@pytest.mark.parametrize(("size", "scale"), [(300.0, "linear"), (3e6, "symlog")])
+def test_values_that_ran_off_get_an_axis_with_room_for_the_others(small, size, scale):
+    lines = small.curves.assign(v_source=np.where(small.curves["label"] == "DROCO", -size, 200.0))
+    ax = pictures.values(replace(small, curves=lines)).axes[0]
+    assert ax.get_yscale() == scale
+    if scale == "symlog":
+        shown = [tick.get_text() for tick in ax.get_yticklabels()]
+        assert shown == ["−1,000,000", "−100,000", "−10,000", "−1,000", "0"]
+
+
 def test_values_are_drawn_where_they_were_logged(small):
     assert not pictures.has_values(small)
     lines = small.curves.assign(v_source=small.curves["step"] * 2.0)
