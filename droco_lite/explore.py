@@ -142,12 +142,7 @@ def name_lines(ax: Axes, gap: float = 1.25, pad: float = 6.0) -> None:
         if keep.any():
             ends.append((ax.transData.transform((x[keep][-1], y[keep][-1])), line))
     ends.sort(key=lambda end: end[0][1])
-    room = step * np.arange(len(ends))  # the least heights, if the lowest name stands at 0
-    belong = np.array([y for (_, y), _ in ends])
-    # As near as can be to where they belong, in squares, and then within the axes.
-    heights = isotonic_regression(belong - room).x + room if ends else belong
-    bottom, top = ax.bbox.y0, ax.bbox.y1
-    heights = np.maximum(np.minimum(heights, top - room[::-1]), bottom + room)
+    heights = spread([y for (_, y), _ in ends], step, ax.bbox.y0, ax.bbox.y1)
     for ((x, y), line), height in zip(ends, heights, strict=True):
         ax.annotate(
             line.get_label(),
@@ -160,6 +155,19 @@ def name_lines(ax: Axes, gap: float = 1.25, pad: float = 6.0) -> None:
             fontweight="bold",
             annotation_clip=False,
         )
+
+
+def spread(heights: Sequence[float], step: float, low: float, high: float) -> np.ndarray:
+    """Rising ``heights`` moved to be at least ``step`` apart and within ``low`` to ``high``.
+
+    Each stays as near as can be to its own, in squares.  Where there is no room for all, ``low``
+    holds and ``high`` does not.
+    """
+    belong, room = np.asarray(heights, dtype=float), step * np.arange(len(heights))
+    if not len(belong):
+        return belong
+    apart = isotonic_regression(belong - room).x + room
+    return np.maximum(np.minimum(apart, high - room[::-1]), low + room)
 
 
 def svg(fig: Figure, label: str = "") -> str:

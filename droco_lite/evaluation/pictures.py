@@ -28,7 +28,7 @@ from droco_lite.evaluation.report import (
     paper,
     scorecard,
 )
-from droco_lite.explore import COLORS, STYLE, figure, name_lines
+from droco_lite.explore import COLORS, STYLE, figure, name_lines, spread
 from droco_lite.robots import NOMINAL
 
 #: Label -> colour's name and dash; a method's colour is its own name.
@@ -172,15 +172,11 @@ def name_points(ax: Axes, points: Mapping[str, tuple[float, float]], step: float
     distance between names as a share of the height."""
     low, high = ax.get_ylim()
     ordered = sorted(points, key=lambda label: points[label][1])
-    heights: list[float] = []
-    for label in ordered:
-        height = (points[label][1] - low) / (high - low)
-        heights.append(height if not heights else max(height, heights[-1] + step))
-    shift = max(0.0, heights[-1] - 1)
-    for label, height in zip(ordered, heights, strict=True):
+    heights = [(points[label][1] - low) / (high - low) for label in ordered]
+    for label, height in zip(ordered, spread(heights, step, 0.0, 1.0), strict=True):
         color = look(label)["color"]
         ax.annotate(
-            label, points[label], xytext=(1.04, height - shift), textcoords="axes fraction",
+            label, points[label], xytext=(1.04, height), textcoords="axes fraction",
             color=color, va="center", fontsize=9, fontweight="bold", annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": color, "lw": 0.5, "alpha": 0.6},
         )  # fmt: skip
