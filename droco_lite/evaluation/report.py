@@ -524,7 +524,8 @@ TABLES: dict[str, tuple[str, Callable[[Sequence[Results]], str]]] = {
 #: Tables that are made of ``results/long`` as well, and the chapter that prints each.
 LONG = {
     "scorecard": "scorecard", "verdict": "scorecard", "improvement": "scorecard",
-    "beside-paper": "scorecard", "returns": "deploying", "degradation": "deploying",
+    "beside-paper": "scorecard", "remaining": "scorecard",
+    "returns": "deploying", "degradation": "deploying",
 }  # fmt: skip
 LONG_FIGURES = ("learning", "values", "over-strength")
 
