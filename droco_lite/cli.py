@@ -525,6 +525,7 @@ def _work(study, root: Path, to: Path, workers: int, ray: bool) -> None:
     """Do a study's jobs, then write the tables of what is finished."""
     from droco_lite.evaluation import matrix
 
+    matrix.restore(study, root, to)
     if ray:
         matrix.work_on_ray(study, root, workers)
     else:
@@ -623,14 +624,16 @@ def matrix_run(
 
 
 @matrix_app.command("status")
-def matrix_status(study: StudyFile, root: Root = None) -> None:
+def matrix_status(study: StudyFile, root: Root = None, to: Tables = None) -> None:
     """How far the jobs are, and how long the rest will take one process."""
     from rich.console import Console
 
     from droco_lite.evaluation import matrix
 
     with plain_errors():
-        table = matrix.progress(matrix.Study.read(study), root or _matrix_root(study))
+        read, root = matrix.Study.read(study), root or _matrix_root(study)
+        matrix.restore(read, root, to or study.parent)
+        table = matrix.progress(read, root)
     Console().print(table.round(0).to_string(index=False, na_rep="?"))
     left = table["seconds_left"]
     unknown = f", and {int(left.isna().sum())} jobs of unknown length" if left.isna().any() else ""

@@ -16,7 +16,8 @@ the training's checkpoint and a table for each evaluated step.  Every worker tak
 that nobody holds, so two processes halve the time, a killed one loses the work since its last
 checkpoint, and nothing is done twice: a lock is the operating system's and dies with its process.
 A begun study may be given more tasks and arms, in another order; a job made with other settings
-than the file now says is refused, never gone on with or collected.
+than the file now says is refused, never gone on with or collected.  What was collected is finished
+on every machine: a study goes on wherever its tables are, and collecting adds to them.
 
 Policies are tried under shifts at the last three evaluation steps and averaged: no checkpoint is
 picked.
@@ -79,6 +80,7 @@ COLUMNS = (
 )  # fmt: skip
 CURVE_COLUMNS = ("task", "label", "method", "seed", "step", "return_mean", "return_std", "score")
 FACTS = "job.json"
+ELSEWHERE = "elsewhere.csv"
 LOGGED = ("v_source", "v_target", "penalty_mean")  # of methods that have them: mean V, mean u
 
 
@@ -172,23 +174,24 @@ class Study:
         """Every setting of an arm but its seed."""
         return {key: value for key, value in self.runs(label)[0].to_dict().items() if key != "seed"}
 
-    def jobs(self, stacked: bool = False) -> list[Job]:
+    def jobs(self, stacked: bool = False, root: str | Path = "") -> list[Job]:
         """All jobs in the order in which they should run.
 
         ``stacked`` puts arms of one method with equal shared settings into one loop: better on a
-        GPU, no gain on a CPU.
+        GPU, no gain on a CPU.  Arms that :func:`restore` has put into ``root`` stay alone.
         """
 
-        def loop_of(label: str):
+        def loop_of(task: str, label: str):
             run, own = self.runs(label)[0], per_run_values(self.runs(label)[0])
-            return label if not stacked else str({**run.to_dict(), **dict.fromkeys(own)})
+            alone = not stacked or Job(self, task, (label,)).elsewhere(root).exists()
+            return label if alone else str({**run.to_dict(), **dict.fromkeys(own)})
 
         jobs = []
-        for task in self.tasks:
+        for task in map(str, self.tasks):
             groups: dict[str, list[str]] = {}
             for label in self.arms:
-                groups.setdefault(loop_of(label), []).append(label)
-            jobs += [Job(self, str(task), tuple(labels)) for labels in groups.values()]
+                groups.setdefault(loop_of(task, label), []).append(label)
+            jobs += [Job(self, task, tuple(labels)) for labels in groups.values()]
         return jobs
 
 
@@ -232,7 +235,11 @@ class Job:
 
     def done(self, root: Path) -> bool:
         """Whether nothing is left to do."""
-        return all(path.exists() for path in self.tables(root))
+        return self.elsewhere(root).exists() or all(path.exists() for path in self.tables(root))
+
+    def elsewhere(self, root: str | Path) -> Path:
+        """The job's lines of a table that another folder's work was collected in, if it was."""
+        return Path(root) / self.name / ELSEWHERE
 
     def step(self, root: Path) -> int:
         """The last step that is known to be on disk."""
@@ -259,10 +266,8 @@ class Job:
     def facts(self) -> dict[str, Any]:
         """What its results depend on; on what and how fast it runs does not belong here."""
         study = self.study
-        parts = {"data": study.data, "evaluation": asdict(study.evaluation)}
-        parts |= {f"settings.{label}": study.once(label) for label in self.labels}
-        inner = {f"{part}.{key}": v for part, some in parts.items() for key, v in some.items()}
-        return as_json({"steps": study.steps, "seeds": study.seeds, **inner})
+        arms = {label: study.once(label) for label in self.labels}
+        return _facts(study.steps, study.seeds, study.data, asdict(study.evaluation), arms)
 
     def same(self, root: Path) -> None:
         """Refuse a folder whose results were made with other settings: the tables would say that
@@ -273,9 +278,12 @@ class Job:
         ValueError : the message names the file, the key, both values and the mend.
         """
         path = Path(root) / self.name / FACTS
-        if not path.exists():
-            return
-        kept, asked = json.loads(path.read_text()), self.facts()
+        if path.exists():
+            self.refuse_other(path, json.loads(path.read_text()))
+
+    def refuse_other(self, path: Path, kept: Mapping[str, Any]) -> None:
+        """Refuse the results that ``path`` tells of if ``kept`` is not what this job depends on."""
+        asked = self.facts()
         for key in {**kept, **asked}:
             newer = key not in kept and not key.startswith("data.")  # a setting's default, then
             if not newer and kept.get(key) != asked.get(key):
@@ -332,6 +340,13 @@ class Job:
             say(f"{self.name}: {path.stem} in {spent[path.stem]:.0f} s")
 
 
+def _facts(steps: int, seeds: Sequence[int], data: Mapping, evaluation: Mapping, arms: Mapping):
+    parts = {"data": data, "evaluation": evaluation}
+    parts |= {f"settings.{label}": settings for label, settings in arms.items()}
+    inner = {f"{part}.{key}": v for part, some in parts.items() for key, v in some.items()}
+    return as_json({"steps": steps, "seeds": seeds, **inner})
+
+
 def _curve_of(root: Path, task: str, label: str, seed: int) -> pd.DataFrame:
     """The training curve of one run so far, whichever job it is in."""
     for path in sorted((Path(root) / file_name(task)).glob("*/curve.csv")):
@@ -380,7 +395,7 @@ def work(
     root = Path(root)
     if stacked is None:
         stacked = choose_device(study.loop.device).type == "cuda"
-    did, jobs = 0, study.jobs(stacked)
+    did, jobs = 0, study.jobs(stacked, root)
     for job in jobs:
         job.same(root)
     while True:
@@ -450,7 +465,7 @@ def progress(study: Study, root: str | Path, stacked: bool = False) -> pd.DataFr
     The estimate takes a job's own rate, else that of the same arm on another task; unknown is NaN.
     """
     root, lines = Path(root), []
-    for job in study.jobs(stacked):
+    for job in study.jobs(stacked, root):
         done, step, spent = job.done(root), job.step(root), job.seconds(root)
         lines.append(
             {
@@ -469,26 +484,87 @@ def progress(study: Study, root: str | Path, stacked: bool = False) -> pd.DataFr
 # ------------------------------------------------------------------------------------- collecting
 
 
+def restore(study: Study, root: str | Path, to: str | Path) -> None:
+    """Put the arms that are finished in the tables of ``to`` into ``root``, as finished jobs.
+
+    So a study goes on in another folder, or on another machine, from its tables alone.  An arm that
+    had only begun elsewhere begins again, its curve too: its checkpoint stayed there.
+
+    Raises
+    ------
+    ValueError : the tables were made with other settings; the message names the file and the key.
+    """
+    root, to = Path(root), Path(to)
+    for job in study.jobs():
+        (label,) = job.labels
+        name, folder = file_name(job.task), root / job.name
+        if job.done(root) or not (to / f"{name}.csv").exists():
+            continue
+        lines = read_table(to, job.task)
+        if label not in set(lines["label"]):
+            continue
+        about = json.loads((to / f"{name}.json").read_text())
+        kept = [about["data"], about.get("evaluation", {}), {label: about["arms"][label]}]
+        facts = _facts(about["steps"], about["seeds"], *kept)
+        job.refuse_other(to / f"{name}.json", facts)
+        with claimed(folder) as mine:
+            if not mine:  # at work on it
+                continue
+            curves = pd.read_csv(to / f"{name}-curves.csv")
+            curve = curves[curves["label"] == label].to_csv(index=False)
+            earlier = [each for each in about.get("earlier", []) if label in each["arms"]]
+            made = earlier[0] if earlier else {key: about[key] for key in provenance()}
+            write_json_atomic(folder / FACTS, facts)
+            write_json_atomic(folder / "seconds.json", {"elsewhere": about["seconds"][label]})
+            write_json_atomic(job.elsewhere(root).with_suffix(".json"), made)
+            write_text_atomic(folder / "curve.csv", curve)
+            own = lines[lines["label"] == label].to_csv(index=False)
+            write_text_atomic(job.elsewhere(root), own)  # last: with it the job is done
+
+
+def _earlier(jobs: Sequence[Job], root: Path) -> list[dict[str, Any]]:
+    """Which arms were collected elsewhere, and with what: one entry for each collection."""
+    found: dict[str, dict[str, Any]] = {}
+    for job in jobs:
+        path = job.elsewhere(root).with_suffix(".json")
+        if path.exists():
+            made = json.loads(path.read_text()) | {"arms": []}
+            found.setdefault(str(made), made)["arms"] += job.labels
+    return list(found.values())
+
+
 def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> list[Path]:
     """Write ``TASK.csv`` and ``TASK.json`` of all finished jobs, and ``TASK-curves.csv`` of all
-    that have begun, as far as they went."""
+    that have begun, as far as they went.
+
+    Finished arms that the tables hold already stay (:func:`restore`); where all are such, nothing
+    is written.
+    """
     root, to, written = Path(root), Path(to), []
+    restore(study, root, to)
     for task in map(str, study.tasks):
-        both = [job for stacked in (False, True) for job in study.jobs(stacked) if job.task == task]
-        every = list({job.name: job for job in both}.values())
+        both = study.jobs(False, root) + study.jobs(True, root)
+        every = list({job.name: job for job in both if job.task == task}.values())
         begun = [job for job in every if job.step(root)]
         if not begun:
             continue
         for job in begun:
             job.same(root)
         name, done = file_name(task), [job for job in begun if job.done(root)]
+        held = set(read_table(to, task)["label"]) if (to / f"{name}.csv").exists() else set()
+        if all(job.elsewhere(root).exists() and held.issuperset(job.labels) for job in begun):
+            continue
         arms = {label: study.once(label) for job in begun for label in job.labels}
         about = {
             "task": task, "source_shift": Task.parse(task).source_shift, "steps": study.steps,
-            "seeds": list(study.seeds), "data": dict(study.data), "arms": arms,
-            "reached": {"+".join(job.labels): job.step(root) for job in begun},
-            "seconds": {"+".join(job.labels): job.seconds(root) for job in begun},
-            "wall_time_seconds": sum(job.seconds(root) for job in begun), **facts,
+            "seeds": list(study.seeds), "data": dict(study.data),
+            "evaluation": asdict(study.evaluation), "arms": arms,
+            "reached": {label: job.step(root) for job in begun for label in job.labels},
+            "seconds": {
+                label: job.seconds(root) / len(job.labels) for job in begun for label in job.labels
+            },
+            "wall_time_seconds": sum(job.seconds(root) for job in begun),
+            "earlier": _earlier(begun, root), **facts,
         }  # fmt: skip
         for suffix, jobs, read in (("", done, _results), ("-curves", begun, _curves)):
             if jobs:
@@ -500,6 +576,8 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
 
 
 def _results(job: Job, root: Path) -> pd.DataFrame:
+    if job.elsewhere(root).exists():
+        return pd.read_csv(job.elsewhere(root), keep_default_na=False)[list(COLUMNS)]
     keys = ["label", "method", "seed", "shift", "family", "variant", "strength", "attack", "scale"]
     tables = [pd.read_csv(path, keep_default_na=False) for path in job.tables(root)]
     numbers = ["return_mean", "return_std", "score", "episodes"]

@@ -1,5 +1,6 @@
 """The matrix runner: nothing lost, nothing done twice, nothing mixed up."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -151,6 +152,41 @@ def test_killed_and_resumed_no_row_is_lost_or_doubled(whole, tmp_path):
     pd.testing.assert_frame_equal(table, whole[1])
 
 
+@pytest.mark.parametrize("stacked", [False, True])
+def test_a_study_goes_on_from_its_tables_alone(whole, tmp_path, stacked):
+    first, tables = replace(STUDY, arms=("IQL*", "DROCO")), tmp_path / "tables"
+    matrix.collect(first, whole[0], tables)
+    before = json.loads((tables / "hopper-medium.json").read_text())
+    new = tmp_path / "another machine"
+    matrix.restore(STUDY, new, tables)
+    state = matrix.progress(STUDY, new, stacked).set_index("arms")["state"]
+    assert (state[["IQL*", "DROCO"]] == "done").all()
+    assert matrix.work(STUDY, new, stacked=stacked, say=lambda line: None) == 2
+    matrix.collect(STUDY, new, tables)
+    table = matrix.read_table(tables, "hopper-medium")
+    pd.testing.assert_frame_equal(table, whole[1], rtol=1e-3)
+    kept = [part["label"].isin(first.arms) for part in (table, whole[1])]
+    pd.testing.assert_frame_equal(table[kept[0]], whole[1][kept[1]])  # to the last digit
+    after = json.loads((tables / "hopper-medium.json").read_text())
+    (earlier,) = after["earlier"]
+    assert earlier["arms"] == ["IQL*", "DROCO"]
+    assert earlier["date"] == before["date"]
+    # A third machine has nothing to do and changes nothing.
+    assert matrix.collect(STUDY, tmp_path / "third", tables) == []
+    assert matrix.work(STUDY, tmp_path / "third", say=pytest.fail) == 0
+    again = matrix.collect(STUDY, tmp_path / "third", tmp_path / "copy")
+    told = json.loads(again[-1].read_text())["earlier"]
+    others = ["cloning, target", "DROCO, shuffled"]
+    assert [each["arms"] for each in told] == [earlier["arms"], others]
+    assert [each["date"] for each in told] == [before["date"], after["date"]]
+
+
+def test_tables_of_other_settings_are_not_gone_on_from(whole, tmp_path):
+    other = replace(STUDY, settings={**STUDY.settings, "IQL*": {**SMALL, "polyak": 0.9}})
+    with pytest.raises(ValueError, match=r"hopper-medium.json: settings.IQL\*.polyak is 0.005"):
+        matrix.restore(other, tmp_path, whole[0] / "tables")
+
+
 def test_two_ray_workers_share_the_jobs(whole, tmp_path):
     pytest.importorskip("ray", reason="needs the extra 'cluster'")
     arms = ("IQL*", "cloning, target")
@@ -228,9 +264,9 @@ def test_curves_of_what_is_under_way_are_collected_too(whole, tmp_path):
     shutil.copytree(whole[0], root)
     for late in (root / "hopper-medium" / "droco").glob("shifts-30.csv"):
         late.unlink()
-    matrix.collect(STUDY, root, root / "tables")
-    assert "DROCO" not in set(matrix.read_table(root / "tables", "hopper-medium")["label"])
-    curves = pd.read_csv(root / "tables" / "hopper-medium-curves.csv")
+    matrix.collect(STUDY, root, root / "so far")
+    assert "DROCO" not in set(matrix.read_table(root / "so far", "hopper-medium")["label"])
+    curves = pd.read_csv(root / "so far" / "hopper-medium-curves.csv")
     assert set(curves["label"]) == set(STUDY.arms)
     assert curves.loc[curves["label"] == "DROCO", list(matrix.LOGGED)].notna().all(axis=None)
 
