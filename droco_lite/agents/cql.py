@@ -61,13 +61,13 @@ class CQL(SAC):
         """Q_j(s, a) - log density(a) of all 3n candidate actions, ``[2, R, rows, 3n]``."""
         n, rows = self.shared.candidates, batch.rewards.shape[1]
         draws = [noise.take(n * rows, self.n_act) for _ in range(3)]
-        here = batch.observations.repeat(1, n, 1)  # candidate-major: n times the whole batch
         with torch.no_grad():
             uniform = torch.erf(draws[0] / math.sqrt(2))  # a normal draw's rank is uniform
             flat = torch.full_like(uniform[..., :1], -self.n_act * math.log(2))
-            at_s, log_p = self.sample(here, draws[1])
-            at_next, log_p_next = self.sample(batch.next_observations.repeat(1, n, 1), draws[2])
+            at_s, log_p = self.sample(batch.observations, draws[1])
+            at_next, log_p_next = self.sample(batch.next_observations, draws[2])
         actions = torch.cat([uniform, at_s, at_next], 1)
         log_density = torch.cat([flat, log_p, log_p_next], 1)
-        shifted = self.q(self.critics, here.repeat(1, 3, 1), actions) - log_density
+        here = batch.observations.repeat(1, 3 * n, 1)  # candidate-major: 3n times the whole batch
+        shifted = self.q(self.critics, here, actions) - log_density
         return shifted.squeeze(-1).unflatten(2, (3 * n, rows)).transpose(2, 3)

@@ -159,8 +159,10 @@ class SAC:
         return mlp(layers, repeat_rows(inputs, 2)).unflatten(0, (2, -1))
 
     def sample(self, observations: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Actions ``[R, rows, A]`` of the policy and their log-density ``[R, rows, 1]``."""
-        mean, log_std = mlp(self.policy, observations).chunk(2, -1)
+        """Actions of the policy, as many as ``noise [R, n * rows, A]``, and their log-density
+        ``[R, n * rows, 1]``: n times the whole batch of ``observations [R, rows, S]``."""
+        n = noise.shape[1] // observations.shape[1]
+        mean, log_std = mlp(self.policy, observations).repeat(1, n, 1).chunk(2, -1)
         log_std = log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)
         u = mean + torch.exp(log_std) * noise
         log_p = -0.5 * noise**2 - log_std - 0.5 * math.log(2 * math.pi)
