@@ -35,6 +35,7 @@ from droco_lite.agents.networks import (
     parameters,
     polyak_,
     repeat_rows,
+    scalar_mlp,
     seeded_generators,
     trainable,
 )
@@ -156,7 +157,7 @@ class SAC:
     def q(self, layers: Layers, observations: Tensor, actions: Tensor) -> Tensor:
         """Both critics, ``[2, R, rows, 1]``."""
         inputs = torch.cat([observations, actions], -1)
-        return mlp(layers, repeat_rows(inputs, 2)).unflatten(0, (2, -1))
+        return scalar_mlp(layers, repeat_rows(inputs, 2)).unflatten(0, (2, -1))
 
     def sample(self, observations: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Actions of the policy, as many as ``noise [R, n * rows, A]``, and their log-density
