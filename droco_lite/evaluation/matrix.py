@@ -515,7 +515,8 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
             earlier = [each for each in about.get("earlier", []) if label in each["arms"]]
             made = earlier[0] if earlier else {key: about[key] for key in provenance()}
             write_json_atomic(folder / FACTS, facts)
-            write_json_atomic(folder / "seconds.json", {"elsewhere": about["seconds"][label]})
+            seconds = {"elsewhere": about["seconds"].get(label, 0.0)}
+            write_json_atomic(folder / "seconds.json", seconds)
             write_json_atomic(job.elsewhere(root).with_suffix(".json"), made)
             write_text_atomic(folder / "curve.csv", curve)
             own = lines[lines["label"] == label].to_csv(index=False)
