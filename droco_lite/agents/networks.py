@@ -52,11 +52,16 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return torch.baddbmm(bias, x, weight)
 
 
-def mlp(layers: Layers, x: Tensor, activation=torch.relu) -> Tensor:
-    """Outputs ``[n, rows, out]`` of every network in the stack for inputs ``[n, rows, in]``."""
+def last_hidden(layers: Layers, x: Tensor, activation=torch.relu) -> Tensor:
+    """What the last layer of a stack is given, ``[n, rows, width]``."""
     for weight, bias in layers[:-1]:
         x = activation(affine(x, weight, bias))
-    return affine(x, *layers[-1])
+    return x
+
+
+def mlp(layers: Layers, x: Tensor, activation=torch.relu) -> Tensor:
+    """Outputs ``[n, rows, out]`` of every network in the stack for inputs ``[n, rows, in]``."""
+    return affine(last_hidden(layers, x, activation), *layers[-1])
 
 
 def scalar_mlp(layers: Layers, x: Tensor) -> Tensor:
@@ -65,10 +70,8 @@ def scalar_mlp(layers: Layers, x: Tensor) -> Tensor:
     The last product is taken as a sum: a matrix of one column leaves most of a CPU unused where
     rows are many (12 % of CQL*'s step with ten candidates).
     """
-    *hidden, (weight, bias) = layers
-    for layer in hidden:
-        x = torch.relu(affine(x, *layer))
-    return (x * weight.mT).sum(-1, keepdim=True) + bias
+    weight, bias = layers[-1]
+    return (last_hidden(layers, x) * weight.mT).sum(-1, keepdim=True) + bias
 
 
 def parameters(layers: Layers) -> list[Tensor]:

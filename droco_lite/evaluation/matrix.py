@@ -495,32 +495,35 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
     ValueError : the tables were made with other settings; the message names the file and the key.
     """
     root, to = Path(root), Path(to)
-    for job in study.jobs():
-        (label,) = job.labels
-        name, folder = file_name(job.task), root / job.name
-        if job.done(root) or not (to / f"{name}.csv").exists():
+    for task in map(str, study.tasks):
+        path = to / f"{file_name(task)}.csv"
+        open_jobs = [job for job in study.jobs() if job.task == task and not job.done(root)]
+        if not open_jobs or not path.exists():
             continue
-        lines = read_table(to, job.task)
-        if label not in set(lines["label"]):
+        lines = read_table(to, task)
+        held = [job for job in open_jobs if set(lines["label"]).issuperset(job.labels)]
+        if not held:
             continue
-        about = json.loads((to / f"{name}.json").read_text())
-        kept = [about["data"], about.get("evaluation", {}), {label: about["arms"][label]}]
-        facts = _facts(about["steps"], about["seeds"], *kept)
-        job.refuse_other(to / f"{name}.json", facts)
-        with claimed(folder) as mine:
-            if not mine:  # at work on it
-                continue
-            curves = pd.read_csv(to / f"{name}-curves.csv")
-            curve = curves[curves["label"] == label].to_csv(index=False)
+        curves = pd.read_csv(to / f"{path.stem}-curves.csv")
+        about = json.loads(path.with_suffix(".json").read_text())
+        header = {key: about[key] for key in provenance()}
+        for job in held:
+            (label,) = job.labels
+            kept = [about["data"], about.get("evaluation", {}), {label: about["arms"][label]}]
+            facts = _facts(about["steps"], about["seeds"], *kept)
+            job.refuse_other(path.with_suffix(".json"), facts)
             earlier = [each for each in about.get("earlier", []) if label in each["arms"]]
-            made = earlier[0] if earlier else {key: about[key] for key in provenance()}
-            write_json_atomic(folder / FACTS, facts)
             seconds = {"elsewhere": about["seconds"].get(label, 0.0)}
-            write_json_atomic(folder / "seconds.json", seconds)
-            write_json_atomic(job.elsewhere(root).with_suffix(".json"), made)
-            write_text_atomic(folder / "curve.csv", curve)
-            own = lines[lines["label"] == label].to_csv(index=False)
-            write_text_atomic(job.elsewhere(root), own)  # last: with it the job is done
+            folder, parts = root / job.name, [t[t["label"] == label] for t in (curves, lines)]
+            curve, own = [part.to_csv(index=False) for part in parts]
+            with claimed(folder) as mine:
+                if not mine:  # somebody is at work on it
+                    continue
+                write_json_atomic(folder / FACTS, facts)
+                write_json_atomic(folder / "seconds.json", seconds)
+                write_json_atomic(job.elsewhere(root).with_suffix(".json"), [*earlier, header][0])
+                write_text_atomic(folder / "curve.csv", curve)
+                write_text_atomic(job.elsewhere(root), own)  # last: with it the job is done
 
 
 def _earlier(jobs: Sequence[Job], root: Path) -> list[dict[str, Any]]:
@@ -543,8 +546,8 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
     """
     root, to, written = Path(root), Path(to), []
     restore(study, root, to)
+    both = study.jobs(False, root) + study.jobs(True, root)
     for task in map(str, study.tasks):
-        both = study.jobs(False, root) + study.jobs(True, root)
         every = list({job.name: job for job in both if job.task == task}.values())
         begun = [job for job in every if job.step(root)]
         if not begun:
