@@ -38,29 +38,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-#: Ink of axes and text. In an SVG it becomes ``currentColor``, the page's own text colour.
-INK = "#1b1f24"
-
-#: Each at least 3:1 against white and against the dark page (#121212), where INK cannot serve.
-COLORS: Mapping[str, str] = {
-    "ink": INK,
-    "muted": "#7d8590",
-    "accent": "#b7791f",
-    # The three environments of a cross-domain problem, and the imitation baseline.
-    "source": "#8b5cf6",
-    "target": "#0e8f6e",
-    "deployed": "#d6336c",
-    "cloning": "#857c70",
-    # Methods. Seven hues cannot all stay apart for every eye: give each line a dash or a name too.
-    "droco": "#2a7de1",
-    "iql": "#d55e00",
-    "cql": "#4d8f2c",
-    "bosa": "#a17a00",
-    "dara": "#a34fd0",
-    "igdf": "#0b8fa8",
-    "otdf": "#d6449c",
-    "micro": "#8a6d3b",
-}
+from droco_lite.colors import COLORS, INK
 
 STYLE: Mapping[str, Any] = {
     "axes.edgecolor": INK,
@@ -68,7 +46,7 @@ STYLE: Mapping[str, Any] = {
     "axes.labelsize": 10.5,
     "axes.linewidth": 0.8,
     "axes.prop_cycle": matplotlib.cycler(
-        color=[COLORS[k] for k in ("droco", "iql", "target", "dara", "deployed", "igdf", "accent")]
+        color=[COLORS[k] for k in ("droco", "iql", "target", "dara", "deployed", "igdf", "value")]
     ),
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -83,7 +61,7 @@ STYLE: Mapping[str, Any] = {
     "grid.color": INK,
     "grid.linewidth": 0.8,
     "image.cmap": "viridis",
-    "legend.fontsize": 10,
+    "legend.fontsize": 10.5,
     "legend.frameon": False,
     "legend.labelcolor": INK,
     "lines.linewidth": 2.0,
@@ -94,10 +72,10 @@ STYLE: Mapping[str, Any] = {
     "svg.hashsalt": "droco-lite",
     "text.color": INK,
     "xtick.color": INK,
-    "xtick.labelsize": 9.5,
+    "xtick.labelsize": 10.5,
     "xtick.major.size": 3,
     "ytick.color": INK,
-    "ytick.labelsize": 9.5,
+    "ytick.labelsize": 10.5,
     "ytick.major.size": 3,
 }
 
@@ -116,7 +94,9 @@ _pictures = itertools.count()
 def figure(width: float = 6.4, height: float = 3.2, **subplots_kw: Any) -> tuple[Figure, Any]:
     """A figure in the book's style: inches in, ``(fig, ax)`` out, as ``plt.subplots`` gives them.
 
-    Text scales with the page, so 6.4 inches is the widest that a phone still shows legibly.
+    Text scales with the page: on a phone 350 pixels wide a figure of 4.6 inches shows its text at
+    11 pixels, one of 6.4 inches at 8. Let ``draw`` return a list of 3.3-inch figures instead of
+    one wide figure of two axes: they stand side by side, and one below the other on a phone.
     """
     with plt.rc_context(dict(STYLE)):
         subplots_kw.setdefault("layout", "constrained")
@@ -194,10 +174,15 @@ def svg(fig: Figure, label: str = "") -> str:
     label = html.escape(label or describe(fig), quote=True)
     return (
         f'<svg role="img" aria-label="{label}" viewBox="0 0 {_number(width)} {_number(height)}" '
-        f'style="display:block;width:100%;max-width:{width * 4 / 3:.0f}px;height:auto" '
+        f'style="display:block;width:100%;max-width:{_widest(width * 4 / 3):.0f}px;height:auto" '
         'fill="currentColor" font-family="inherit" stroke-linejoin="round">'
         f"{body}</svg>"
     )
+
+
+def _widest(natural: float) -> float:
+    """CSS pixels a figure may take: a small one a fifth more than its own, for a wide page."""
+    return max(natural, min(1.2 * natural, 560.0))
 
 
 def describe(fig: Figure) -> str:
@@ -385,7 +370,7 @@ class Explorer(widgets.VBox):
 
 
 def explore(
-    draw: Callable[..., Figure | str],
+    draw: Callable[..., Figure | list[Figure] | str],
     start: Mapping[str, Any] | None = None,
     **axes: Sequence[Any] | tuple[str, Sequence[Any]],
 ) -> Explorer:
@@ -396,7 +381,8 @@ def explore(
     opened are closed.
 
     Args:
-        draw: called as ``draw(**point)``; returns a Matplotlib figure or a string of HTML.
+        draw: called as ``draw(**point)``; returns a Matplotlib figure, a list of figures that stand
+            side by side where there is room for them, or a string of HTML.
         start: where the sliders stand first, for example ``{"beta": 0.5}``; by default each
             axis's first value.
         axes: for each argument of ``draw`` its values, or ``(label, values)``. Write labels in
@@ -405,7 +391,7 @@ def explore(
     Raises:
         ValueError: an axis has no values or one twice, ``start`` is not on the grid, or the grid
             makes more than ``MOST_POINTS`` pictures or ``MOST_BYTES`` bytes.
-        TypeError: ``draw`` returned something else than a figure or a string.
+        TypeError: ``draw`` returned something else than figures or a string.
     """
     labels, grid = _grid(axes)
     start = _start(start or {}, grid)
@@ -537,8 +523,45 @@ def _shown(value: Any) -> str:
     return (exact if float(exact) == value else f"{value:.3g}").replace("-", "−")  # a third: 0.333
 
 
+def _still(figures: Sequence[Figure]) -> bytes:
+    """The figures side by side, as one PNG."""
+    from PIL import Image
+
+    images = []
+    for fig in figures:
+        buffer = io.BytesIO()
+        fig.savefig(buffer, format="png", dpi=80, facecolor="white")
+        if len(figures) == 1:
+            return buffer.getvalue()
+        images.append(Image.open(buffer))
+    size = sum(image.width for image in images), max(image.height for image in images)
+    both, left = Image.new("RGB", size, "white"), 0
+    for image in images:
+        both.paste(image, (left, 0))
+        left += image.width
+    buffer = io.BytesIO()
+    both.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _row(figures: Sequence[Figure], said: str) -> str:
+    """The figures as SVG; several share a row as far as each keeps nearly its own width."""
+    made = [svg(fig, ". ".join(filter(None, (said, describe(fig))))) for fig in figures]
+    if len(made) == 1:
+        return made[0]
+    boxes = "".join(
+        f'<div style="flex:1 1 {84 * fig.get_figwidth():.0f}px;min-width:0;'
+        f'max-width:{115 * fig.get_figwidth():.0f}px">{text}</div>'
+        for fig, text in zip(figures, made, strict=True)
+    )
+    return f'<div style="display:flex;flex-wrap:wrap;gap:.5rem 1rem">{boxes}</div>'
+
+
 def _draw(
-    draw: Callable[..., Figure | str], point: Mapping[str, Any], said: str, wants_still: bool
+    draw: Callable[..., Figure | list[Figure] | str],
+    point: Mapping[str, Any],
+    said: str,
+    wants_still: bool,
 ) -> tuple[str, bytes | None]:
     """One point's HTML, and its PNG where wanted; whatever figures ``draw`` opened are closed."""
     before = set(plt.get_fignums())
@@ -547,12 +570,10 @@ def _draw(
         with plt.rc_context(dict(STYLE)):
             made = draw(**point)
             if isinstance(made, Figure):
-                if wants_still:
-                    buffer = io.BytesIO()
-                    made.savefig(buffer, format="png", dpi=80, facecolor="white")
-                    still = buffer.getvalue()
-                label = ". ".join(part for part in (said, describe(made)) if part)
-                made = svg(made, label)
+                made = [made]
+            if isinstance(made, list) and made and all(isinstance(m, Figure) for m in made):
+                still = _still(made) if wants_still else None
+                made = _row(made, said)
             elif not isinstance(made, str):
                 at = f" at {said}" if said else ""
                 raise TypeError(

@@ -25,6 +25,7 @@ from droco_lite.explore import (
     picture,
     svg,
 )
+from droco_lite.explore import _draw as draw_point
 
 
 def wave(phase=0.0, scale=1.0):
@@ -313,3 +314,22 @@ def test_hover_cannot_end_its_script_early():
 def test_hover_wants_a_plotly_figure():
     with pytest.raises(TypeError, match="plotly Figure"):
         hover({}, "x")
+
+
+def test_a_list_of_figures_is_a_row_that_wraps():
+    def both(scale):
+        return [wave(scale), wave(2 * scale)]
+
+    bundle = explore(both, scale=[1.0, 2.0])._repr_mimebundle_()
+    assert bundle["image/png"].startswith("iVBOR")
+    made, still = draw_point(both, {"scale": 1.0}, "scale = 1", wants_still=True)
+    assert made.count("<svg") == 2 and "flex-wrap:wrap" in made
+    assert made.count('aria-label="scale = 1') == 2
+    alone = draw_point(wave, {"scale": 1.0}, "", wants_still=True)[1]
+    width = [int.from_bytes(png[16:20], "big") for png in (alone, still)]
+    assert width[1] == 2 * width[0]
+
+
+def test_a_list_of_something_else_is_refused():
+    with pytest.raises(TypeError, match="list"):
+        explore(lambda: [1, 2])
