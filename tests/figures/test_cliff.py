@@ -1,15 +1,12 @@
 """The drawings show what they are given: as many cells, arrows, bars and arcs as there are."""
 
-import matplotlib
-
-matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
+from droco_lite.figures.cliff import draw_cliff, draw_landing, draw_moves
 from droco_lite.tabular import WassersteinBall, WindyCliff, jump, optimal_coupling, solve, standard
-from droco_lite.tabular.pictures import draw_cliff, draw_landing, draw_moves
 
 
 @pytest.fixture

@@ -1,0 +1,152 @@
+"""Drawings of distributions on a line and of the windy cliff, for Matplotlib axes."""
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.patches import Rectangle
+from numpy.typing import ArrayLike
+
+from droco_lite.colors import COLORS, INK
+from droco_lite.tabular.worlds import ACTIONS, WindyCliff
+
+_NIGHT, _PAPER, _ROCK = (
+    "#14181d",
+    "#fafafa",
+    "#3a2f2a",
+)  # on filled cells, where the page's own ink may not show
+
+
+def draw_landing(
+    ax: Axes,
+    positions: ArrayLike,
+    nominal: ArrayLike,
+    moved: ArrayLike | None = None,
+    color: str = COLORS["deployed"],
+    names: tuple[str, str] = ("nominal P", "worst Q"),
+) -> None:
+    """Draw one distribution as an outline and, over it, another as filled bars.
+
+    Args:
+        ax: where.
+        positions: places on the line, [S], in metres.
+        nominal, moved: probabilities, [S].
+        color: of the filled bars.
+        names: of the two, written at the top left.
+    """
+    positions, nominal = np.asarray(positions), np.asarray(nominal)
+    if moved is not None:
+        ax.bar(positions, moved, width=0.72, color=color, alpha=0.85, linewidth=0)
+        ax.text(0.01, 0.86, names[1], color=color, weight="bold", transform=ax.transAxes)
+    seen = nominal > 0
+    ax.bar(
+        positions[seen], nominal[seen], width=0.86, facecolor="none", edgecolor=INK, linewidth=1.2
+    )
+    ax.text(0.01, 0.97, names[0], color=INK, weight="bold", transform=ax.transAxes)
+    ax.set_xlim(positions.min() - 0.6, positions.max() + 0.6)
+    ax.set_xticks(np.arange(positions.min(), positions.max() + 1, 3))
+    ax.set_ylim(0, 1.0)
+    ax.set_xlabel("landing place (m)")
+    ax.set_ylabel("probability")
+
+
+def draw_moves(
+    ax: Axes, positions: ArrayLike, coupling: ArrayLike, color: str, top: float = 0.9
+) -> None:
+    """Draw what a coupling [S, S] moves as arcs up to height ``top``, thicker for more mass."""
+    positions, coupling = np.asarray(positions), np.asarray(coupling)
+    longest = np.ptp(positions)
+    for start, end in zip(*np.nonzero(coupling > 1e-9), strict=True):
+        if start == end:
+            continue
+        here, there = positions[start], positions[end]
+        lift = top * (0.25 + 0.75 * abs(there - here) / longest)
+        t = np.linspace(0, 1, 16)
+        height = 3 * lift * t * (1 - t)  # a Bezier arch with both handles at `lift`
+        along = here + (there - here) * (3 - 2 * t) * t**2
+        arc = np.stack([along, height], 1)
+        ax.plot(*arc.T, color=color, linewidth=0.8 + 9 * coupling[start, end], alpha=0.8)
+        ax.plot(*arc[-1], marker="v", color=color, markersize=5)
+
+
+def draw_cliff(
+    ax: Axes,
+    world: WindyCliff,
+    values: ArrayLike,
+    policy: ArrayLike | None = None,
+    limits: tuple[float, float] = (-1.0, 1.0),
+    cmap: str = "viridis",
+    numbers: bool = False,
+) -> None:
+    """Draw a value per cell of the windy cliff, the greedy action as arrows, and the calm path.
+
+    Args:
+        ax: where; it gets no ticks.
+        world: the geometry.
+        values: [S], the colour of the cells. The cliff itself is left dark.
+        policy: actions, [S], or None for no arrows.
+        limits: the values at the two ends of the colours.
+        cmap: a Matplotlib colour map whose order also shows in grey.
+        numbers: also write each value into the corner of its cell.
+    """
+    values = np.asarray(values, dtype=float)
+    colors, scale = matplotlib.colormaps[cmap], Normalize(*limits)
+    cells = world.cells
+
+    def ink(state: int) -> str:
+        # Relative luminance (WCAG 2); 0.18 contrasts equally with black and white.
+        luminance = np.dot(np.power(colors(scale(values[state]))[:3], 2.2), (0.21, 0.72, 0.07))
+        return _PAPER if luminance < 0.18 else _NIGHT
+
+    for state, (row, column) in enumerate(cells):
+        if state in world.cliff:
+            continue
+        face = colors(scale(values[state]))
+        ax.add_patch(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=face))
+        if numbers:
+            ax.text(
+                column + 0.45,
+                row + 0.33,
+                f"{values[state]:.2f}".replace("-", "−"),
+                ha="right",
+                va="center",
+                fontsize=6.5,
+                color=ink(state),
+            )
+        if state == world.goal:
+            ax.plot(column, row, marker="*", markersize=13, color=ink(state))
+    ax.add_patch(Rectangle((0.52, row - 0.48), world.width - 2.04, 0.96, facecolor=_ROCK))
+    if policy is not None:
+        policy = np.asarray(policy)
+        step = {"up": (0, -1), "right": (1, 0), "down": (0, 1), "left": (-1, 0)}
+        walk = set(world.path(policy))
+        for state, (row, column) in enumerate(cells):
+            if state in world.cliff or state == world.goal:
+                continue
+            dx, dy = step[ACTIONS[policy[state]]]
+            on_path = state in walk
+            ax.annotate(
+                "",
+                (column + 0.3 * dx, row + 0.3 * dy),
+                (column - 0.3 * dx, row - 0.3 * dy),
+                arrowprops={
+                    "arrowstyle": "-|>" if on_path else "->",
+                    "color": ink(state),
+                    "linewidth": 2.2 if on_path else 0.8,
+                    "mutation_scale": 11 if on_path else 7,
+                    "alpha": 1.0 if on_path else 0.55,
+                    "shrinkA": 0,
+                    "shrinkB": 0,
+                },
+            )
+    row, column = cells[world.start]
+    ax.text(column, row + 0.72, "start", ha="center", va="center", fontsize=9, color=INK)
+    row, column = cells[world.goal]
+    ax.text(column, row + 0.72, "goal", ha="center", va="center", fontsize=9, color=INK)
+    ax.text(
+        (world.width - 1) / 2, row, "c l i f f", ha="center", va="center", fontsize=9, color=_PAPER
+    )
+    ax.set_xlim(-0.55, world.width - 0.45)
+    ax.set_ylim(world.height - 0.0, -0.55)
+    ax.set_aspect("equal")
+    ax.axis("off")
