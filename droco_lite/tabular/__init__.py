@@ -1,4 +1,7 @@
-"""Finite MDPs: worst-case expectations, Bellman operators and the windy cliff, in NumPy alone."""
+"""Finite MDPs: worst-case expectations, Bellman operators and the windy cliff, in NumPy.
+
+Importing it loads neither SciPy nor POT; the functions that need them do.
+"""
 
 from droco_lite.tabular.balls import (
     Ball,
@@ -7,14 +10,16 @@ from droco_lite.tabular.balls import (
     WassersteinBall,
     WorstCase,
     c_transform,
+    wasserstein_dual_function,
+    wasserstein_primal,
+)
+from droco_lite.tabular.distances import (
     kantorovich_dual,
     kullback_leibler,
     lipschitz_constant,
     optimal_coupling,
     total_variation,
     wasserstein,
-    wasserstein_dual_function,
-    wasserstein_primal,
     wasserstein_rows,
 )
 from droco_lite.tabular.operators import (
@@ -39,6 +44,7 @@ from droco_lite.tabular.worlds import (
     jump,
     sample_transitions,
     target_share,
+    target_weight,
 )
 
 __all__ = [
@@ -70,6 +76,7 @@ __all__ = [
     "solve",
     "standard",
     "target_share",
+    "target_weight",
     "total_variation",
     "value_iteration",
     "wasserstein",

@@ -14,7 +14,8 @@ Source: Qiao et al. (2026), arXiv 2512.02486, section 4.3.
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from droco_lite.tabular.balls import Array, check_distribution, total_variation
+from droco_lite.tabular.checks import Array, check_distribution
+from droco_lite.tabular.distances import total_variation
 from droco_lite.tabular.operators import EnsembleOperator
 from droco_lite.tabular.worlds import TabularData
 

@@ -7,8 +7,9 @@ row-wise mix of the other two:
                                   + (1 - w(s, a)) inf_{P in ball(P_src(.|s,a))} E_P V ]
     V(s) = max over a in the data's support of Q(s, a)
 
-:func:`standard` is w = 1, :func:`robust` is w = 0, and in between w is the share of target samples
-among the data at (s, a). Source: Qiao et al. (2026), arXiv 2512.02486, section 4; robust operators
+:func:`standard` is w = 1, :func:`robust` is w = 0, and in between w is the weight that the loss
+gives to the target's samples at (s, a): :func:`~droco_lite.tabular.worlds.target_weight` for
+DROCO's loss, a sum of two means. Source: Qiao et al. (2026), arXiv 2512.02486, section 4; robust operators
 after Iyengar (2005) and Nilim and El Ghaoui (2005).
 """
 
@@ -17,13 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from droco_lite.tabular.balls import (
-    Array,
-    Ball,
-    TotalVariationBall,
-    check_distribution,
-    check_metric,
-)
+from droco_lite.tabular.balls import Ball, TotalVariationBall
+from droco_lite.tabular.checks import Array, check_distribution, check_metric
 
 
 @dataclass(frozen=True)
@@ -87,12 +83,17 @@ class MDP:
 class BellmanOperator:
     """The RCB operator, with the standard and the robust Bellman operator as its two ends.
 
+    A gamma-contraction with one fixed point (Proposition 4.1 of Qiao et al. 2026), whatever the
+    ball, the weights and the support. Source and target share their rewards r(s, a); rewards that
+    depend on s' are outside the operator, as they are outside DROCO's backup, which keeps the
+    source's reward.
+
     Args:
         source: the MDP whose rows are backed up robustly.
         target: the MDP whose rows are backed up plainly; it shares the source's rewards, discount
             and terminal states. Not needed where ``target_share`` is 0 everywhere.
         ball: the uncertainty set round the source's rows; its ``epsilon`` may be 0.
-        target_share: w(s, a) in [0, 1], [S, A] or a number: the share of the target's samples
+        target_share: w(s, a) in [0, 1], [S, A] or a number: the weight of the target's samples
             among the data at (s, a).
         support: actions the data hold in each state, bool [S, A]; the maximum runs over these.
             By default all actions.
@@ -146,7 +147,17 @@ class BellmanOperator:
         return np.where(self.support, q, -np.inf).argmax(1)
 
     def __call__(self, q: ArrayLike) -> Array:
-        """Return T Q for Q [S, A]."""
+        """Return T Q.
+
+        Args:
+            q: Q(s, a), [S, A].
+
+        Returns:
+            The backup, [S, A].
+
+        Raises:
+            ValueError: ``q`` has another shape.
+        """
         q = np.asarray(q, dtype=np.float64)
         if q.shape != self.support.shape:
             raise ValueError(f"q: expected shape {self.support.shape} (S, A), got {q.shape}")
@@ -193,12 +204,27 @@ class BellmanOperator:
 
 
 def standard(mdp: MDP, support: ArrayLike | None = None) -> BellmanOperator:
-    """Return the Bellman optimality operator; with ``support``, the in-sample one."""
+    """Return the Bellman optimality operator; with ``support``, the in-sample one.
+
+    Args:
+        mdp: the world whose rows are backed up.
+        support: actions the data hold in each state, bool [S, A]; by default all.
+    """
     return BellmanOperator(mdp, mdp, target_share=1.0, support=support)
 
 
 def robust(mdp: MDP, ball: Ball, support: ArrayLike | None = None) -> BellmanOperator:
-    """Return the robust Bellman operator: every row follows the worst kernel in its ball."""
+    """Return the robust Bellman operator: every row follows the worst kernel in its ball.
+
+    Its fixed point is at most Q* of every world within the ball (Proposition 4.4 of Qiao et al.
+    2026, train time), and at most what its own greedy policy earns there (Proposition 4.5, test
+    time).
+
+    Args:
+        mdp: the world round whose rows the balls lie.
+        ball: the uncertainty set.
+        support: actions the data hold in each state, bool [S, A]; by default all.
+    """
     return BellmanOperator(mdp, ball=ball, support=support)
 
 
@@ -209,7 +235,18 @@ def rcb(
     target_share: ArrayLike,
     support: ArrayLike | None = None,
 ) -> BellmanOperator:
-    """Return the robust cross-domain Bellman operator (see :class:`BellmanOperator`)."""
+    """Return the robust cross-domain Bellman operator (see :class:`BellmanOperator`).
+
+    Args:
+        source: the world whose rows are backed up robustly.
+        target: the world whose rows are backed up plainly.
+        ball: the uncertainty set round the source's rows.
+        target_share: w(s, a), the weight of the target's samples, [S, A] or a number.
+        support: actions the data hold in each state, bool [S, A]; by default all.
+
+    Raises:
+        ValueError: naming the argument that does not fit.
+    """
     return BellmanOperator(source, target, ball, target_share, support)
 
 
@@ -244,6 +281,7 @@ def value_iteration(
     """Apply ``operator`` until Q is within ``tolerance`` of its fixed point, and keep the trace.
 
     It stops once gamma / (1 - gamma) max |Q_{k+1} - Q_k|, a bound of the error, is small enough.
+    The trace shows Banach's bound of Proposition 4.1 (Qiao et al. 2026).
 
     Args:
         operator: any :class:`BellmanOperator`.
@@ -268,13 +306,23 @@ def value_iteration(
 
 
 def solve(operator: BellmanOperator, tolerance: float = 1e-10) -> Array:
-    """Return the fixed point Q* [S, A] of ``operator``, to ``tolerance`` in the maximum norm.
+    """Return the fixed point Q* of ``operator``, to ``tolerance`` in the maximum norm.
 
     Policy iteration for the game of the agent against nature (Hoffman and Karp): for a fixed
     policy, nature's worst kernels and the values they imply are found by turns, each by a linear
     solve; then the policy turns greedy. The stop is certified by contraction,
     max |Q - Q*| <= max |T Q - Q| / (1 - gamma), and value iteration takes over should rounding keep
     policy iteration from getting there.
+
+    Args:
+        operator: any :class:`BellmanOperator`.
+        tolerance: the error allowed.
+
+    Returns:
+        Q*, [S, A].
+
+    Raises:
+        RuntimeError: ``tolerance`` is below what rounding allows.
     """
     states = np.arange(operator.source.n_states)
     enough = tolerance * (1 - operator.discount)
@@ -311,7 +359,15 @@ def _policy_values(
 
 
 def policy_values(mdp: MDP, policy: ArrayLike) -> Array:
-    """Return V of a deterministic ``policy`` (int [S]) in ``mdp``, by a linear solve: [S]."""
+    """Return the values of a deterministic policy, by a linear solve.
+
+    Args:
+        mdp: where the policy acts.
+        policy: an action for each state, int [S].
+
+    Returns:
+        V, [S].
+    """
     policy = np.asarray(policy)
     states = np.arange(mdp.n_states)
     kernel = np.where(mdp.terminal[:, None], 0.0, mdp.transitions[states, policy])
@@ -325,15 +381,19 @@ def ensemble_minimum(f: ArrayLike, models: ArrayLike) -> Array:
     """Return E[ min_i f(s'_i) ] for independent s'_i ~ models[i], exactly.
 
     This is the value an ensemble of N dynamics models puts in place of the ball's worst case
-    (Qiao et al. 2026, section 4.3). With f sorted, P(min >= f_k) is the product over the members
+    (Qiao et al. 2026, section 4.3); Proposition 4.6 bounds how far it may lie above the truth.
+    With f sorted, P(min >= f_k) is the product over the members
     of their mass on f >= f_k.
 
     Args:
-        f: [S].
-        models: [N, ..., S], a distribution per member and row.
+        f: a function of the states, [S].
+        models: a distribution per member and row, [N, ..., S].
 
     Returns:
-        [...].
+        The expected minima, [...].
+
+    Raises:
+        ValueError: a row of ``models`` is no distribution.
     """
     models = check_distribution(models, "models")
     if models.ndim < 2:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from droco_lite.tabular.balls import Array
+from droco_lite.tabular.checks import Array
 from droco_lite.tabular.operators import MDP
 
 ACTIONS = ("up", "right", "down", "left")
@@ -181,12 +181,45 @@ def sample_transitions(
 
 
 def target_share(source: TabularData, target: TabularData, mdp: MDP) -> Array:
-    """Return w(s, a), the share of target samples among all samples at (s, a), [S, A].
+    """Return the share of target samples among all samples at (s, a).
 
-    Pairs without a sample get 0: nothing is known of them from the target.
+    It is the weight of the target in a regression on the pooled data, each row counting the same.
+    DROCO's loss weighs otherwise: see :func:`target_weight`.
+
+    Args:
+        source: samples of the source.
+        target: samples of the target.
+        mdp: either world; it says how many states and actions there are.
+
+    Returns:
+        w(s, a), [S, A]. Pairs without a sample get 0: nothing is known of them from the target.
     """
-    mine, theirs = (
-        data.counts(mdp.n_states, mdp.n_actions).sum(-1).astype(np.float64)
-        for data in (target, source)
-    )
-    return np.divide(mine, mine + theirs, out=np.zeros_like(mine), where=mine + theirs > 0)
+    return _share(*(_pairs(data, mdp) for data in (target, source)))
+
+
+def target_weight(source: TabularData, target: TabularData, mdp: MDP) -> Array:
+    """Return the weight of the target at (s, a) in DROCO's loss, a sum of two means.
+
+    The loss is the mean over source rows plus the mean over target rows (Qiao et al. 2026, section
+    4.4), so each data set counts as a whole however few rows it has: with f the frequency of
+    (s, a) among a set's own rows, w = f_tar / (f_tar + f_src).
+
+    Args:
+        source: samples of the source.
+        target: samples of the target.
+        mdp: either world; it says how many states and actions there are.
+
+    Returns:
+        w(s, a), [S, A]. Pairs without a sample get 0.
+    """
+    return _share(*(_pairs(data, mdp) / max(len(data), 1) for data in (target, source)))
+
+
+def _pairs(data: TabularData, mdp: MDP) -> Array:
+    """How often each pair (s, a) occurs, [S, A]."""
+    return data.counts(mdp.n_states, mdp.n_actions).sum(-1).astype(np.float64)
+
+
+def _share(mine: Array, theirs: Array) -> Array:
+    both = mine + theirs
+    return np.divide(mine, both, out=np.zeros_like(mine), where=both > 0)

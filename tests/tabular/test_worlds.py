@@ -12,6 +12,7 @@ from droco_lite.tabular import (
     solve,
     standard,
     target_share,
+    target_weight,
     wasserstein_rows,
 )
 
@@ -91,3 +92,40 @@ def test_what_makes_no_world_is_refused_by_name():
         WindyCliff().mdp(-0.1)
     with pytest.raises(ValueError, match=r"^behaviour: "):
         sample_transitions(WindyCliff().mdp(0), 3, np.random.default_rng(0), np.ones(3))
+
+
+def test_the_weight_of_the_target_minimises_the_sum_of_two_means():
+    """The fixed target of a regression at one pair is the weighted mean of the two data sets'."""
+    world = WindyCliff(height=3, width=4)
+    mdp, rng = world.mdp(0.1), np.random.default_rng(0)
+    source, target = (sample_transitions(mdp, n, rng) for n in (400, 40))
+    w = target_weight(source, target, mdp)
+    for data in (source, target):
+        data.rewards[:] = rng.normal(size=len(data))
+    both = [(data.states == 0) & (data.actions == 1) for data in (source, target)]
+
+    def loss(q):
+        return sum(
+            np.where(at, (data.rewards - q) ** 2, 0.0).mean()
+            for data, at in zip((source, target), both, strict=True)
+        )
+
+    means = [data.rewards[at].mean() for data, at in zip((source, target), both, strict=True)]
+    best = (1 - w[0, 1]) * means[0] + w[0, 1] * means[1]
+    assert all(loss(best) <= loss(best + step) for step in (-1e-3, 1e-3))
+    live = ~mdp.terminal
+    assert w[live].mean() > target_share(source, target, mdp)[live].mean() + 0.2
+    assert (w[~live] == 0).all()
+
+
+def test_more_target_rows_change_the_share_of_counts_and_not_the_weight():
+    world = WindyCliff()
+    mdp = world.mdp(0.1)
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        source, few, many = (sample_transitions(mdp, n, rng) for n in (5000, 1000, 5000))
+        live = ~mdp.terminal
+        share = [target_share(source, t, mdp)[live].mean() for t in (few, many)]
+        weight = [target_weight(source, t, mdp)[live].mean() for t in (few, many)]
+        assert share == pytest.approx([1 / 6, 1 / 2], abs=0.02)
+        assert weight == pytest.approx([0.48, 0.5], abs=0.04)
