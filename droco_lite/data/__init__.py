@@ -10,13 +10,14 @@
 from droco_lite.data.behaviour import BehaviourPolicy, load_behaviour
 from droco_lite.data.load import load
 from droco_lite.data.tasks import TASKS, CrossDomainData, Task, make_task
-from droco_lite.data.transitions import DataError, Transitions, concatenate
+from droco_lite.data.transitions import DataError, OracleTransitions, Transitions, concatenate
 
 __all__ = [
     "TASKS",
     "BehaviourPolicy",
     "CrossDomainData",
     "DataError",
+    "OracleTransitions",
     "Task",
     "Transitions",
     "concatenate",

@@ -27,6 +27,7 @@ def collect(
     noise: float = 0.0,
     seed: int = 0,
     stream: str = "",
+    oracle: Shift | str | None = None,
     out: Transitions | None = None,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
@@ -48,6 +49,9 @@ def collect(
         noise: standard deviation σ of the Gaussian action noise; the sum is clipped to [-1, 1].
         seed: of everything random.
         stream: keeps several uses of one seed apart.
+        oracle: a second robot's dynamics: from every state it takes the same step too, and
+            ``next_observations_target`` says where that led, exact to the last bit.  The episode
+            itself goes on as if it had not.
         out: set of ``rows`` transitions to fill in place.
         threads: simulation threads; None uses the CPUs this process may use.
         progress: called with the number of transitions finished, now and then.
@@ -64,17 +68,20 @@ def collect(
         raise ValueError(f"noise: must be finite and not negative, got {noise}")
     spec = get_robot(robot)
     steps = spec.max_episode_steps
-    out = empty(rows, spec.observation_size, spec.action_size) if out is None else out
+    if out is None:
+        out = empty(rows, spec.observation_size, spec.action_size, oracle=oracle is not None)
     tag = int.from_bytes(f"{stream}/{robot}/{Shift.parse(shift)}".encode(), "little")
     robots = BatchedRobot(robot, [shift] * ROWS, [0] * ROWS, threads)
+    others = None if oracle is None else BatchedRobot(robot, [oracle] * ROWS, [0] * ROWS, threads)
 
     seen = np.zeros((ROWS, steps + 1, spec.observation_size), np.float32)
     actions = np.zeros((ROWS, steps, spec.action_size), np.float32)
     rewards = np.zeros((ROWS, steps), np.float32)
     noises = np.zeros((ROWS, steps, spec.action_size), np.float32)
+    elsewhere = None if oracle is None else np.zeros_like(seen[:, 1:])
     upcoming = np.arange(ROWS)  # each row's next episode
     alive = np.zeros(ROWS, bool)
-    finished: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray, bool]] = {}
+    finished: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None, bool]] = {}
     simulated = over = written = episode = 0
 
     with one_torch_thread():
@@ -99,6 +106,9 @@ def collect(
             chosen = np.zeros_like(proposed)
             chosen[acting] = proposed[acting] + np.float32(noise) * noises[acting, at]
             np.clip(chosen, -1.0, 1.0, out=chosen)
+            if others is not None:
+                others.take_state(robots)
+                elsewhere[acting, at] = others.step(chosen, alive)[0][acting]
             observations, reward, terminated, truncated = robots.step(chosen, alive)
             actions[acting, at] = chosen[acting]
             rewards[acting, at] = reward[acting]
@@ -110,6 +120,7 @@ def collect(
                     seen[row, : length + 1].copy(),
                     actions[row, :length].copy(),
                     rewards[row, :length].copy(),
+                    None if elsewhere is None else elsewhere[row, :length].copy(),
                     bool(terminated[row]),
                 )
                 upcoming[row] += ROWS
@@ -130,6 +141,7 @@ def _append(
     seen: np.ndarray,
     actions: np.ndarray,
     rewards: np.ndarray,
+    elsewhere: np.ndarray | None,
     fell: bool,
 ) -> int:
     """Write one episode behind the others; return the rows filled now."""
@@ -140,6 +152,8 @@ def _append(
     out.next_observations[start:stop] = seen[1 : kept + 1]
     out.actions[start:stop] = actions[:kept]
     out.rewards[start:stop] = rewards[:kept]
+    if elsewhere is not None:
+        out.next_observations_target[start:stop] = elsewhere[:kept]
     out.terminations[start:stop] = False
     out.truncations[start:stop] = False
     out.terminations[stop - 1] = whole and fell

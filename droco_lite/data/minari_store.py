@@ -28,7 +28,7 @@ from droco_lite.data.hdf5 import (
     ant_without_contacts,
     read_hdf5,
 )
-from droco_lite.data.transitions import MEMORY_MAP_ABOVE, DataError, Transitions, empty
+from droco_lite.data.transitions import MEMORY_MAP_ABOVE, ORACLE, DataError, Transitions, empty
 
 CODE = "https://github.com/droco-lite/droco-lite"
 AUTHOR = "The droco-lite contributors"
@@ -364,8 +364,15 @@ def _buffers(data: Transitions) -> Iterator[Any]:
             rewards=episode.rewards,
             terminations=episode.terminations,
             truncations=_closed(episode),
-            infos={},  # Minari cannot print an episode without
+            infos=_infos(episode),
         )
+
+
+def _infos(episode: Transitions) -> dict[str, np.ndarray]:
+    """The oracle's column as Minari's step infos, whose row 0 belongs to the reset."""
+    if episode.next_observations_target is None:
+        return {}  # Minari cannot print an episode without infos
+    return {ORACLE: np.concatenate([episode.observations[:1], episode.next_observations_target])}
 
 
 def _closed(episode: Transitions) -> np.ndarray:
@@ -478,7 +485,8 @@ def _read_episodes(dataset_id: str, contact_cost_weight: float | None) -> Transi
         contact_cost_weight = about["environment_kwargs"].get("contact_cost_weight")
         if contact_cost_weight is None and (about["environment"] or "").startswith("Ant-v5"):
             contact_cost_weight = ANT_CONTACT_COST_WEIGHT  # which that environment used
-    out = empty(rows, 27 if wide else spaces[0].shape[0], spaces[1].shape[0])
+    oracle = bool(about["card"].get("oracle"))
+    out = empty(rows, 27 if wide else spaces[0].shape[0], spaces[1].shape[0], oracle=oracle)
     start = 0
     episodes = iter(dataset.iterate_episodes())
     while True:
@@ -521,9 +529,11 @@ def _copy_episode(
         out.next_observations[start:stop] = following
         out.actions[start:stop] = episode.actions
         out.rewards[start:stop] = rewards
+        if out.next_observations_target is not None:
+            out.next_observations_target[start:stop] = episode.infos[ORACLE][1:]
         out.terminations[start:stop] = episode.terminations
         out.truncations[start:stop] = episode.truncations
-    except ValueError as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{place}: {error}; {_mend(where)}") from error
     if steps:
         out.truncations[stop - 1] |= not out.terminations[stop - 1]

@@ -23,7 +23,7 @@ from droco_lite.data import minari_store
 from droco_lite.data.behaviour import BehaviourPolicy, load_behaviour, load_snapshots
 from droco_lite.data.collect import collect
 from droco_lite.data.transitions import Transitions, empty, rows_of
-from droco_lite.robots import Shift, get_robot
+from droco_lite.robots import NOMINAL, Shift, get_robot
 
 ROBOTS = ("halfcheetah", "hopper", "walker2d", "ant")
 QUALITIES = ("medium", "medium-replay", "medium-expert", "expert")
@@ -228,7 +228,10 @@ def make_dataset(
 
     Returns:
         The transitions and a card: ``robot, shift, quality, rows, seed, action_noise, behaviour``
-        (a short card for each policy), ``episodes, return_mean, return_sd, score``.
+        (a short card for each policy), ``oracle, episodes, return_mean, return_sd, score``.
+
+    A set of a shifted robot also says, row by row, where the nominal robot would have gone:
+    :attr:`~droco_lite.data.Transitions.next_observations_target`.
     """
     name = dataset_id(robot, shift, quality, rows, seed)
     cached = minari_store.card_of(name) if cache and minari_store.is_local(name) else None
@@ -239,10 +242,13 @@ def make_dataset(
             raise
         parts = None
     # A set made from other weights, or with other noise, is not the set that is asked for.
-    if cached is not None and (parts is None or _recipe(cached) == _recipe_of(robot, parts)):
+    if cached is not None and (
+        parts is None or _recipe(cached) == _recipe_of(robot, shift, parts)
+    ):
         return minari_store.read_minari(name, robot), cached
     spec = get_robot(robot)
-    out = empty(rows, spec.observation_size, spec.action_size)
+    oracle = "nominal" if _has_oracle(shift) else None
+    out = empty(rows, spec.observation_size, spec.action_size, oracle=oracle is not None)
     with _progress_bar(f"{robot} {shift} {quality}", rows, progress) as report:
         start = 0
         for i, policy in enumerate(parts):
@@ -257,6 +263,7 @@ def make_dataset(
                 noise=ACTION_NOISE[robot],
                 seed=seed,
                 stream=f"{quality}/{i}",
+                oracle=oracle,
                 out=out.take(slice(start, stop)),
                 progress=lambda done, start=start: report(start + done),
             )
@@ -307,6 +314,7 @@ def _card(
         "rows": len(data),
         "seed": seed,
         "action_noise": ACTION_NOISE[robot],
+        "oracle": _has_oracle(shift),
         "behaviour": [{k: p.card[k] for k in _CARD_KEYS if k in p.card} for p in policies],
         "episodes": len(data.episode_ends()),
         "return_mean": round(float(returns.mean()), 1),
@@ -327,13 +335,21 @@ def whole_episode_returns(data: Transitions, max_steps: int) -> np.ndarray:
     return returns[whole] if whole.any() else returns
 
 
+def _has_oracle(shift: str) -> bool:
+    """Whether the target robot takes each step too: on its own dynamics it would be the same."""
+    return Shift.parse(shift) != NOMINAL
+
+
 def _recipe(card: dict[str, Any]) -> tuple:
-    policies = card.get("behaviour", [])
-    return card.get("action_noise"), tuple((p.get("sha256"), p.get("steps")) for p in policies)
+    weights = tuple((p.get("sha256"), p.get("steps")) for p in card.get("behaviour", []))
+    return card.get("action_noise"), bool(card.get("oracle")), weights
 
 
-def _recipe_of(robot: str, policies: list[BehaviourPolicy]) -> tuple:
-    return _recipe({"action_noise": ACTION_NOISE[robot], "behaviour": [p.card for p in policies]})
+def _recipe_of(robot: str, shift: str, policies: list[BehaviourPolicy]) -> tuple:
+    cards = [policy.card for policy in policies]
+    return _recipe(
+        {"action_noise": ACTION_NOISE[robot], "oracle": _has_oracle(shift), "behaviour": cards}
+    )
 
 
 @contextmanager

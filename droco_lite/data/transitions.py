@@ -27,6 +27,8 @@ ACTION_TOLERANCE = 1e-6
 CHUNK = 65_536
 
 _FLOATS = {"observations": 2, "actions": 2, "rewards": 1, "next_observations": 2}
+#: The one column that a set may lack: where the target robot would have gone.
+ORACLE = "next_observations_target"
 _FLAGS = ("terminations", "truncations")
 _METADATA = "metadata.json"
 
@@ -46,6 +48,7 @@ class Transitions:
         next_observations: ``[n, S]``.
         terminations: ``[n]`` bool; True where no value follows ``next_observations``.
         truncations: ``[n]`` bool; True where an episode was cut for any other reason.
+        next_observations_target: None; see :class:`OracleTransitions`.
 
     Rows of an episode stand in time order unless rows were drawn with :meth:`sample`.
 
@@ -59,6 +62,7 @@ class Transitions:
     next_observations: np.ndarray
     terminations: np.ndarray
     truncations: np.ndarray
+    next_observations_target = None  # no field: only OracleTransitions have the column
 
     def __post_init__(self) -> None:
         for name, dimensions in _FLOATS.items():
@@ -67,18 +71,21 @@ class Transitions:
         for name in _FLAGS:
             array = _as_array(getattr(self, name), np.bool_, name, 1)
             object.__setattr__(self, name, array)
+        if isinstance(self, OracleTransitions):
+            array = _as_array(self.next_observations_target, np.float32, ORACLE, 2)
+            object.__setattr__(self, ORACLE, array)
         rows = len(self.observations)
-        for field in fields(self):
-            if len(getattr(self, field.name)) != rows:
+        for name, array in self.arrays().items():
+            if len(array) != rows:
                 raise DataError(
-                    f"{field.name} has {len(getattr(self, field.name)):,} rows where observations "
+                    f"{name} has {len(array):,} rows where observations "
                     f"has {rows:,}: every array needs one row per transition"
                 )
-        if self.next_observations.shape != self.observations.shape:
-            raise DataError(
-                f"next_observations has {self.next_observations.shape[1]} columns where "
-                f"observations has {self.observations.shape[1]}"
-            )
+            if name.startswith("next_") and array.shape != self.observations.shape:
+                raise DataError(
+                    f"{name} has {array.shape[1]} columns where "
+                    f"observations has {self.observations.shape[1]}"
+                )
 
     def __len__(self) -> int:
         return len(self.observations)
@@ -88,6 +95,14 @@ class Transitions:
             f"Transitions({len(self):,} rows, {self.observation_size} observation and "
             f"{self.action_size} action columns, {self.nbytes / 2**20:.1f} MiB)"
         )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Name to array, in the order of the fields."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def without_oracle(self) -> Transitions:
+        """The same rows as a recorded set would have them: without the oracle's column."""
+        return Transitions(**{f.name: getattr(self, f.name) for f in fields(Transitions)})
 
     @property
     def observation_size(self) -> int:
@@ -102,7 +117,7 @@ class Transitions:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays together, on disk or in memory."""
-        return sum(getattr(self, field.name).nbytes for field in fields(self))
+        return sum(array.nbytes for array in self.arrays().values())
 
     def check(self, robot: str | None = None, where: str = "") -> Transitions:
         """Refuse data that would poison training; return ``self`` if all is well.
@@ -120,8 +135,9 @@ class Transitions:
             raise DataError(f"{place}the set is empty (0 transitions); make or fetch it again")
         if robot is not None:
             check_columns(robot, self.observation_size, self.action_size, where)
-        for name in _FLOATS:
-            array = getattr(self, name)
+        for name, array in self.arrays().items():
+            if name in _FLAGS:
+                continue
             for start in range(0, len(self), CHUNK):
                 chunk = array[start : start + CHUNK]
                 if not np.isfinite(chunk).all():
@@ -140,7 +156,7 @@ class Transitions:
 
     def take(self, index: Any) -> Transitions:
         """The rows that ``index`` (integers, a mask or a slice) names, as a new set."""
-        return Transitions(*(getattr(self, field.name)[index] for field in fields(self)))
+        return type(self)(**{name: array[index] for name, array in self.arrays().items()})
 
     def sample(self, size: int | float, seed: int = 0, replace: bool = False) -> Transitions:
         """Draw single transitions uniformly, so that rows no longer form episodes.
@@ -195,9 +211,8 @@ class Transitions:
         """
         folder = Path(folder)
         with atomic_folder(folder, needed=self.nbytes) as partial:
-            for field in fields(self):
-                array = getattr(self, field.name)
-                np.save(partial / f"{field.name}.npy", array, allow_pickle=False)
+            for name, array in self.arrays().items():
+                np.save(partial / f"{name}.npy", array, allow_pickle=False)
             content = {**(metadata or {}), "rows": len(self)}
             (partial / _METADATA).write_text(json.dumps(content, indent=2), encoding="utf-8")
         return folder
@@ -219,7 +234,8 @@ class Transitions:
         folder = Path(folder)
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder}: no such folder of transitions")
-        files = {field.name: folder / f"{field.name}.npy" for field in fields(cls)}
+        kind = OracleTransitions if (folder / f"{ORACLE}.npy").is_file() else Transitions
+        files = {field.name: folder / f"{field.name}.npy" for field in fields(kind)}
         for path in files.values():
             if not path.is_file():
                 raise DataError(f"{path} is missing; delete {folder} and make or import it again")
@@ -235,13 +251,30 @@ class Transitions:
                     f"{path} cannot be read ({error}); delete {folder} and make or import it again"
                 ) from error
         try:
-            return cls(**arrays)
+            return kind(**arrays)
         except DataError as error:
             raise DataError(f"{folder}: {error}") from error
 
 
+@dataclass(frozen=True, eq=False)
+class OracleTransitions(Transitions):
+    """Transitions of a shifted robot whose steps the target robot took too, in the simulator.
+
+    No method may learn from the extra column, which no recorded data have.  The oracle arm and the
+    diagnostics read it: what DROCO would be with a perfect model, and how far off its model is.
+
+    Attributes:
+        next_observations_target: ``[n, S]``, where the *target* robot goes from the same state with
+            the same action, exact to the last bit.
+    """
+
+    next_observations_target: np.ndarray = None  # required: None is refused as any other non-array
+
+
 def concatenate(parts: Sequence[Transitions]) -> Transitions:
     """Stack sets of the same robot; the last row of each part ends its episode.
+
+    ``next_observations_target`` stays only where every part has it.
 
     Raises:
         DataError: the parts differ in their columns, or there is none.
@@ -254,25 +287,39 @@ def concatenate(parts: Sequence[Transitions]) -> Transitions:
             "sets of different robots cannot be concatenated: (observation, action) columns are "
             + " and ".join(str(pair) for pair in sorted(columns))
         )
+    oracles = all(isinstance(part, OracleTransitions) for part in parts)
+    kind = OracleTransitions if oracles else Transitions
     joined = {
         field.name: np.concatenate([getattr(part, field.name) for part in parts])
-        for field in fields(Transitions)
+        for field in fields(kind)
     }
     last = np.cumsum([len(part) for part in parts if len(part)]) - 1
     joined["truncations"][last] |= ~joined["terminations"][last]
-    return Transitions(**joined)
+    return kind(**joined)
 
 
-def empty(rows: int, observation_size: int, action_size: int) -> Transitions:
-    """A set of ``rows`` transitions to be filled in place, chunk by chunk."""
-    return Transitions(
+def empty(
+    rows: int, observation_size: int, action_size: int, *, oracle: bool = False
+) -> Transitions:
+    """A set of ``rows`` transitions to be filled in place, chunk by chunk.
+
+    Args:
+        rows: transitions.
+        observation_size: S.
+        action_size: A.
+        oracle: make them :class:`OracleTransitions`.
+    """
+    arrays = [
         np.zeros((rows, observation_size), np.float32),
         np.zeros((rows, action_size), np.float32),
         np.zeros(rows, np.float32),
         np.zeros((rows, observation_size), np.float32),
         np.zeros(rows, np.bool_),
         np.zeros(rows, np.bool_),
-    )
+    ]
+    if not oracle:
+        return Transitions(*arrays)
+    return OracleTransitions(*arrays, np.zeros((rows, observation_size), np.float32))
 
 
 def rows_of(size: int | float, total: int) -> int:

@@ -149,6 +149,18 @@ class BatchedRobot:
         self.steps[:] = 0
         return self.observations()
 
+    def take_state(self, other: BatchedRobot) -> None:
+        """Put every row into the state of the same row of ``other``, to the last bit.
+
+        The contact solver's starting point is part of that state: without it the next step would
+        differ in its last digits.  Steps and reward bookkeeping stay as they are.
+
+        Args:
+            other: robots of the same kind and number, under any shifts.
+        """
+        for name in ("qpos", "qvel", "qacc_warmstart"):
+            self._batch.bind(name)[:] = other._batch.bind(name)
+
     def observations(self) -> np.ndarray:
         """What each row's robot observes now, [n, S]."""
         return self.spec.observation(self.qpos, self.qvel).astype(self.dtype)
