@@ -7,12 +7,16 @@ import platform
 import shlex
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from droco_lite.files import atomic_file as atomic_file
+from droco_lite.files import write_json, write_text
+
+# Earlier names, for those who still use them.
+write_json_atomic, write_text_atomic = write_json, write_text
 
 _ROOT = Path(__file__).resolve().parent.parent
 _CODE = ("droco_lite", "benchmarks", "pyproject.toml")
@@ -71,43 +75,6 @@ def as_json(content: Any) -> Any:
     """``content`` as JSON gives it back: lists for tuples, and words for infinities and NaN, which
     JSON does not have."""
     return json.loads(json.dumps(content), parse_constant=str)
-
-
-def write_json_atomic(path: str | os.PathLike, content: Any) -> Path:
-    """Write ``content`` as indented JSON to ``path``: the whole file or, on any error, none of it.
-
-    Raises:
-        TypeError: ``content`` holds something JSON has no word for.
-        ValueError: ``content`` holds NaN or an infinity, which JSON does not allow.
-    """
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return write_text_atomic(path, text)
-
-
-def write_text_atomic(path: str | os.PathLike, text: str) -> Path:
-    """Write ``text`` to ``path``: the whole of it or, on any error, nothing."""
-    with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return Path(path)
-
-
-@contextlib.contextmanager
-def atomic_file(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a hidden file beside ``path`` that becomes ``path`` when the block ends well.
-
-    So no reader sees half of it; on any error what stood at ``path`` is left as it was.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)  # mkstemp makes the file private to its owner
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _git(*arguments: str) -> str | None:

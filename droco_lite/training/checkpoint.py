@@ -1,18 +1,14 @@
-"""Checkpoints: tensors in safetensors, everything else in JSON, both replaced whole or not at
-all."""
+"""Checkpoints: tensors in safetensors, everything else as JSON in its header, checked when read."""
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
+
+from droco_lite import files
 
 FILE = "checkpoint.safetensors"
 
@@ -22,42 +18,43 @@ class CheckpointError(RuntimeError):
 
 
 def save(folder: Path, tensors: Mapping[str, Tensor], facts: Mapping) -> Path:
-    """Write tensors and JSON-able ``facts`` as one file; the last good one stays if anything
-    fails."""
+    """Write tensors and JSON-able ``facts`` as one file: the whole of it or nothing.
+
+    Raises:
+        CheckpointError: it cannot be written; the last good one stays, if there was one.
+    """
     path = Path(folder) / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        save_file(flat, temporary, metadata={"facts": json.dumps(facts)})
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        full = getattr(error, "errno", None) == errno.ENOSPC or "No space" in str(error)
-        reason = "the disk is full: free some space" if full else str(error)
-        kept = (
-            "the last good checkpoint is kept" if path.exists() else "no checkpoint was written yet"
-        )
+        return files.save_tensors(path, tensors, {"facts": json.dumps(facts)})
+    except OSError as error:
+        kept = "the last good checkpoint is kept" if path.exists() else "no checkpoint was kept yet"
         raise CheckpointError(
-            f"cannot write {path}: {reason}; {kept}, run the same command to go on"
+            f"cannot write {path}: {error}; {kept}, and the same command goes on from there"
         ) from error
-    return path
 
 
 def load(folder: Path, device="cpu") -> tuple[dict[str, Tensor], dict] | None:
-    """What :func:`save` wrote, or None where nothing was."""
+    """What :func:`save` wrote, or None where nothing was.
+
+    Raises:
+        CheckpointError: the file is damaged or may not be read.
+    """
     path = Path(folder) / FILE
-    if not path.exists():
-        return None
     try:
-        with safe_open(path, framework="pt", device=str(device)) as file:
-            facts = json.loads(file.metadata()["facts"])
-            return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118
-    except (OSError, SafetensorError, TypeError, KeyError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}; delete it to start again") from error
+        tensors, metadata = files.load_tensors(path, device)
+        return tensors, json.loads(metadata["facts"])
+    except FileNotFoundError:
+        return None
+    except files.DamagedFile as error:
+        raise CheckpointError(f"cannot read {path}: {error}; {_MEND}") from error
+    except (KeyError, ValueError) as error:
+        reason = f"it is no checkpoint of this package ({error!r})"
+        raise CheckpointError(f"cannot read {path}: {reason}; {_MEND}") from error
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from error
+
+
+_MEND = "choose another output folder to start again, or put a copy of the file in its place"
 
 
 def differences(saved: Mapping, now: Mapping, prefix: str = "") -> list[str]:

@@ -164,17 +164,17 @@ def test_full_disk_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoints.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(CheckpointError, match=r"disk is full.*last good checkpoint is kept"):
         run([settings()], out=tmp_path)
     monkeypatch.undo()
     assert checkpoints.load(tmp_path)[1]["step"] == 20
-    assert not list(tmp_path.glob("*.partial"))
+    assert not list(tmp_path.glob("*.partial*"))
 
 
 def test_broken_checkpoint_is_named(tmp_path):
     (tmp_path / checkpoints.FILE).write_bytes(b"not a checkpoint")
-    with pytest.raises(CheckpointError, match=r"cannot read .*checkpoint.safetensors.*delete it"):
+    with pytest.raises(CheckpointError, match=r"checkpoint.safetensors.*another output folder"):
         run([settings()], out=tmp_path)
 
 
