@@ -23,14 +23,35 @@ def stated(root: Path = ROOT) -> str:
         return tomllib.load(file)["project"]["urls"]["Repository"]
 
 
-def setup_cell(address: str) -> str:
-    """A chapter's first code cell: fetches the package on Colab, does nothing in a checkout."""
-    return (
-        "# On Colab, fetch the package; in a checkout this does nothing.\n"
-        "import sys\n\n"
-        'if "google.colab" in sys.modules:\n'
-        f'    %pip install -q "droco-lite @ git+{address}"'
-    )
+def version(root: Path = ROOT) -> str:
+    """The package's version, which names its released wheel."""
+    with open(root / "pyproject.toml", "rb") as file:
+        return tomllib.load(file)["project"]["version"]
+
+
+def setup_cell(address: str, release: str) -> str:
+    """A chapter's first code cell; where the package is installed it does nothing.
+
+    On Colab it installs the released wheel, or the repository where there is no such release.
+    """
+    return f'''\
+# Where the package is installed this does nothing; on Colab it fetches the package.
+import importlib.util
+import subprocess
+import sys
+
+HOME = "{address}"
+WHEEL = HOME + "/releases/download/v{release}/droco_lite-{release}-py3-none-any.whl"
+if "google.colab" in sys.modules and not importlib.util.find_spec("droco_lite"):
+    for place in (WHEEL, "droco-lite @ git+" + HOME):
+        if not subprocess.run([sys.executable, "-m", "pip", "install", "-q", place]).returncode:
+            break
+    importlib.invalidate_caches()
+if not importlib.util.find_spec("droco_lite"):
+    raise ModuleNotFoundError(
+        "This chapter needs the package droco_lite, which is not installed here and, on Colab, "
+        f'could not be fetched; in a terminal: pip install "droco-lite @ git+{{HOME}}"'
+    )'''
 
 
 def colab(address: str, notebook: str) -> str:

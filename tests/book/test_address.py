@@ -6,7 +6,7 @@ import shutil
 import pytest
 from chapters import ROOT, cells, notebooks, source
 
-from book.address import colab, files, places, restate, setup_cell, stated
+from book.address import colab, files, places, restate, setup_cell, stated, version
 
 
 def test_every_place_agrees():
@@ -18,8 +18,7 @@ def test_every_place_agrees():
 
 def test_every_chapter_fetches_from_it():
     for path in notebooks():
-        fetches = setup_cell(stated()).splitlines()[-1]
-        assert fetches in source(cells(path, "code")[0]), path.name
+        assert source(cells(path, "code")[0]) == setup_cell(stated(), version()), path.name
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def checkout(tmp_path):
         copy = tmp_path / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, copy)
-    first = {"cell_type": "code", "source": [setup_cell(stated())]}
+    first = {"cell_type": "code", "source": [setup_cell(stated(), version())]}
     link = {"cell_type": "markdown", "source": [f"[open]({colab(stated(), 'book/a.ipynb')})"]}
     (tmp_path / "book").mkdir(exist_ok=True)
     (tmp_path / "book/a.ipynb").write_text(json.dumps({"cells": [first, link]}))
@@ -43,7 +42,7 @@ def test_one_command_changes_them_all(checkout):
     assert [(name, line, new) for name, line, _ in before] == places(checkout)
     assert {name for name, _, _ in before} <= set(changed)
     cell, link = json.loads((checkout / "book/a.ipynb").read_text())["cells"]
-    assert cell["source"] == [setup_cell(new)]
+    assert cell["source"] == [setup_cell(new, version())]
     assert colab(new, "book/a.ipynb") in link["source"][0]
     assert restate(new, checkout) == []
 

@@ -6,7 +6,7 @@ import pytest
 from chapters import ROOT, cells, notebooks, pages, read, sliders, source, tags, views
 from chapters import widget_state as state_of
 
-from book.address import setup_cell, stated
+from book.address import setup_cell, stated, version
 
 chapters = pytest.mark.parametrize(
     "path", [p for p in notebooks() if p.stem != "intro"], ids=lambda path: path.stem
@@ -79,7 +79,7 @@ def said(code: str) -> list[str]:
 @anything
 def test_the_setup_cell_comes_first_and_hides(path):
     first = cells(path, "code")[0]
-    assert said(source(first)) == said(setup_cell(stated()))
+    assert said(source(first)) == said(setup_cell(stated(), version()))
     assert "remove-cell" in tags(first)
 
 
