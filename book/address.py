@@ -2,6 +2,7 @@
 
 python book/address.py                                  print it and every place that repeats it
 python book/address.py https://github.com/OWNER/REPO    state another one, everywhere
+python book/address.py --version                        print the version that a release is tagged with
 """
 
 from __future__ import annotations
@@ -111,6 +112,9 @@ def restate(address: str, root: Path = ROOT) -> list[str]:
 def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         sys.exit(__doc__)
+    if arguments == ["--version"]:
+        print(version())
+        return
     if arguments:
         try:
             for name in restate(arguments[0]):

@@ -8,6 +8,8 @@ for anything.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import shutil
 import subprocess
@@ -22,6 +24,13 @@ VENDOR = Path(__file__).parent / "vendor"
 PACKAGES = {
     "@jupyter-widgets/html-manager@1.0.15": {"package/dist/embed.js": "embed.js"},
     "mathjax@3.2.2": {"package/es5/tex-svg.js": "tex-svg.js"},
+}
+# What npm's registry says of each archive; another archive under its name is refused.
+INTEGRITY = {
+    "jupyter-widgets-html-manager-1.0.15.tgz": "sha512-5thBIV6ymNgmPVOHvzx+gGy8ZSKmSazhtGw4/c4xJDVz"
+    "RhG9PTeQsRjF3FUTopvFi//SABeNz1yp47bCrJ3CQA==",
+    "mathjax-3.2.2.tgz": "sha512-Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsj"
+    "KPZGJvtRZM1vO+geW0OhGw==",
 }
 NPM_FILES = tuple(name for files in PACKAGES.values() for name in files.values())
 
@@ -38,6 +47,7 @@ def fetch_npm() -> None:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=180, cwd=folder)
         wanted = {path: name for files in PACKAGES.values() for path, name in files.items()}
         for archive in Path(folder).glob("*.tgz"):
+            check_integrity(archive)
             with tarfile.open(archive) as tar:
                 for member in tar:
                     name = wanted.pop(member.name, None)
@@ -47,6 +57,20 @@ def fetch_npm() -> None:
                         _place(tar.extractfile(member).read(), name)
         if wanted:
             raise FileNotFoundError(f"npm's packages lack {', '.join(wanted)}")
+
+
+def check_integrity(archive: Path) -> None:
+    """Refuse an archive that is not the one whose digest stands above.
+
+    Raises:
+        ValueError: the digest is another one, or none is stated for a file of this name.
+    """
+    digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if INTEGRITY.get(archive.name) != f"sha512-{digest}":
+        raise ValueError(
+            f"{archive.name} is not the archive that book/assets.py expects (its digest is "
+            f"sha512-{digest}); if you changed its version, state the new digest in INTEGRITY"
+        )
 
 
 def copy_plotly() -> None:
@@ -75,7 +99,7 @@ def main() -> None:
         return
     try:
         fetch_npm()
-    except (subprocess.SubprocessError, OSError) as error:
+    except (subprocess.SubprocessError, OSError, ValueError) as error:
         print(f"npm could not fetch the page scripts ({error}); pages will use their CDN.")
     else:
         print("Page scripts are in book/vendor: the site will make no outside request.")
