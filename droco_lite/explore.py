@@ -19,7 +19,7 @@ a kernel nor a network. Where ipywidgets is older than 8 (Colab) the kernel draw
 This module only gathers names: they live in :mod:`droco_lite.figures`.
 """
 
-from droco_lite.colors import COLORS, INK
+from droco_lite.figures.colors import COLORS, INK
 from droco_lite.figures.hover import Hover, hover
 from droco_lite.figures.sliders import MOST_BYTES, MOST_POINTS, Explorer, explore
 from droco_lite.figures.style import STYLE, figure, name_lines, spread

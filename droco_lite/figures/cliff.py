@@ -7,7 +7,7 @@ from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from droco_lite.colors import COLORS, INK
+from droco_lite.figures.colors import COLORS, INK
 from droco_lite.tabular.worlds import ACTIONS, WindyCliff
 
 _NIGHT, _PAPER, _ROCK = (
@@ -22,7 +22,7 @@ def draw_landing(
     positions: ArrayLike,
     nominal: ArrayLike,
     moved: ArrayLike | None = None,
-    color: str = COLORS["deployed"],
+    color: str = COLORS["worst"],
     names: tuple[str, str] = ("nominal P", "worst Q"),
 ) -> None:
     """Draw one distribution as an outline and, over it, another as filled bars.
@@ -76,7 +76,7 @@ def draw_cliff(
     policy: ArrayLike | None = None,
     limits: tuple[float, float] = (-1.0, 1.0),
     cmap: str = "viridis",
-    numbers: bool = False,
+    numbers: bool | str = False,
 ) -> None:
     """Draw a value per cell of the windy cliff, the greedy action as arrows, and the calm path.
 
@@ -87,11 +87,13 @@ def draw_cliff(
         policy: actions, [S], or None for no arrows.
         limits: the values at the two ends of the colours.
         cmap: a Matplotlib colour map whose order also shows in grey.
-        numbers: also write each value into the corner of its cell.
+        numbers: also write each value at the bottom of its cell, with two digits or in the format
+            given, such as ``"{:.0f}"``.
     """
     values = np.asarray(values, dtype=float)
     colors, scale = matplotlib.colormaps[cmap], Normalize(*limits)
     cells = world.cells
+    reach, lift = (0.2, 0.16) if numbers else (0.3, 0.0)  # arrows leave room for the numbers
 
     def ink(state: int) -> str:
         # Relative luminance (WCAG 2); 0.18 contrasts equally with black and white.
@@ -104,17 +106,18 @@ def draw_cliff(
         face = colors(scale(values[state]))
         ax.add_patch(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=face))
         if numbers:
+            form = "{:.2f}" if numbers is True else numbers
             ax.text(
-                column + 0.45,
-                row + 0.33,
-                f"{values[state]:.2f}".replace("-", "−"),
-                ha="right",
+                column,
+                row + 0.27,
+                form.format(values[state]).replace("-0.00", "0.00").replace("-", "−"),
+                ha="center",
                 va="center",
-                fontsize=6.5,
+                fontsize=10.5,
                 color=ink(state),
             )
         if state == world.goal:
-            ax.plot(column, row, marker="*", markersize=13, color=ink(state))
+            ax.plot(column, row - lift, marker="*", markersize=10, color=ink(state))
     ax.add_patch(Rectangle((0.52, row - 0.48), world.width - 2.04, 0.96, facecolor=_ROCK))
     if policy is not None:
         policy = np.asarray(policy)
@@ -127,8 +130,8 @@ def draw_cliff(
             on_path = state in walk
             ax.annotate(
                 "",
-                (column + 0.3 * dx, row + 0.3 * dy),
-                (column - 0.3 * dx, row - 0.3 * dy),
+                (column + reach * dx, row - lift + reach * dy),
+                (column - reach * dx, row - lift - reach * dy),
                 arrowprops={
                     "arrowstyle": "-|>" if on_path else "->",
                     "color": ink(state),
@@ -140,11 +143,11 @@ def draw_cliff(
                 },
             )
     row, column = cells[world.start]
-    ax.text(column, row + 0.72, "start", ha="center", va="center", fontsize=9, color=INK)
+    ax.text(column, row + 0.72, "start", ha="center", va="center", fontsize=10.5, color=INK)
     row, column = cells[world.goal]
-    ax.text(column, row + 0.72, "goal", ha="center", va="center", fontsize=9, color=INK)
+    ax.text(column, row + 0.72, "goal", ha="center", va="center", fontsize=10.5, color=INK)
     ax.text(
-        (world.width - 1) / 2, row, "c l i f f", ha="center", va="center", fontsize=9, color=_PAPER
+        (world.width - 1) / 2, row, "c l i f f", ha="center", va="center", fontsize=10.5, color=_PAPER
     )
     ax.set_xlim(-0.55, world.width - 0.45)
     ax.set_ylim(world.height - 0.0, -0.55)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-from droco_lite.colors import COLORS, INK
+from droco_lite.figures.colors import COLORS, INK
 
 STYLE: Mapping[str, Any] = {
     "axes.edgecolor": INK,

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from droco_lite.colors import INK
+from droco_lite.figures.colors import INK
 from droco_lite.figures.style import STYLE
 
 _SVG = "{http://www.w3.org/2000/svg}"

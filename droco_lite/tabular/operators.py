@@ -9,8 +9,8 @@ row-wise mix of the other two:
 
 :func:`standard` is w = 1, :func:`robust` is w = 0, and in between w is the weight that the loss
 gives to the target's samples at (s, a): :func:`~droco_lite.tabular.worlds.target_weight` for
-DROCO's loss, a sum of two means. Source: Qiao et al. (2026), arXiv 2512.02486, section 4; robust operators
-after Iyengar (2005) and Nilim and El Ghaoui (2005).
+DROCO's loss, a sum of two means. Source: Qiao et al. (2026), arXiv 2512.02486, section 4; robust
+operators after Iyengar (2005) and Nilim and El Ghaoui (2005).
 """
 
 from dataclasses import dataclass
