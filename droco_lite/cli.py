@@ -592,7 +592,7 @@ def compare(
 
 def _labels(methods: str) -> tuple[str, ...]:
     """Labels of arms; a method's own name stands for the arm of that method alone."""
-    from droco_lite.evaluation.matrix import ARMS, CONTROLS
+    from droco_lite.evaluation.arms import ARMS, CONTROLS
 
     named = {arm["method"]: label for label, arm in ARMS.items() if label not in CONTROLS}
     return tuple(named.get(m.strip(), m.strip()) for m in methods.split(";") if m.strip())
@@ -663,7 +663,7 @@ def report(
     book: Annotated[Path, typer.Option(help="folder of the chapters, for --check")] = Path("book"),
 ) -> None:
     """Make every table and figure of the results chapters from results/matrix."""
-    from droco_lite.evaluation import report as maker
+    from droco_lite import report as maker
 
     with plain_errors():
         if check:

@@ -1,6 +1,5 @@
 """Evaluation: trained policies under shifts that they have not seen."""
 
-from droco_lite.evaluation.attacks import NO_ATTACK, Attack
-from droco_lite.evaluation.suite import evaluate, grid
+import lazy_loader
 
-__all__ = ["NO_ATTACK", "Attack", "evaluate", "grid"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

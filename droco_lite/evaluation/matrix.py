@@ -7,7 +7,7 @@
     steps: 200000
     seeds: [0, 1, 2]
     data: {source_size: 200000, target_size: 10000, seed: 0}
-    arms: all                     # or labels of droco_lite.evaluation.matrix.ARMS, or your own
+    arms: all                     # or labels of droco_lite.evaluation.arms.ARMS, or your own
     settings: {DROCO: {beta: 0.5}, my own: {method: droco, beta: 0.1}}
 
 A *job* is one arm of one task, all its seeds stacked in one loop (on a GPU: all arms that can share
@@ -28,7 +28,6 @@ from __future__ import annotations
 import itertools
 import json
 import multiprocessing
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -45,40 +44,22 @@ from filelock import FileLock, Timeout
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import Settings, per_run_values
 from droco_lite.data import Task, make_task
+from droco_lite.evaluation.arms import (
+    ARMS,
+    COLUMNS,
+    CURVE_COLUMNS,
+    PARTNER,
+    file_name,
+    place,
+    read_table,
+)
 from droco_lite.evaluation.suite import FAMILIES, evaluate, grid
 from droco_lite.provenance import as_json, provenance, write_json_atomic, write_text_atomic
 from droco_lite.training.experiment import read_keys
 from droco_lite.training.loop import LoopSettings, choose_device, train
 
-#: Label -> method and settings: the seven methods of the paper's table, then what a reader must see
-#: beside them.  "DROCO, shuffled" charges the penalties to the wrong rows.
-ARMS: dict[str, dict[str, Any]] = {
-    "IQL*": {"method": "iql"},
-    "DROCO": {"method": "droco", "beta": 1.0, "delta": 30.0},
-    "cloning, both": {"method": "iql", "temperature": 0.0},
-    "cloning, target": {"method": "iql", "temperature": 0.0, "halves": "target"},
-    "IQL, target": {"method": "iql", "halves": "target"},
-    "DARA": {"method": "dara"},
-    "IGDF": {"method": "igdf"},
-    "BOSA": {"method": "bosa"},
-    "DROCO, shuffled": {"method": "droco-shuffled", "beta": 1.0, "delta": 30.0},
-    "OTDF": {"method": "otdf"},
-    "CQL*": {"method": "cql"},
-    "MICRO": {"method": "micro"},
-}
-CONTROLS = ("cloning, both", "cloning, target", "IQL, target", "DROCO, shuffled")
-#: The order of tables and legends: the paper's, then MICRO, then the controls.
-ORDER = ("IQL*", "CQL*", "BOSA", "DARA", "IGDF", "OTDF", "DROCO", "MICRO", *CONTROLS)
-#: "DROCO, shuffled" matches the mean penalty of this arm, which therefore comes first.
-PARTNER = {"DROCO, shuffled": "DROCO"}
-
 CHECKPOINTS = 3
 KEYS = ("tasks", "steps", "seeds", "data", "arms", "settings", "evaluation", "loop")
-COLUMNS = (
-    "task", "label", "method", "seed", "steps", "shift", "family", "variant", "strength", "attack",
-    "scale", "return_mean", "return_std", "score", "episodes", "checkpoints",
-)  # fmt: skip
-CURVE_COLUMNS = ("task", "label", "method", "seed", "step", "return_mean", "return_std", "score")
 FACTS = "job.json"
 ELSEWHERE = "elsewhere.csv"
 LOGGED = ("v_source", "v_target", "penalty_mean")  # of methods that have them: mean V, mean u
@@ -193,19 +174,6 @@ class Study:
                 groups.setdefault(loop_of(task, label), []).append(label)
             jobs += [Job(self, task, tuple(labels)) for labels in groups.values()]
         return jobs
-
-
-def place(label: str) -> tuple[float, str]:
-    """Where an arm stands in tables and legends: one of a study's own after what it varies."""
-    kin = label if label in ORDER else label.split(",")[0]
-    rank = ORDER.index(kin) if kin in ORDER else len(ORDER)
-    return rank + 0.5 * (label not in ORDER), label
-
-
-def file_name(text: str) -> str:
-    """A task or an arm as part of a file name."""
-    plain = text.replace("@", "--").replace("*", "").replace(" + ", "+").replace("β", "beta")
-    return re.sub(r"[^\w.+-]+", "-", plain).lower()
 
 
 @dataclass(frozen=True)
@@ -425,19 +393,6 @@ def work_beside(study: Study, root: str | Path, workers: int) -> None:
 def one_thread() -> None:
     """Several processes that each take every core only wait for one another."""
     torch.set_num_threads(1)
-
-
-def read_table(folder: str | Path, task: str) -> pd.DataFrame:
-    """The tidy table of a task, as :func:`collect` wrote it.
-
-    Raises
-    ------
-    FileNotFoundError : nothing of the task has been collected.
-    """
-    path = Path(folder) / f"{file_name(task)}.csv"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: run `droco-lite matrix run` or `compare`")
-    return pd.read_csv(path, keep_default_na=False)
 
 
 def work_on_ray(study: Study, root: str | Path, workers: int, **resources: Any) -> int:

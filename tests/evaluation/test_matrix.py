@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from droco_lite.cli import app
-from droco_lite.evaluation import matrix
+from droco_lite.evaluation import arms, matrix
 from droco_lite.evaluation.matrix import ARMS, Evaluation, Study, file_name
 
 SMALL = {"hidden": 16, "batch_size": 16}
@@ -51,7 +51,7 @@ def test_one_line_for_each_arm_seed_and_shift(whole):
     assert not table.duplicated(keys).any()
     assert len(table) == 4 * 2 * (3 + 2)
     assert list(table.columns) == list(matrix.COLUMNS)
-    assert list(dict.fromkeys(table["label"])) == [x for x in matrix.ORDER if x in STUDY.arms]
+    assert list(dict.fromkeys(table["label"])) == [x for x in arms.ORDER if x in STUDY.arms]
     assert (table["checkpoints"] == np.where(table["attack"] == "none", 3, 1)).all()
 
 

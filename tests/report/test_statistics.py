@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from droco_lite.evaluation.statistics import (
+from droco_lite.report.statistics import (
     aggregate,
     improvement_interval,
     interquartile_mean,

@@ -16,10 +16,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from droco_lite import cli
-from droco_lite.data import TASKS
-from droco_lite.evaluation import pictures, report
-from droco_lite.evaluation.matrix import ARMS, CONTROLS, ORDER
+from droco_lite import cli, report
+from droco_lite.data import TASKS, Task
+from droco_lite.evaluation.arms import ARMS, CONTROLS, ORDER
+from droco_lite.report import figures as pictures
 
 SMALL = Path(__file__).parent / "small_matrix"
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ def test_the_source_s_own_shift_is_told_apart(small):
     ],
 )
 def test_a_shift_is_own_if_it_moves_what_the_source_s_moves(small, task, own):
-    there = report.Results(report.Task.parse(task), small.table, small.curves, small.about)
+    there = report.Results(Task.parse(task), small.table, small.curves, small.about)
     assert there.is_own(*own)
     assert not there.is_own("gravity", "down")
 

@@ -1,4 +1,4 @@
-"""The figures of the results chapters, each drawn from one task's :class:`~.report.Results`.
+"""The figures of the results chapters, each drawn from one task's results.
 
 Returns are absolute and every seed is shown: as a point, or as the edge of a band from the lowest
 to the highest.
@@ -17,18 +17,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from droco_lite.evaluation import statistics
-from droco_lite.evaluation.matrix import file_name
-from droco_lite.evaluation.report import (
-    DROCO,
-    Results,
+from droco_lite.colors import COLORS
+from droco_lite.evaluation.arms import file_name
+from droco_lite.figures.style import STYLE, figure, name_lines, spread
+from droco_lite.report import statistics
+from droco_lite.report.results import DROCO, Results, paper
+from droco_lite.report.tables import (
     attacked,
     improvement,
     means,
-    paper,
     scorecard,
 )
-from droco_lite.explore import COLORS, STYLE, figure, name_lines, spread
 from droco_lite.robots import NOMINAL
 
 #: Label -> colour's name and dash; a method's colour is its own name.

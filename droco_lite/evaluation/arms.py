@@ -1,0 +1,67 @@
+"""The arms of a comparison, and the form of the tables that hold its results.
+
+Methods and controls have labels, an order and, for a control, a partner. Nothing here trains: what
+only reads results loads this file alone.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+#: Label -> method and settings: the seven methods of the paper's table, then what a reader must see
+#: beside them.  "DROCO, shuffled" charges the penalties to the wrong rows.
+ARMS: dict[str, dict[str, Any]] = {
+    "IQL*": {"method": "iql"},
+    "DROCO": {"method": "droco", "beta": 1.0, "delta": 30.0},
+    "cloning, both": {"method": "iql", "temperature": 0.0},
+    "cloning, target": {"method": "iql", "temperature": 0.0, "halves": "target"},
+    "IQL, target": {"method": "iql", "halves": "target"},
+    "DARA": {"method": "dara"},
+    "IGDF": {"method": "igdf"},
+    "BOSA": {"method": "bosa"},
+    "DROCO, shuffled": {"method": "droco-shuffled", "beta": 1.0, "delta": 30.0},
+    "OTDF": {"method": "otdf"},
+    "CQL*": {"method": "cql"},
+    "MICRO": {"method": "micro"},
+}
+CONTROLS = ("cloning, both", "cloning, target", "IQL, target", "DROCO, shuffled")
+#: The order of tables and legends: the paper's, then MICRO, then the controls.
+ORDER = ("IQL*", "CQL*", "BOSA", "DARA", "IGDF", "OTDF", "DROCO", "MICRO", *CONTROLS)
+#: "DROCO, shuffled" matches the mean penalty of this arm, which therefore comes first.
+PARTNER = {"DROCO, shuffled": "DROCO"}
+
+COLUMNS = (
+    "task", "label", "method", "seed", "steps", "shift", "family", "variant", "strength", "attack",
+    "scale", "return_mean", "return_std", "score", "episodes", "checkpoints",
+)  # fmt: skip
+CURVE_COLUMNS = ("task", "label", "method", "seed", "step", "return_mean", "return_std", "score")
+
+
+def place(label: str) -> tuple[float, str]:
+    """Where an arm stands in tables and legends: one of a study's own after what it varies."""
+    kin = label if label in ORDER else label.split(",")[0]
+    rank = ORDER.index(kin) if kin in ORDER else len(ORDER)
+    return rank + 0.5 * (label not in ORDER), label
+
+
+def file_name(text: str) -> str:
+    """A task or an arm as part of a file name."""
+    plain = text.replace("@", "--").replace("*", "").replace(" + ", "+").replace("β", "beta")
+    return re.sub(r"[^\w.+-]+", "-", plain).lower()
+
+
+def read_table(folder: str | Path, task: str) -> pd.DataFrame:
+    """The tidy table of a task, as :func:`collect` wrote it.
+
+    Raises
+    ------
+    FileNotFoundError : nothing of the task has been collected.
+    """
+    path = Path(folder) / f"{file_name(task)}.csv"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: run `droco-lite matrix run` or `compare`")
+    return pd.read_csv(path, keep_default_na=False)

@@ -1,0 +1,191 @@
+"""The tables as the chapters print them, each below a caption.
+
+Numbers of steps, seeds and episodes stand in every caption and come from the files. Ours and the
+paper's never share a column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from droco_lite.data import TASKS
+from droco_lite.evaluation.arms import CONTROLS, ORDER
+from droco_lite.report import statistics
+from droco_lite.report.results import DROCO, Results
+from droco_lite.report.tables import (
+    EQUAL,
+    beside_paper,
+    by_variant,
+    costs,
+    degradation,
+    improvement,
+    losses_of_paper,
+    means,
+    rank_agreement,
+    returns,
+    scorecard,
+    shifted,
+)
+
+CLAIM_STEPS = 200_000  # fewer say nothing about final returns: "first results"
+FULL_STEPS, FULL_SEEDS = 1_000_000, 5  # the paper's steps; its seeds are not known to us
+
+
+def caption(results: Results) -> str:
+    """Task, source, and how much training and trying stands behind a table's numbers."""
+    lines, seeds, steps = results.clean, results.seeds, results.steps
+    checkpoints, episodes = int(lines["checkpoints"].min()), int(lines["episodes"].min())
+    first = steps < CLAIM_STEPS or seeds < statistics.ENOUGH_SEEDS
+    return (
+        f"{results.task.robot}-{results.task.quality}, source {results.task.source_shift}\n"
+        f"{'first results at ' if first else ''}{steps:,} steps, {seeds} seeds; "
+        f"mean of the last {checkpoints} checkpoints x {episodes} episodes"
+    )
+
+
+def printed(table: pd.DataFrame, digits: int = 1) -> str:
+    """Two-line headers where a name has two words, blanks where there is nothing to compare."""
+    if table.columns.nlevels == 1:
+        heads = [(*str(name).split(" ", 1), "")[:2] for name in table.columns]
+        table = table.set_axis(pd.MultiIndex.from_tuples(heads), axis=1)
+    return table.rename_axis(index=None, columns=[None] * table.columns.nlevels).to_string(
+        float_format=f"{{:.{digits}f}}".format, na_rep="-"
+    )
+
+
+def _each(make: Callable[[Results], str]) -> Callable[[Sequence[Results]], str]:
+    """A text for every task, one below the other, with captions."""
+    return lambda results: "\n\n".join(f"{caption(each)}\n\n{make(each)}" for each in results)
+
+
+def _own_note(results: Results) -> str:
+    own = [" ".join(v) for v in results.variants() if results.is_own(*v)]
+    return ", ".join(own) or "none"
+
+
+def _scorecard(results: Results) -> str:
+    note = f"left out as the source's own: {_own_note(results)}"
+    return f"{printed(scorecard(results))}\n{note}"
+
+
+def _by_variant(results: Results) -> str:
+    note = "° moves what the source's shift moves: no test of robustness"
+    return f"{printed(by_variant(results))}\n{note}"
+
+
+def _returns(results: Results) -> str:
+    note = f"left out as the source's own: {_own_note(results)}"
+    if len(results.attacked):
+        count = int(results.attacked["checkpoints"].max())
+        note += f"\nattacks: last {count} checkpoint{'s' * (count > 1)} only"
+    return f"{printed(returns(results), 0)}\n{note}"
+
+
+def _degradation(results: Results) -> str:
+    note = f"- : clean return more than {EQUAL:.0%} away from {DROCO}'s, not comparable"
+    return f"{printed(degradation(results), 0)}\n{note}"
+
+
+def _improvement(results: Results) -> str:
+    table = improvement(results)
+    columns = {}
+    for name in ("clean", "shifted"):
+        columns[name, f"P({DROCO} > arm)"] = table[name].map("{:.2f}".format)
+        low, high = (table[f"{name} {end}"].map("{:.2f}".format) for end in ("low", "high"))
+        columns[name, "95 %"] = low + " to " + high
+    return printed(pd.DataFrame(columns))
+
+
+def _rank_agreement(results: Results) -> str:
+    found = rank_agreement(results)
+    count = len(results.labels)
+    lines = [f"{name:10s} {value:5.2f}" for name, value in found.items()]
+    return "\n".join([f"rank correlation of clean and shifted return, {count} arms", *lines])
+
+
+def _verdict(results: Results) -> str:
+    """Where DROCO stands, said by the numbers: counts of arms, and the controls by name."""
+    lines = []
+    for name, table in (("clean", results.clean), ("under foreign shifts", shifted(results))):
+        scores = means(table)
+        if DROCO not in scores:
+            continue
+        above = [label for label in results.labels if scores[label] > scores[DROCO]]
+        controls = [label for label in above if label in CONTROLS]
+        lines.append(
+            f"{name}: {DROCO} {scores[DROCO]:.1f}, "
+            f"{len(above)} of {len(scores) - 1} arms above it"
+            + (f", controls: {'; '.join(controls)}" if controls else ", no control among them")
+        )
+    return "\n".join(lines)
+
+
+def _beside_paper(results: Sequence[Results]) -> str:
+    said = "\n".join(
+        f"{each.task.robot}-{each.task.quality}, ours: {each.steps:,} steps, {each.seeds} "
+        f"seeds, source {each.task.source_shift}"
+        for each in results
+    )
+    note = "paper: 1M steps, its own data and source; kinematic shift, clean target"
+    return f"{said}\n{note}\n\n{printed(beside_paper(results))}"
+
+
+def _losses_of_paper(results: Sequence[Results]) -> str:
+    return "the paper's, percent of the clean return\n\n" + printed(losses_of_paper())
+
+
+def _remaining(results: Sequence[Results]) -> str:
+    table = costs(results)
+    reached = {(each.task.robot, each.task.quality) for each in results}
+    cells_16 = {(task.robot, task.quality) for task in TASKS}
+    work = (table["arms"] * table["seeds"] * table["steps"]).sum()
+    hours = table["hours"].sum() / work * len(ORDER) * FULL_SEEDS * FULL_STEPS
+    shown = printed(table.assign(hours=table["hours"].map("{:.1f}".format)), 0)
+    left = len(cells_16 - reached)
+    return (
+        f"{shown}\n\n"
+        f"of the paper's {len(cells_16)} tasks {len(cells_16 & reached)} begun, {left} not\n"
+        f"one task at full size ({len(ORDER)} arms x {FULL_SEEDS} seeds x "
+        f"{FULL_STEPS:,} steps),\nat the rate measured here: {_about(hours)} processor hours; "
+        f"all {len(cells_16)}: {_about(len(cells_16) * hours)}"
+    )
+
+
+def _about(number: float) -> str:
+    return f"{float(f'{number:.2g}'):,.0f}"
+
+
+#: Name -> (chapter that prints it, maker of its text from all results).
+TABLES: dict[str, tuple[str, Callable[[Sequence[Results]], str]]] = {
+    "scorecard": ("scorecard", _each(_scorecard)),
+    "verdict": ("scorecard", _each(_verdict)),
+    "beside-paper": ("scorecard", _beside_paper),
+    "improvement": ("scorecard", _each(_improvement)),
+    "remaining": ("scorecard", _remaining),
+    "variants": ("deploying", _each(_by_variant)),
+    "returns": ("deploying", _each(_returns)),
+    "degradation": ("deploying", _each(_degradation)),
+    "losses-of-paper": ("deploying", _losses_of_paper),
+    "ranks": ("deploying", _each(_rank_agreement)),
+}
+
+
+#: Tables that are made of ``results/long`` as well, and the chapter that prints each.
+LONG = {
+    "scorecard": "scorecard", "verdict": "scorecard", "improvement": "scorecard",
+    "beside-paper": "scorecard", "remaining": "scorecard",
+    "returns": "deploying", "degradation": "deploying",
+}  # fmt: skip
+LONG_FIGURES = ("learning", "values", "over-strength")
+
+
+def text(name: str, results: Sequence[Results]) -> str:
+    """A table as the chapters print it.
+
+    Raises
+    ------
+    KeyError : no such table.
+    """
+    return TABLES[name][1](results)

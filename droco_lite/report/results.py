@@ -1,0 +1,199 @@
+"""What a task's result files hold, read from ``results/matrix``, ``results/long`` and
+``results/paper``.
+
+The first holds all arms after a short training, the second those that were trained longer, the
+third the paper's own figures, each with the table that it is from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from droco_lite.data import TASKS, Task
+from droco_lite.evaluation.arms import COLUMNS, CURVE_COLUMNS, file_name, place, read_table
+from droco_lite.provenance import results_file
+from droco_lite.robots import NOMINAL, Shift
+from droco_lite.robots.shifts import shift_values
+
+DROCO = "DROCO"
+RUN_AGAIN = "run `droco-lite matrix run results/matrix/study.yaml`"
+
+
+@dataclass(frozen=True)
+class Results:
+    """What one task's files hold.
+
+    Attributes:
+        task: the task.
+        table: one line per (label, seed, shift, attack); columns of
+            :data:`droco_lite.evaluation.matrix.COLUMNS`.
+        curves: clean returns while training.
+        about: the provenance.
+    """
+
+    task: Task
+    table: pd.DataFrame
+    curves: pd.DataFrame
+    about: Mapping[str, Any]
+
+    @property
+    def labels(self) -> list[str]:
+        """Arms that have results, methods first."""
+        return sorted(set(self.table["label"]), key=place)
+
+    def only(self, labels: Sequence[str]) -> Results:
+        """These arms alone.
+
+        Raises
+        ------
+        KeyError : an arm without results.
+        """
+        missing = set(labels) - set(self.labels)
+        if missing:
+            raise KeyError(f"no results of {sorted(missing)}; there are {self.labels}")
+        table, curves = (x[x["label"].isin(labels)] for x in (self.table, self.curves))
+        return replace(self, table=table, curves=curves)
+
+    @property
+    def source_shift(self) -> Shift:
+        return Shift.parse(self.task.source_shift)
+
+    @property
+    def under_shift(self) -> pd.DataFrame:
+        """Lines without an attack, the nominal robot's among them."""
+        return self.table[self.table["attack"] == "none"]
+
+    @property
+    def clean(self) -> pd.DataFrame:
+        """The nominal robot's lines."""
+        return self.under_shift[self.under_shift["family"] == NOMINAL.family]
+
+    @property
+    def attacked(self) -> pd.DataFrame:
+        """Lines under an attack on observations."""
+        return self.table[self.table["attack"] != "none"]
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps that every arm has had."""
+        return int(self.table["steps"].min())
+
+    @property
+    def seeds(self) -> int:
+        """Seeds that every arm has had."""
+        return int(self.clean.groupby("label")["seed"].nunique().min())
+
+    def is_own(self, family: str, variant: str) -> bool:
+        """Whether a shift moves what the source's shift moves, so that a learner has seen it.
+
+        Same family (OTDF's counts as ODRL's) and at least one joint, limb or factor in common:
+        doing well there is no sign of robustness.
+        """
+        source = self.source_shift
+        if family != source.family.removeprefix("otdf-"):
+            return False
+        robot = self.task.robot
+        moved = (shift_values(robot, s) for s in (Shift(family, variant, 1.0), source))
+        return bool(set.intersection(*(set(values) for values in moved)))
+
+    def variants(self) -> list[tuple[str, str]]:
+        """(family, variant) of every shift tried, in the table's order."""
+        lines = self.under_shift[self.under_shift["family"] != NOMINAL.family]
+        return list(dict.fromkeys(zip(lines["family"], lines["variant"], strict=True)))
+
+    def foreign(self) -> pd.DataFrame:
+        """Lines of the nominal robot and of shifts that are not the source's own."""
+        lines = self.under_shift
+        own = [v for v in self.variants() if self.is_own(*v)]
+        pairs = pd.Series(list(zip(lines["family"], lines["variant"], strict=True)), lines.index)
+        return lines[~pairs.isin(own)]
+
+
+def results_folder() -> Path:
+    """``results/matrix`` of the checkout, or of the installed package."""
+    return results_file("matrix")
+
+
+def tasks(folder: str | Path | None = None) -> list[str]:
+    """Names of the tasks that have results, in the order of the paper's 32; a task with a source
+    of its own stands beside the paper's."""
+    folder = results_folder() if folder is None else Path(folder)
+    tried = [p for p in sorted(folder.glob("*.json")) if p.with_suffix(".csv").exists()]
+    found = [json.loads(path.read_text())["task"] for path in tried]  # the rest has curves alone
+    order = {(task.robot, task.quality, task.family): k for k, task in enumerate(TASKS)}
+
+    def rank(name: str) -> tuple[int, str]:
+        task = Task.parse(name)
+        return order[task.robot, task.quality, task.family], name
+
+    return sorted(found, key=rank)
+
+
+def read(task: str | Task, folder: str | Path | None = None) -> Results:
+    """A task's files.
+
+    Raises
+    ------
+    FileNotFoundError : one is missing.
+    ValueError : a column is missing, a line stands twice, or a number is not finite; the message
+        names the file and what it lacks.
+    """
+    folder = results_folder() if folder is None else Path(folder)
+    task = Task.parse(task)
+    path = folder / f"{file_name(str(task))}.csv"
+    table = read_table(folder, str(task))
+    curve_path = path.with_name(f"{path.stem}-curves.csv")
+    curves = pd.read_csv(curve_path)
+    for where, lines, columns in ((path, table, COLUMNS), (curve_path, curves, CURVE_COLUMNS)):
+        missing = [name for name in columns if name not in lines]
+        if missing:
+            raise ValueError(f"{where}: the column {missing[0]!r} is missing; {RUN_AGAIN}")
+    keys = ["label", "seed", "shift", "attack", "scale"]
+    twice = table.duplicated(keys)
+    if twice.any():
+        line = table.loc[twice, keys].iloc[0].tolist()
+        raise ValueError(f"{path}: {', '.join(map(str, line))} stands twice; {RUN_AGAIN}")
+    numbers = table[["return_mean", "score"]].apply(pd.to_numeric, errors="coerce")
+    bad = ~np.isfinite(numbers).all(axis=1)
+    if bad.any():
+        raise ValueError(f"{path}: line {int(np.flatnonzero(bad)[0]) + 2} holds no finite return")
+    about = json.loads(path.with_suffix(".json").read_text())
+    arms = list(about["arms"])
+    unknown = set(table["label"]) - set(arms)
+    if unknown:
+        raise ValueError(f"{path}: the label {sorted(unknown)[0]!r} is none of {', '.join(arms)}")
+    return Results(task, table, curves, about)
+
+
+def read_all(folder: str | Path | None = None) -> list[Results]:
+    """Results of every task on which DROCO has been trained: without it there is no comparison.
+
+    Raises
+    ------
+    FileNotFoundError : there are none.
+    """
+    found = [each for each in (read(t, folder) for t in tasks(folder)) if DROCO in each.labels]
+    if not found:
+        raise FileNotFoundError(f"results/matrix holds no results yet: {RUN_AGAIN}")
+    return found
+
+
+def read_long() -> list[Results]:
+    """Results of ``results/long``, none if there are none."""
+    try:
+        return read_all(results_file("long"))
+    except FileNotFoundError:
+        return []
+
+
+def paper(name: str) -> pd.DataFrame:
+    """The paper's ``scores`` or ``losses``, as ``results/paper`` holds them; the column ``table``
+    names the source."""
+    return pd.read_csv(results_file(f"paper/{name}.csv"), dtype={"level": str})

@@ -1,0 +1,181 @@
+"""Tables of numbers, each made from one task's :class:`~droco_lite.report.results.Results`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from droco_lite.evaluation.arms import place
+from droco_lite.report import statistics
+from droco_lite.report.results import DROCO, Results, paper
+from droco_lite.robots import LEVELS, NOMINAL
+
+EQUAL = 0.1  # clean returns closer than this share of the reference's count as equal
+
+#: (family, level) -> column of a table.
+CELLS = {
+    (family, level): f"{family} {level}" for family in ("kinematic", "morph") for level in LEVELS
+}
+
+
+def level_of(strength: float) -> str | None:
+    """``easy``, ``medium`` or ``hard``, if the strength is one of theirs (to six digits)."""
+    return next((name for name, s in LEVELS.items() if abs(s - strength) < 1e-4), None)
+
+
+def means(
+    lines: pd.DataFrame, by: Sequence[str] = (), column: str = "score"
+) -> pd.DataFrame | pd.Series:
+    """Mean over seeds of the mean over conditions, for each label (and value of ``by``)."""
+    per_seed = lines.groupby(["label", *by, "seed"], sort=False)[column].mean()
+    return per_seed.groupby(level=["label", *by], sort=False).mean()
+
+
+def cells(lines: pd.DataFrame, column: str = "score") -> pd.DataFrame:
+    """A column for every family and level of :data:`CELLS` that was tried, a row for each label."""
+    lines = lines.assign(level=lines["strength"].map(level_of))
+    wide = means(lines[lines["level"].notna()], ["family", "level"], column).unstack([1, 2])
+    return pd.DataFrame({name: wide[cell] for cell, name in CELLS.items() if cell in wide})
+
+
+def scorecard(results: Results) -> pd.DataFrame:
+    """Scores of every arm: clean with its interval, then under kinematic and morphology shifts.
+
+    Columns ``clean, low, high`` (interquartile mean over seeds, 95 % stratified bootstrap), then
+    means over the variants that are not the source's own.
+    """
+    clean = statistics.aggregate(statistics.matrix(results.clean, across=["shift"]))
+    clean = clean.set_index("label")[["iqm", "low", "high"]].rename(columns={"iqm": "clean"})
+    return clean.join(cells(results.foreign())).loc[results.labels]
+
+
+def by_variant(results: Results) -> pd.DataFrame:
+    """Mean score over the strengths of every variant; the source's own have a ``°``."""
+    lines = results.under_shift
+    wide = means(lines[lines["family"] != NOMINAL.family], ["family", "variant"]).unstack([1, 2])
+    columns = {
+        f"{family} {variant}{'°' if results.is_own(family, variant) else ''}": wide[family, variant]
+        for family, variant in results.variants()
+    }
+    clean = means(results.clean)
+    return pd.DataFrame({"clean": clean, **columns}).loc[results.labels]
+
+
+def attacked(results: Results, column: str = "return_mean") -> pd.DataFrame:
+    """Mean under every attack, columns ``(kind, scale)``; scale 0 is the clean run of the same
+    policies, or, where none was tried with the attack, that of the table's clean lines."""
+    wide = means(results.attacked, ["attack", "scale"], column).unstack([1, 2])
+    wide.columns = pd.MultiIndex.from_tuples(wide.columns, names=["attack", "scale"])
+    start = [name for name in wide if name[1] == 0]
+    clean = wide[start[0]] if start else means(results.clean, column=column)
+    for kind in dict.fromkeys(wide.columns.get_level_values(0)):
+        wide[kind, 0.0] = clean
+    return wide.sort_index(axis=1, ascending=[False, True]).loc[
+        [label for label in results.labels if label in wide.index]
+    ]
+
+
+def returns(results: Results) -> pd.DataFrame:
+    """Absolute mean returns: clean, then the paper's perturbations (foreign shifts only)."""
+    columns = cells(results.foreign(), "return_mean")
+    table = pd.DataFrame({"clean": means(results.clean, column="return_mean")}).join(columns)
+    strongest = results.attacked[results.attacked["attack"] == "min-q"]["scale"].max()
+    if strongest > 0:
+        table[f"min-q {strongest:g}"] = attacked(results)["min-q", strongest]
+    return table.loc[results.labels]
+
+
+def degradation(results: Results, reference: str = DROCO, equal: float = EQUAL) -> pd.DataFrame:
+    """Loss of return in percent of an arm's own clean return, where that may be compared.
+
+    Columns ``clean`` (absolute) and then losses.  A loss in percent is empty for arms whose clean
+    return differs from the reference's by more than the share ``equal``: of two arms the one that
+    had learnt less has less to lose.  The min-Q column compares with the same policies' clean
+    return.
+
+    Raises
+    ------
+    ValueError : the reference has no results.
+    """
+    table = returns(results)
+    if reference not in table.index:
+        raise ValueError(f"reference: {reference!r} has no results; {', '.join(table.index)} have")
+    clean = table["clean"]
+    loss = 100 * (1 - table.drop(columns="clean").div(clean, axis=0))
+    for name in loss:
+        if name.startswith("min-q"):
+            start = attacked(results)["min-q", 0.0]
+            loss[name] = 100 * (1 - table[name] / start)
+    comparable = (clean - clean[reference]).abs() <= equal * abs(clean[reference])
+    return table[["clean"]].join(loss.where(comparable & (clean > 0)))
+
+
+def improvement(results: Results, over: str = DROCO) -> pd.DataFrame:
+    """P(DROCO > arm) of a seed against a seed: clean, and over all foreign shifts, with
+    intervals."""
+    found = {}
+    for name, lines in (("clean", results.clean), ("shifted", shifted(results))):
+        scores = statistics.matrix(lines, across=["shift"])
+        if over not in scores:
+            raise ValueError(f"{over} has no results in {results.task}")
+        for label in results.labels:
+            if label != over:
+                low, high = statistics.improvement_interval(scores[over], scores[label])
+                chance = statistics.probability_of_improvement(scores[over], scores[label])
+                found.setdefault(label, {}).update(
+                    {name: chance, f"{name} low": low, f"{name} high": high}
+                )
+    return pd.DataFrame(found).T
+
+
+def shifted(results: Results) -> pd.DataFrame:
+    """Lines of shifts that are not the source's own, without the nominal robot's."""
+    lines = results.foreign()
+    return lines[lines["family"] != NOMINAL.family]
+
+
+def rank_agreement(results: Results) -> pd.Series:
+    """Spearman's rank correlation, over arms, of clean return and return under each family's
+    foreign shifts: 1 if whoever is best on the nominal robot is best on the worn one."""
+    clean, lines = means(results.clean, column="return_mean"), shifted(results)
+    moved = means(lines, ["family"], "return_mean").unstack("family")
+    return pd.Series(
+        {name: stats.spearmanr(clean, moved[name].loc[clean.index])[0] for name in moved}
+    )
+
+
+def beside_paper(results: Sequence[Results]) -> pd.DataFrame:
+    """Clean scores of ours and the paper's for the same robot and quality, under columns
+    ``(task, "ours")`` and ``(task, "paper")``; controls are not in the paper."""
+    theirs = paper("scores").pivot(index="label", columns="task", values="score")
+    columns = {}
+    for each in results:
+        cell = f"{each.task.robot}-{each.task.quality}"
+        columns[cell, "ours"] = means(each.clean)
+        columns[cell, "paper"] = theirs[cell] if cell in theirs else pd.Series(np.nan, theirs.index)
+    table = pd.DataFrame(columns)
+    return table.loc[sorted(table.index, key=place)]
+
+
+def losses_of_paper() -> pd.DataFrame:
+    """The paper's losses as text such as ``> 50``, a column for each perturbation."""
+    table = paper("losses")
+    table["perturbation"] += " " + table["level"]
+    shown = table["loss_percent"].map("{:g}".format)
+    table["loss"] = table["relation"].replace("=", "") + shown
+    wide = table.pivot(index="label", columns="perturbation", values="loss")
+    return wide[list(dict.fromkeys(table["perturbation"]))]
+
+
+def costs(results: Sequence[Results]) -> pd.DataFrame:
+    """What each task took: ``arms, seeds, steps, hours``, one process at a time."""
+    lines = []
+    for each in results:
+        lines.append(
+            {"task": str(each.task), "arms": len(each.labels), "seeds": each.seeds}
+            | {"steps": each.steps, "hours": each.about["wall_time_seconds"] / 3600}
+        )
+    return pd.DataFrame(lines).set_index("task")
