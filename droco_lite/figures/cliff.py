@@ -147,7 +147,13 @@ def draw_cliff(
     row, column = cells[world.goal]
     ax.text(column, row + 0.72, "goal", ha="center", va="center", fontsize=10.5, color=INK)
     ax.text(
-        (world.width - 1) / 2, row, "c l i f f", ha="center", va="center", fontsize=10.5, color=_PAPER
+        (world.width - 1) / 2,
+        row,
+        "c l i f f",
+        ha="center",
+        va="center",
+        fontsize=10.5,
+        color=_PAPER,
     )
     ax.set_xlim(-0.55, world.width - 0.45)
     ax.set_ylim(world.height - 0.0, -0.55)

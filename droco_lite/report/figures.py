@@ -17,8 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from droco_lite.colors import COLORS
 from droco_lite.evaluation.arms import file_name
+from droco_lite.figures.colors import COLORS
 from droco_lite.figures.style import STYLE, figure, name_lines, spread
 from droco_lite.report import statistics
 from droco_lite.report.results import DROCO, Results, paper
