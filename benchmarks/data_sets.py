@@ -29,7 +29,8 @@ import numpy as np
 from droco_lite.data import load, minari_store
 from droco_lite.data.tasks import dataset_id, make_dataset
 from droco_lite.data.transitions import Transitions
-from droco_lite.provenance import provenance, write_json_atomic
+from droco_lite.files import write_json
+from droco_lite.provenance import provenance
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "benchmarks"
 ANT = "droco-lite/ant/sizes-v0"
@@ -136,7 +137,7 @@ def main() -> None:
     wall = round(time.perf_counter() - start, 1)
     record = provenance(wall_time_seconds=wall, load_average=os.getloadavg()[0])
     stamped = {name: {**parts, "provenance": record} for name, parts in rounded.items()}
-    write_json_atomic(path, {"sets": before | stamped})
+    write_json(path, {"sets": before | stamped})
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ from rich.table import Table
 
 from droco_lite.agents import METHODS
 from droco_lite.data.transitions import Transitions
-from droco_lite.provenance import provenance, write_json_atomic
+from droco_lite.files import write_json
+from droco_lite.provenance import provenance
 from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import Stepper
 
@@ -206,7 +207,7 @@ def main() -> None:
     )  # fmt: skip
     suffix = "" if device.type == "cpu" else f"_{device.type}"
     path = RESULTS / f"method_costs{suffix}.json"
-    write_json_atomic(path, {"provenance": record, "costs": lines})
+    write_json(path, {"provenance": record, "costs": lines})
     console.print(f"wrote {path.name}")
 
 

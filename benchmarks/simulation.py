@@ -31,7 +31,8 @@ import mujoco
 import numpy as np
 import torch
 
-from droco_lite.provenance import provenance, write_json_atomic, write_text_atomic
+from droco_lite.files import write_json, write_text
+from droco_lite.provenance import provenance
 from droco_lite.robots import ROBOTS, VectorRobot, environment_id, make_model
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "benchmarks"
@@ -242,7 +243,7 @@ def main() -> None:
         threads=CORES,
         load_average=[round(x, 2) for x in os.getloadavg()],
     )
-    write_json_atomic(RESULTS / "simulation.json", {"provenance": record, "rows": rows})
+    write_json(RESULTS / "simulation.json", {"provenance": record, "rows": rows})
     text = (
         "# Batched robots beside Gymnasium's vector environments\n\n"
         "Environment steps a second with a policy in the loop, and ratios of the same round: "
@@ -254,7 +255,7 @@ def main() -> None:
         f"PyTorch {record['versions']['torch']}, {record['date']}, "
         f"{record['wall_time_seconds']:.0f} s.\n"
     )
-    write_text_atomic(RESULTS / "simulation.md", text)
+    write_text(RESULTS / "simulation.md", text)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ import torch
 from training_step import RESULTS, A, S, random_transitions
 
 from droco_lite.agents import DROCO, DROCOSettings
-from droco_lite.provenance import provenance, write_json_atomic
+from droco_lite.files import write_json
+from droco_lite.provenance import provenance
 from droco_lite.training import LoopSettings, train
 from droco_lite.training.loop import choose_precision
 from droco_lite.training.rows import Rows, Sampler
@@ -145,7 +146,7 @@ def main() -> None:
             "memory_rows": args.memory_rows, "peak_memory_gib": round(memory, 2),
             "load_average": os.getloadavg()[0], "wall_time_seconds": round(wall, 1),
         }  # fmt: skip
-        write_json_atomic(RESULTS / f"step_cost_{device.type}.json", provenance(**facts))
+        write_json(RESULTS / f"step_cost_{device.type}.json", provenance(**facts))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ from rich.table import Table
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, eye_array, kron
 
-from droco_lite.provenance import provenance, write_json_atomic
+from droco_lite.files import write_json
+from droco_lite.provenance import provenance
 from droco_lite.tabular import WIND, WassersteinBall, WindyCliff, robust, solve, value_iteration
 
 TOLERANCE = 1e-8
@@ -124,7 +125,7 @@ def main() -> None:
         "table": table,
         "provenance": provenance(wall_time_seconds=round(time.perf_counter() - begin, 1)),
     }
-    write_json_atomic(options.out, record)
+    write_json(options.out, record)
 
     shown = Table(title=record["what"])
     headings = (

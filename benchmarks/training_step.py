@@ -38,7 +38,8 @@ from torch import nn
 
 from droco_lite.agents import DROCO, DROCOSettings
 from droco_lite.data.transitions import Transitions
-from droco_lite.provenance import provenance, write_json_atomic
+from droco_lite.files import write_json
+from droco_lite.provenance import provenance
 from droco_lite.training.loop import choose_precision
 from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import Stepper
@@ -409,7 +410,7 @@ def main() -> None:
             "wall_time_seconds": round(wall, 1),
         }  # fmt: skip
         name = f"training_step_{'gpu' if on_gpu else 'cpu'}_{args.threads}t.json"
-        write_json_atomic(RESULTS / name, provenance(**facts))
+        write_json(RESULTS / name, provenance(**facts))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ python book/address.py --version                        print the version that a
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import tomllib
@@ -90,6 +89,8 @@ def restate(address: str, root: Path = ROOT) -> list[str]:
     Raises:
         ValueError: the new address is not of the form ``https://github.com/OWNER/REPO``.
     """
+    from droco_lite.files import write_text  # the version is asked for without the package, too
+
     address = address.removesuffix("/").removesuffix(".git")
     if not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+", address):
         raise ValueError(f"address must look like https://github.com/OWNER/REPO, got {address!r}")
@@ -102,9 +103,7 @@ def restate(address: str, root: Path = ROOT) -> list[str]:
         for before, after in pairs:
             new = re.sub(re.escape(before) + r"(?![\w-])", lambda _, a=after: a, new)
         if new != text:
-            part = path.with_name(path.name + ".part")
-            part.write_text(new, encoding="utf-8")
-            os.replace(part, path)
+            write_text(path, new)
             changed.append(path.relative_to(root).as_posix())
     return changed
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
+
+from droco_lite.files import atomic_file
 
 VENDOR = Path(__file__).parent / "vendor"
 
@@ -84,10 +85,8 @@ def copy_plotly() -> None:
 
 
 def _place(content: bytes, name: str) -> None:
-    VENDOR.mkdir(exist_ok=True)
-    part = VENDOR / f"{name}.part"
-    part.write_bytes(content)
-    os.replace(part, VENDOR / name)
+    with atomic_file(VENDOR / name) as part:
+        part.write_bytes(content)
 
 
 def main() -> None:

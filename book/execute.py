@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+
+from droco_lite.files import write_text
 
 STATE = "application/vnd.jupyter.widget-state+json"
 
@@ -26,9 +27,7 @@ def execute(path: Path) -> None:
     resources = {"metadata": {"path": str(path.parent)}}
     NotebookClient(notebook, timeout=1200, resources=resources).execute()
     tidied = tidy(notebook, path.stem)
-    part = path.with_name(path.name + ".part")
-    part.write_text(nbformat.writes(tidied), encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, nbformat.writes(tidied))
 
 
 def tidy(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 
 from droco_lite import __version__
-from droco_lite.data.atomic import atomic_folder
 from droco_lite.data.hdf5 import (
     ANT_CONTACT_COLUMNS,
     ANT_CONTACT_COST_WEIGHT,
@@ -29,6 +28,7 @@ from droco_lite.data.hdf5 import (
     read_hdf5,
 )
 from droco_lite.data.transitions import MEMORY_MAP_ABOVE, ORACLE, DataError, Transitions, empty
+from droco_lite.files import atomic_folder
 
 CODE = "https://github.com/droco-lite/droco-lite"
 AUTHOR = "The droco-lite contributors"

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from droco_lite.data.atomic import atomic_folder
+from droco_lite import files
 
 #: Arrays of a set above this many bytes are memory-mapped by :meth:`Transitions.load`.
 MEMORY_MAP_ABOVE = 64 * 2**20
@@ -31,6 +31,7 @@ _FLOATS = {"observations": 2, "actions": 2, "rewards": 1, "next_observations": 2
 ORACLE = "next_observations_target"
 _FLAGS = ("terminations", "truncations")
 _METADATA = "metadata.json"
+_MEND = "make or import the set again, or put a copy of the file in its place"
 
 
 class DataError(ValueError):
@@ -206,15 +207,18 @@ class Transitions:
     def save(self, folder: str | os.PathLike, metadata: dict[str, Any] | None = None) -> Path:
         """Write one ``.npy`` per array and a ``metadata.json``: all of them or, on an error, none.
 
+        ``SHA256SUMS`` holds their checksums.
+
         Raises:
             OSError: the disk is full or the folder cannot be written; nothing half-written remains.
         """
         folder = Path(folder)
-        with atomic_folder(folder, needed=self.nbytes) as partial:
+        with files.atomic_folder(folder, needed=self.nbytes) as partial:
             for name, array in self.arrays().items():
                 np.save(partial / f"{name}.npy", array, allow_pickle=False)
             content = {**(metadata or {}), "rows": len(self)}
             (partial / _METADATA).write_text(json.dumps(content, indent=2), encoding="utf-8")
+            files.seal(partial)
         return folder
 
     @classmethod
@@ -229,27 +233,42 @@ class Transitions:
 
         Raises:
             FileNotFoundError: there is no such folder.
-            DataError: a file is missing, cut short or of another shape, by name.
+            PermissionError: a file may not be read.
+            DataError: a file is missing, damaged or of another shape, by name; or the folder is
+                none that :meth:`save` made.
         """
         folder = Path(folder)
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder}: no such folder of transitions")
+        try:
+            seal = files.check_seal(folder, _MEND)
+            loaded = cls._loaded(folder, memory_map)
+        except files.DamagedFile as error:
+            raise DataError(str(error)) from error
+        if files.read_seal(folder) != seal:  # the set was replaced while it was read
+            return cls.load(folder, memory_map)
+        return loaded
+
+    @classmethod
+    def _loaded(cls, folder: Path, memory_map: bool | None) -> Transitions:
         kind = OracleTransitions if (folder / f"{ORACLE}.npy").is_file() else Transitions
-        files = {field.name: folder / f"{field.name}.npy" for field in fields(kind)}
-        for path in files.values():
-            if not path.is_file():
-                raise DataError(f"{path} is missing; delete {folder} and make or import it again")
+        paths = {field.name: folder / f"{field.name}.npy" for field in fields(kind)}
+        missing = [path for path in paths.values() if not path.is_file()]
+        if len(missing) == len(paths):
+            raise DataError(f"{folder} holds no transitions: {missing[0].name} is not there")
+        if missing:
+            raise DataError(f"{missing[0]} is missing; {_MEND}")
         if memory_map is None:
-            memory_map = sum(path.stat().st_size for path in files.values()) > MEMORY_MAP_ABOVE
+            memory_map = sum(path.stat().st_size for path in paths.values()) > MEMORY_MAP_ABOVE
         mode = "c" if memory_map else None
         arrays = {}
-        for name, path in files.items():
+        for name, path in paths.items():
             try:
                 arrays[name] = np.load(path, mmap_mode=mode, allow_pickle=False)
+            except PermissionError:
+                raise
             except (ValueError, OSError, EOFError) as error:
-                raise DataError(
-                    f"{path} cannot be read ({error}); delete {folder} and make or import it again"
-                ) from error
+                raise DataError(f"{path} cannot be read ({error}); {_MEND}") from error
         try:
             return kind(**arrays)
         except DataError as error:

@@ -54,7 +54,8 @@ from droco_lite.evaluation.arms import (
     read_table,
 )
 from droco_lite.evaluation.suite import FAMILIES, evaluate, grid
-from droco_lite.provenance import as_json, provenance, write_json_atomic, write_text_atomic
+from droco_lite.files import write_json, write_text
+from droco_lite.provenance import as_json, provenance
 from droco_lite.training.experiment import read_keys
 from droco_lite.training.loop import LoopSettings, choose_device, train
 
@@ -138,7 +139,7 @@ class Study:
     def write(self, path: str | Path) -> None:
         """Write a file that :meth:`read` turns into the same study."""
         content = json.loads(json.dumps(asdict(self)))  # tuples become lists
-        write_text_atomic(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+        write_text(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
 
     def arm(self, label: str) -> dict[str, Any]:
         """Method and settings of an arm: those of :data:`ARMS`, then the study's own."""
@@ -274,7 +275,7 @@ class Job:
         """Train and evaluate whatever is left to do; everything kept is written whole."""
         folder, evaluation = Path(root) / self.name, self.study.evaluation
         if not (folder / FACTS).exists():
-            write_json_atomic(folder / FACTS, self.facts())
+            write_json(folder / FACTS, self.facts())
         data = make_task(self.task, progress=False, **self.study.data)
         robot = data.task.robot
         loop = replace(
@@ -300,11 +301,11 @@ class Job:
                 table = evaluate(
                     agent, robot, ["nominal"], attacks=evaluation.attacks, deviation=unit, **options
                 )
-            write_text_atomic(path, table.to_csv(index=False))
+            write_text(path, table.to_csv(index=False))
             seconds = folder / "seconds.json"
             spent = json.loads(seconds.read_text()) if seconds.exists() else {}
             spent[path.stem] = round(time.perf_counter() - start, 1)
-            write_json_atomic(seconds, spent)
+            write_json(seconds, spent)
             say(f"{self.name}: {path.stem} in {spent[path.stem]:.0f} s")
 
 
@@ -474,11 +475,11 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
             with claimed(folder) as mine:
                 if not mine:  # somebody is at work on it
                     continue
-                write_json_atomic(folder / FACTS, facts)
-                write_json_atomic(folder / "seconds.json", seconds)
-                write_json_atomic(job.elsewhere(root).with_suffix(".json"), [*earlier, header][0])
-                write_text_atomic(folder / "curve.csv", curve)
-                write_text_atomic(job.elsewhere(root), own)  # last: with it the job is done
+                write_json(folder / FACTS, facts)
+                write_json(folder / "seconds.json", seconds)
+                write_json(job.elsewhere(root).with_suffix(".json"), [*earlier, header][0])
+                write_text(folder / "curve.csv", curve)
+                write_text(job.elsewhere(root), own)  # last: with it the job is done
 
 
 def _earlier(jobs: Sequence[Job], root: Path) -> list[dict[str, Any]]:
@@ -529,8 +530,8 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
             if jobs:
                 lines = _in_order(pd.concat([read(j, root) for j in jobs], ignore_index=True))
                 text = lines.to_csv(index=False, float_format="%.6g")
-                written.append(write_text_atomic(to / f"{name}{suffix}.csv", text))
-        written.append(write_json_atomic(to / f"{name}.json", provenance(**as_json(about))))
+                written.append(write_text(to / f"{name}{suffix}.csv", text))
+        written.append(write_json(to / f"{name}.json", provenance(**as_json(about))))
     return written
 
 

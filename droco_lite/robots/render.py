@@ -20,7 +20,7 @@ import mujoco
 import numpy as np
 from PIL import Image, ImageDraw
 
-from droco_lite.provenance import atomic_file
+from droco_lite.files import atomic_file
 from droco_lite.robots.shifts import NOMINAL, Shift, make_model
 from droco_lite.robots.specs import get_robot
 

@@ -30,7 +30,8 @@ import yaml
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import Settings, check_stack
 from droco_lite.data import make_task
-from droco_lite.provenance import as_json, provenance, write_json_atomic, write_text_atomic
+from droco_lite.files import write_json, write_text
+from droco_lite.provenance import as_json, provenance
 from droco_lite.training.loop import LoopSettings, Result, train
 
 KEYS = ("task", "method", "shared", "runs", "seeds", "loop")
@@ -128,7 +129,7 @@ class Experiment:
             "task": dict(self.task), "method": self.runs[0].method, "shared": shared,
             "runs": own[:per_seed], "seeds": seeds, "loop": self.to_dict()["loop"],
         }  # fmt: skip
-        write_text_atomic(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+        write_text(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
 
     def with_seeds(self, seeds: Sequence[int]) -> Experiment:
         """The same runs, each trained once for every one of ``seeds``."""
@@ -164,14 +165,14 @@ class Experiment:
         if results is not None:
             results = Path(results)
             curve = (out / "curve.csv").read_text(encoding="utf-8")
-            write_text_atomic(results.with_suffix(".csv"), curve)
+            write_text(results.with_suffix(".csv"), curve)
             facts = {
                 "experiment": self.to_dict(), "rows": {k: len(getattr(data, k)) for k in DOMAINS},
                 "device": str(result.agent.device), "mode": result.mode,
                 "wall_time_seconds": round(result.seconds, 1),
                 "run_steps_per_second": round(result.steps_per_second * len(self.runs), 1),
             }  # fmt: skip
-            write_json_atomic(results.with_suffix(".json"), provenance(**as_json(facts)))
+            write_json(results.with_suffix(".json"), provenance(**as_json(facts)))
         return result
 
 

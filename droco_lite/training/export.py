@@ -10,7 +10,8 @@ from torch import nn
 
 from droco_lite.agents import METHODS
 from droco_lite.agents.networks import mlp
-from droco_lite.provenance import as_json, atomic_file, provenance, write_json_atomic
+from droco_lite.files import atomic_file, write_json
+from droco_lite.provenance import as_json, provenance
 from droco_lite.training import checkpoint
 
 
@@ -85,4 +86,4 @@ def export_policy(folder: str | Path, run: int = 0, to: str | Path | None = None
         "robot": facts["facts"]["evaluation"][0],
         "last_evaluation": {k: line.get(k) for k in ("return_mean", "return_std", "score")},
     }  # fmt: skip
-    return path, write_json_atomic(path.with_suffix(".json"), provenance(**as_json(card)))
+    return path, write_json(path.with_suffix(".json"), provenance(**as_json(card)))

@@ -27,7 +27,7 @@ import torch
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import Settings, check_stack, per_run_values, setting
 from droco_lite.data.transitions import Transitions
-from droco_lite.provenance import write_text_atomic
+from droco_lite.files import write_text
 from droco_lite.robots import NOMINAL, get_robot, rollout_runs
 from droco_lite.training import checkpoint
 from droco_lite.training.rows import Rows, Sampler
@@ -301,7 +301,7 @@ def write_scalars(writer, lines: list[dict]) -> None:
 
 def write_curve(path: Path, lines: list[dict]) -> None:
     """The curve as CSV, replaced whole."""
-    write_text_atomic(path, pd.DataFrame(lines).to_csv(index=False))
+    write_text(path, pd.DataFrame(lines).to_csv(index=False))
 
 
 def fingerprint(data: Transitions) -> dict:

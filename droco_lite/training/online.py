@@ -31,7 +31,8 @@ from torch import Tensor
 from droco_lite.agents.networks import seeded_generators
 from droco_lite.agents.td3 import HIDDEN, Batch, TD3Settings, TD3State, act, init_td3, td3_update_
 from droco_lite.data.behaviour import POLICIES, QUALITIES, BehaviourPolicy, read_card
-from droco_lite.provenance import atomic_file, provenance, write_json_atomic, write_text_atomic
+from droco_lite.files import atomic_file, cache_folder, write_json, write_text
+from droco_lite.provenance import provenance
 from droco_lite.robots import BatchedRobot, Shift, get_robot, rollout
 
 CURVE_COLUMNS = (
@@ -80,11 +81,6 @@ class OnlineSettings:
         object.__setattr__(self, "hidden", tuple(self.hidden))
         if self.segment_steps % self.rows:
             raise ValueError(f"rows: {self.rows} must divide segment_steps {self.segment_steps}")
-
-
-def cache_folder() -> Path:
-    """Where runs are kept: ``DROCO_LITE_CACHE`` or ``~/.cache/droco_lite``."""
-    return Path(os.environ.get("DROCO_LITE_CACHE") or Path.home() / ".cache" / "droco_lite")
 
 
 def run_folder(settings: OnlineSettings) -> Path:
@@ -424,7 +420,7 @@ def write_curve(settings: OnlineSettings, curve: list[dict[str, float]], results
     path = results / f"{settings.robot}-{settings.shift}-seed{settings.seed}.csv"
     lines = [",".join(CURVE_COLUMNS)]
     lines += [",".join(f"{row[column]:.6g}" for column in CURVE_COLUMNS) for row in curve]
-    write_text_atomic(path, "\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
     given = {
         field.name: getattr(settings, field.name)
         for field in fields(settings)
@@ -443,7 +439,7 @@ def write_curve(settings: OnlineSettings, curve: list[dict[str, float]], results
         evaluation=f"{settings.evaluation_episodes} deterministic episodes from seed"
         f" {SELECTION_SEED}, the ones checkpoints are chosen on",
     )
-    write_json_atomic(path.with_suffix(".json"), source)
+    write_json(path.with_suffix(".json"), source)
     return path
 
 
@@ -471,7 +467,7 @@ def _ship(policies: list[BehaviourPolicy], card: dict[str, Any], path: Path) -> 
         tensors[f"bias.{i}"] = torch.cat([policy.layers[i][1] for policy in policies]).half()
     _save_atomic(tensors, path, None)
     card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    write_json_atomic(path.with_suffix(".json"), card)
+    write_json(path.with_suffix(".json"), card)
 
 
 # ------------------------------------------------------------------------------------- command

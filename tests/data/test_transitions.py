@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from droco_lite.data.atomic import atomic_folder
 from droco_lite.data.transitions import DataError, Transitions, concatenate, empty, rows_of
+from droco_lite.files import atomic_folder
 
 
 def make(rows=12, observations=11, actions=3, seed=0, episode=4):
@@ -186,21 +186,42 @@ def test_a_broken_folder_is_refused_by_file(tmp_path):
         Transitions.load(tmp_path / "nothing")
     folder = make().save(tmp_path / "set")
     whole = (folder / "rewards.npy").read_bytes()
+    (folder / "SHA256SUMS").unlink()  # as in sets of earlier versions
     for content in (whole[:-8], whole[:20], b"", b"not numpy"):
         (folder / "rewards.npy").write_bytes(content)
         for memory_map in (True, False):
             with pytest.raises(DataError, match=r"rewards\.npy cannot be read .* again"):
                 Transitions.load(folder, memory_map)
     (folder / "rewards.npy").unlink()
-    with pytest.raises(DataError, match=r"rewards\.npy is missing; delete"):
+    with pytest.raises(DataError, match=r"rewards\.npy is missing; make or import"):
         Transitions.load(folder)
+
+
+def test_a_flipped_bit_in_any_file_of_a_set_is_refused(tmp_path):
+    folder = make().save(tmp_path / "set")
+    for path in sorted(folder.iterdir()):
+        whole = path.read_bytes()
+        for at in (0, len(whole) // 2, len(whole) - 1):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+            with pytest.raises(DataError, match=r"(is not what was written|is missing).*again"):
+                Transitions.load(folder)
+        path.write_bytes(whole)
+    assert len(Transitions.load(folder)) == 12
+
+
+def test_a_folder_that_is_no_set_is_only_called_one(tmp_path):
+    (tmp_path / "letters").mkdir()
+    with pytest.raises(DataError, match=r"holds no transitions") as error:
+        Transitions.load(tmp_path)
+    said = str(error.value).replace(str(tmp_path), "")
+    assert "delete" not in said and "remove" not in said
 
 
 def full_disk(*arguments, **keywords):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("function", ["numpy.save", "os.replace", "tempfile.mkdtemp"])
+@pytest.mark.parametrize("function", ["numpy.save", "os.replace", "os.mkdir"])
 def test_a_full_disk_leaves_nothing_and_a_second_run_mends_it(tmp_path, monkeypatch, function):
     with monkeypatch.context() as patch:
         patch.setattr(function, full_disk)
@@ -214,10 +235,11 @@ def test_a_full_disk_leaves_nothing_and_a_second_run_mends_it(tmp_path, monkeypa
 def test_a_failed_replacement_keeps_the_old_set(tmp_path, monkeypatch):
     make(12).save(tmp_path / "set")
     real, calls = os.replace, []
+    monkeypatch.setattr("droco_lite.files.atomic._exchange", lambda *names: False)
 
     def fail_on_second(source, target):
         calls.append(target)
-        if len(calls) == 2:
+        if len(calls) == 3:  # the seal, the old set out of the way, the new one in its place
             full_disk()
         real(source, target)
 
@@ -282,6 +304,6 @@ def test_a_place_that_may_not_be_written_is_named(tmp_path, monkeypatch):
     def forbidden(*arguments, **keywords):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("tempfile.mkdtemp", forbidden)
+    monkeypatch.setattr("os.mkdir", forbidden)
     with pytest.raises(OSError, match=r"set could not be written \(Permission denied\); choose"):
         make().save(tmp_path / "set")
