@@ -360,7 +360,7 @@ def check_columns(robot: str, observation_size: int, action_size: int, where: st
         DataError: the columns are not ``robot``'s; says which robot they would fit.
         ValueError: there is no such robot.
     """
-    from droco_lite.robots import ROBOTS, get_robot  # loads MuJoCo: only when a robot is named
+    from droco_lite.robots import ROBOTS, get_robot
 
     spec = get_robot(robot)
     if (observation_size, action_size) == (spec.observation_size, spec.action_size):
@@ -371,8 +371,8 @@ def check_columns(robot: str, observation_size: int, action_size: int, where: st
         if (observation_size, action_size) == (other.observation_size, other.action_size)
     ]
     hint = f"; they fit {' and '.join(fits)}" if fits else ""
-    if robot == "ant" and observation_size in (105, 111):
-        hint = "; droco_lite.data.hdf5.ant_without_contacts turns them into 27"
+    if observation_size in spec.column_hints:
+        hint = f"; {spec.column_hints[observation_size]}"
     raise DataError(
         f"{where + ': ' if where else ''}{robot} has {spec.observation_size} observation and "
         f"{spec.action_size} action columns, the data has {observation_size} and "

@@ -1,17 +1,20 @@
-"""The robots: what they are, how they are shifted, simulated in batches and drawn."""
+"""The robots: what they are, how they are shifted, simulated in batches and drawn.
 
-from droco_lite.robots.batch import (
-    BatchedRobot,
-    Episode,
-    RolloutResult,
-    one_step,
-    record,
-    rollout,
-    rollout_runs,
+Their records and shifts are at hand at once; what needs MuJoCo is loaded when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from droco_lite.robots.gym_ids import environment_id
+from droco_lite.robots.registry import (
+    REFERENCE_RETURNS,
+    ROBOTS,
+    get_robot,
+    reference_returns,
 )
-from droco_lite.robots.gym_ids import VectorRobot, environment_id
-from droco_lite.robots.own import OwnRobot, State, register_robot, unregister_robot
-from droco_lite.robots.render import Camera, clip_frames, filmstrip, range_poses, render, write_clip
+from droco_lite.robots.robot import Robot, Start
+from droco_lite.robots.robot_file import load_robot_file
 from droco_lite.robots.shifts import (
     LEVELS,
     NOMINAL,
@@ -22,13 +25,28 @@ from droco_lite.robots.shifts import (
     max_strength,
     shift_values,
 )
-from droco_lite.robots.specs import (
-    REFERENCE_RETURNS,
-    ROBOTS,
-    RobotSpec,
-    get_robot,
-    reference_returns,
-)
+
+if TYPE_CHECKING:
+    from droco_lite.robots.batch import BatchedRobot
+    from droco_lite.robots.drawing import (
+        Camera,
+        clip_frames,
+        filmstrip,
+        range_poses,
+        render,
+        write_clip,
+    )
+    from droco_lite.robots.own import OwnRobot, State
+    from droco_lite.robots.register import register_robot, unregister_robot
+    from droco_lite.robots.rollouts import (
+        Episode,
+        RolloutResult,
+        one_step,
+        record,
+        rollout,
+        rollout_runs,
+    )
+    from droco_lite.robots.vector import VectorRobot
 
 __all__ = [
     "LEVELS",
@@ -41,15 +59,17 @@ __all__ = [
     "Camera",
     "Episode",
     "OwnRobot",
-    "RobotSpec",
+    "Robot",
     "RolloutResult",
     "Shift",
+    "Start",
     "State",
     "VectorRobot",
     "clip_frames",
     "environment_id",
     "filmstrip",
     "get_robot",
+    "load_robot_file",
     "make_model",
     "max_strength",
     "one_step",
@@ -64,3 +84,25 @@ __all__ = [
     "unregister_robot",
     "write_clip",
 ]
+
+_NEEDS_MUJOCO = {
+    "batch": ("BatchedRobot",),
+    "own": ("OwnRobot", "State"),
+    "register": ("register_robot", "unregister_robot"),
+    "drawing": ("Camera", "clip_frames", "filmstrip", "range_poses", "render", "write_clip"),
+    "rollouts": ("Episode", "RolloutResult", "one_step", "record", "rollout", "rollout_runs"),
+    "vector": ("VectorRobot",),
+}
+_HOME = {name: module for module, names in _NEEDS_MUJOCO.items() for name in names}
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOME[name]}")
+    globals()[name] = getattr(module, name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,82 +1,119 @@
-"""Robots of the reader's own: a MuJoCo file, three functions, and the shifts worth trying.
-
-::
-
-    register_robot(
-        "pendulum",
-        "pendulum.xml",
-        observation=lambda s: np.concatenate([np.cos(s.qpos), np.sin(s.qpos), s.qvel], axis=1),
-        reward=lambda s, a, after: np.cos(after.qpos[:, 0]) - 0.01 * (a**2).sum(1),
-        frame_skip=5,
-        shifts={"kinematic": {"range": {"hinge": 0.5}}, "morph": {"length": {"rod": 1.5}}},
-    )
-    rollout("pendulum", ["nominal", "gravity-up-0.5"], policy, episodes=10, seed=0)
-
-From then on, and until the process ends, the name works wherever one of ``ROBOTS`` does: in the
-simulator, in collecting data and checking them, in training, evaluating and drawing.  Every shift
-is an edit of the file by program, as with the four robots that come with the package.
-"""
+"""Robots of the reader's own: the record that :func:`~droco_lite.robots.register_robot` makes."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import gymnasium
 import mujoco
 import numpy as np
 
-from droco_lite.robots import gym_ids
 from droco_lite.robots.batch import BatchedRobot
-from droco_lite.robots.render import _VIEWS, render
-from droco_lite.robots.shifts import (
-    _DOWN_UP,
-    _MORPHS,
-    NOMINAL,
-    OTDF_SHIFTS,
-    SHIFT_TABLE,
-    SHIFTS,
-    Shift,
-    make_model,
-)
-from droco_lite.robots.specs import ROBOTS, RobotSpec, get_robot
+from droco_lite.robots.drawing import render
+from droco_lite.robots.registry import ROBOTS, get_robot
+from droco_lite.robots.robot import Robot, Start
+from droco_lite.robots.robot_file import load_robot_file
+from droco_lite.robots.shifts import NOMINAL, Shift
 
-__all__ = ["OwnRobot", "State", "register_robot", "unregister_robot"]
+__all__ = ["READABLE", "OwnEnvironment", "OwnRobot", "State"]
 
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_VARIANT = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-# Rows and steps of the trial that a robot has to pass: enough to fall, to touch and to overflow.
-_TRIAL_ROWS, _TRIAL_STEPS = 4, 25
+#: What a function of the user's may read beyond positions and velocities: fields of
+#: ``mujoco.MjData`` that follow from these, and the states of actuators, mocap bodies and clock.
+READABLE = (
+    "xpos", "xquat", "xmat", "xipos", "ximat", "geom_xpos", "geom_xmat", "site_xpos", "site_xmat",
+    "subtree_com", "cvel", "ten_length", "sensordata", "act", "mocap_pos", "mocap_quat", "time",
+)  # fmt: skip
 
 
-class State(NamedTuple):
-    """What MuJoCo knows of n robots: positions qpos [n, nq] and velocities qvel [n, nv]."""
+class State:
+    """What MuJoCo knows of n robots, one a row; the arrays are for reading.
 
-    qpos: np.ndarray
-    qvel: np.ndarray
+    Attributes:
+        qpos, qvel: positions [n, nq] and velocities [n, nv].
+        xpos, site_xpos, ...: any field of ``mujoco.MjData`` in ``READABLE``, as ``[n, ...]``:
+            places and orientations of bodies, geoms and sites, ``sensordata``, ``mocap_pos``.
+    """
+
+    def __init__(
+        self,
+        qpos: np.ndarray,
+        qvel: np.ndarray,
+        fields: Mapping[str, np.ndarray] | None = None,
+        ids: Mapping[str, Mapping[str, int]] | None = None,
+    ):
+        self.qpos, self.qvel = _for_reading(qpos), _for_reading(qvel)
+        self._fields, self._ids = fields or {}, ids or {}
+
+    def __getattr__(self, name: str) -> np.ndarray:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name in self._fields:
+            return _for_reading(self._fields[name])
+        if name in READABLE:
+            raise AttributeError(
+                f"State has no {name} here: no function of the robot read it while the robot was "
+                "being registered; read it in every call, not under a condition"
+            )
+        raise AttributeError(f"State has no {name!r}; it has qpos, qvel, {', '.join(READABLE)}")
+
+    def body(self, name: str) -> np.ndarray:
+        """Where the body of that name is in the world [n, 3], metres."""
+        return self.xpos[:, self._id("body", name)]
+
+    def geom(self, name: str) -> np.ndarray:
+        """Where the geom of that name is in the world [n, 3], metres."""
+        return self.geom_xpos[:, self._id("geom", name)]
+
+    def site(self, name: str) -> np.ndarray:
+        """Where the site of that name is in the world [n, 3], metres."""
+        return self.site_xpos[:, self._id("site", name)]
+
+    def sensor(self, name: str) -> np.ndarray:
+        """What the sensor of that name measures [n, its size]."""
+        return self.sensordata[:, self._id("sensor", name)]
+
+    def _id(self, kind: str, name: str):
+        ids = self._ids.get(kind, {})
+        if name not in ids:
+            raise ValueError(f"{kind}: {name!r} is not one of {', '.join(ids) or 'none'}")
+        return ids[name]
 
 
-def _for_reading(qpos: np.ndarray, qvel: np.ndarray) -> State:
-    """The simulator's own arrays, safe from a function that writes into them."""
-    qpos, qvel = qpos.view(), qvel.view()
-    qpos.flags.writeable = qvel.flags.writeable = False
-    return State(qpos, qvel)
+def _for_reading(array: np.ndarray) -> np.ndarray:
+    """The simulator's own array, safe from a function that writes into it."""
+    array = array.view()
+    array.flags.writeable = False
+    return array
 
 
-@dataclass(frozen=True, kw_only=True)
-class OwnRobot(RobotSpec):
-    """A registered robot; see :func:`register_robot` for what its parts are.
+def names_of(model: mujoco.MjModel) -> dict[str, dict[str, Any]]:
+    """Body, geom and site numbers, and each sensor's columns, by name."""
+    kinds = {"body": model.nbody, "geom": model.ngeom, "site": model.nsite}
+    ids = {
+        kind: {getattr(model, kind)(i).name: i for i in range(count)}
+        for kind, count in kinds.items()
+    }
+    places = zip(model.sensor_adr, model.sensor_dim, strict=True)
+    columns = [slice(int(first), int(first + size)) for first, size in places]
+    return ids | {"sensor": {model.sensor(i).name: c for i, c in enumerate(columns)}}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OwnRobot(Robot):
+    """A registered robot; see :func:`~droco_lite.robots.register_robot` for what its parts are.
 
     Attributes:
         xml: the model's text; empty where ``asset`` names a file.
         positions, velocities: columns nq and nv of a :class:`State`.
         control_range: lowest and highest control of each motor [2, A], in the model's units.
-        observation_of, reward_of, terminated_of: the user's functions.
+        observation_of, reward_of, terminated_of, reset_of: the user's functions.
+        shapes: shape of one row of each field that the functions read.
+        ids: numbers of bodies, geoms, sites and sensors by name.
+        file: the robot file that registered it; empty where none did.
     """
 
     xml: str
@@ -86,6 +123,12 @@ class OwnRobot(RobotSpec):
     observation_of: Callable[[State], np.ndarray]
     reward_of: Callable[[State, np.ndarray, State], np.ndarray]
     terminated_of: Callable[[State], np.ndarray] | None
+    reset_of: Callable[[Start, np.random.Generator], None] | None = None
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    ids: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    file: str = ""
+
+    own = True
 
     @property
     def xml_path(self) -> str:
@@ -93,26 +136,45 @@ class OwnRobot(RobotSpec):
         return self.asset
 
     def load(self) -> mujoco.MjSpec:
-        return _dressed(_load(self.xml, self.asset))
+        """The nominal model, before it is compiled, with a sky and a ground for pictures."""
+        return dressed(load_xml(self.xml, self.asset))
+
+    def environment(self, shift: Shift, **kwargs) -> gymnasium.Env:
+        """The robot behind ``gymnasium.Env``, without its time limit."""
+        return OwnEnvironment(self.name, shift, **kwargs)
 
     def control(self, actions: np.ndarray) -> np.ndarray:
+        """What the motors are told [n, A]: -1 and 1 stand for the ends of their ranges."""
         low, high = self.control_range
         return (low + high) / 2 + (high - low) / 2 * actions
 
-    def observation(self, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
-        return np.asarray(self.observation_of(_for_reading(qpos, qvel)))
+    def observation(self, qpos: np.ndarray, qvel: np.ndarray, **fields: np.ndarray) -> np.ndarray:
+        """Observations [n, S] of the user's function."""
+        return np.asarray(self.observation_of(State(qpos, qvel, fields, self.ids)))
 
-    def reward_state(self, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
-        """All of the state, [n, nq + nv]."""
-        return np.concatenate((qpos, qvel), axis=1)
+    def reward_state(self, qpos: np.ndarray, qvel: np.ndarray, **fields: np.ndarray) -> np.ndarray:
+        """All that the reward may read, [n, nq + nv + ...]."""
+        columns = [fields[name].reshape(len(qpos), -1) for name in self.reads]
+        return np.concatenate((qpos, qvel, *columns), axis=1)
 
-    def reward(self, x_before, x_after, dt, actions, healthy) -> np.ndarray:
+    def _split(self, columns: np.ndarray) -> State:
+        """The inverse of :meth:`reward_state`."""
+        sizes = [self.positions, self.velocities]
+        sizes += [int(np.prod(self.shapes[name])) for name in self.reads]
+        qpos, qvel, *parts = np.split(columns, np.cumsum(sizes)[:-1], axis=1)
+        fields = {
+            name: part.reshape(len(columns), *self.shapes[name])
+            for name, part in zip(self.reads, parts, strict=True)
+        }
+        return State(qpos, qvel, fields, self.ids)
+
+    def reward(self, before, after, dt, actions, healthy) -> np.ndarray:
         """Rewards [n] of the user's function r(s, a, s').
 
         Raises:
-            ValueError: one is not finite.
+            ValueError: one is not finite, or there is not one a row.
         """
-        before, after = (State(*np.split(x, [self.positions], axis=1)) for x in (x_before, x_after))
+        before, after = self._split(before), self._split(after)
         rewards = np.asarray(self.reward_of(before, actions, after))
         if rewards.shape != (len(actions),):
             raise ValueError(
@@ -129,7 +191,12 @@ class OwnRobot(RobotSpec):
             )
         return rewards
 
-    def healthy(self, qpos: np.ndarray, qvel: np.ndarray) -> np.ndarray:
+    def healthy(self, qpos: np.ndarray, qvel: np.ndarray, **fields: np.ndarray) -> np.ndarray:
+        """Which rows [n] the user's ``terminated`` lets go on.
+
+        Raises:
+            ValueError: the state is not complete, or the function gives no bool a row.
+        """
         if self.terminated_of is None:
             return np.ones(len(qpos), dtype=bool)
         if (qpos.shape[1], qvel.shape[1]) != (self.positions, self.velocities):
@@ -137,7 +204,7 @@ class OwnRobot(RobotSpec):
                 f"robot {self.name!r}: terminated needs {self.positions} positions and "
                 f"{self.velocities} velocities, which its observations do not give back"
             )
-        over = np.asarray(self.terminated_of(_for_reading(qpos, qvel)))
+        over = np.asarray(self.terminated_of(State(qpos, qvel, fields, self.ids)))
         if over.shape != (len(qpos),) or over.dtype != bool:
             raise ValueError(
                 f"robot {self.name!r}: terminated gave {over.dtype} of shape {over.shape} for "
@@ -145,138 +212,57 @@ class OwnRobot(RobotSpec):
             )
         return ~over
 
+    def begin(self, start: Start, rng: np.random.Generator) -> None:
+        """Put the start of an episode into ``start``: the user's hook, or uniform noise.
 
-def register_robot(
-    name: str,
-    xml: str | os.PathLike,
-    *,
-    observation: Callable[[State], np.ndarray],
-    reward: Callable[[State, np.ndarray, State], np.ndarray],
-    terminated: Callable[[State], np.ndarray] | None = None,
-    frame_skip: int = 1,
-    reset_noise: float = 0.01,
-    max_episode_steps: int = 1000,
-    min_return: float = float("nan"),
-    max_return: float = float("nan"),
-    shifts: Mapping[str, Mapping[str, Any]] | None = None,
-    view: Sequence[float] | None = None,
-) -> OwnRobot:
-    """Make a MuJoCo model one of ``ROBOTS``.
+        Raises:
+            ValueError: the hook leaves arrays of another shape, or not finite.
+        """
+        if self.reset_of is None:
+            super().begin(start, rng)
+            return
+        names = ("qpos", "qvel", "act", "mocap_pos", "mocap_quat")
+        shapes = {name: getattr(start, name).shape for name in names}
+        self.reset_of(start, rng)
+        for name, shape in shapes.items():
+            given = np.asarray(getattr(start, name))
+            if given.shape != shape:
+                raise ValueError(
+                    f"robot {self.name!r}: reset left {name} of shape {given.shape}, it has "
+                    f"{shape}; write into it, start.{name}[:] = ..."
+                )
+            if not np.isfinite(given).all():
+                raise ValueError(f"robot {self.name!r}: reset left {name} {given.tolist()}")
 
-    The three functions see many robots at once and must treat each row by itself.  They know a
-    robot by its positions and velocities alone; contact forces and the like are not at hand.
-    Actions lie in [-1, 1] here, whatever the motors' ``ctrlrange``: the ends stand for its ends.
-    Registering a name of your own again replaces it, so that a notebook's cell can run twice.
-
-    Args:
-        name: lower-case letters, digits and ``_``.
-        xml: path of a MuJoCo file, or its text (which begins with ``<``).
-        observation: s -> [n, S], s being a :class:`State`.
-        reward: (s, a, s') -> [n], the actions a [n, A] clipped to [-1, 1].
-        terminated: s' -> bool [n]; None for a robot whose episodes end by time alone.
-        frame_skip: physics steps in one environment step.
-        reset_noise: half-width of the uniform noise on the model's start, positions and velocities.
-        max_episode_steps: steps after which an episode is truncated.
-        min_return, max_return: returns of a random and of a good policy, which make 0 and 100 of
-            the score; without them every score is NaN, and returns speak for themselves.
-        shifts: family -> variant -> what changes at strength 1, for two families.
-
-            * ``kinematic``: joint -> share of its range that is left, such as
-              ``{"elbow": {"elbow_joint": 0.2}}``;
-            * ``morph``: part -> factor on its size, such as ``{"arm": {"forearm": 0.7}}``.  A part
-              is a body (its geoms, and where its joints, sites and child bodies sit), or a geom by
-              itself; masses follow where they come from densities.  In place of the parts, a
-              function ``edit(spec: mujoco.MjSpec, strength: float)`` may change anything that
-              keeps the number of joints, motors, bodies and geoms.
-
-            A sequence in place of a number gives the values at evenly spaced strengths from 0,
-            where it has to begin with 1.  ``gravity`` and ``friction`` (of geoms; contact pairs
-            keep theirs) come by themselves, as with the other robots.
-        view: metres from camera to robot, degrees about the vertical, degrees above the ground
-            (negative looks down), height looked at; None looks from the side.
-
-    Returns:
-        The robot, with ``observation_size`` and ``action_size`` as found out.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the name belongs to the package; the model does not compile or has motors
-            without ``ctrlrange``; a function returns the wrong shape or something not finite, or
-            mixes rows; a shift names what the model does not have.  Nothing is registered then.
-    """
-    if name in ROBOTS and not isinstance(ROBOTS[name], OwnRobot):
-        raise ValueError(f"name: {name!r} comes with the package; choose another")
-    if not (isinstance(name, str) and _NAME.fullmatch(name)):
-        raise ValueError(
-            f"name: {name!r} should be lower-case letters, digits and _, such as 'my_robot'"
-        )
-    _check_numbers(name, frame_skip, reset_noise, max_episode_steps, min_return, max_return)
-    text = isinstance(xml, str) and xml.lstrip().startswith("<")
-    xml, path = (xml, "") if text else ("", str(Path(xml).expanduser().resolve()))
-    edited = _load(xml, path)
-    total_mass = edited.compiler.settotalmass
-    model = _compiled(edited, path)
-    robot = OwnRobot(
-        name=name, gym_id=f"droco_lite/{name}-v0", asset=path, xml=xml, observation_size=0,
-        action_size=model.nu, frame_skip=frame_skip, control_cost=0.0, reset_noise=reset_noise,
-        min_return=float(min_return), max_return=float(max_return),
-        total_mass=total_mass if total_mass > 0 else None, max_episode_steps=max_episode_steps,
-        positions=model.nq, velocities=model.nv, control_range=_control_range(model, path),
-        observation_of=observation, reward_of=reward, terminated_of=terminated,
-    )  # fmt: skip
-    robot = replace(robot, observation_size=_observation_size(robot, model))
-    table, edits = _shift_table(name, model, shifts or {})
-    before = _leave(name)
-    try:
-        _enter(robot, table, edits, _view(model) if view is None else tuple(map(float, view)))
-        _try_out(robot, model)
-    except Exception:
-        _leave(name)
-        if before is not None:
-            _enter(*before)
-        raise
-    return robot
+    def __reduce__(self):
+        if self.file:
+            return _from_file, (self.file, self.name)
+        for function in (self.observation_of, self.reward_of, self.terminated_of, self.reset_of):
+            if any(
+                mark in getattr(function, "__qualname__", "") for mark in ("<lambda>", "<locals>")
+            ):
+                raise pickle.PicklingError(
+                    f"robot {self.name!r}: {function.__qualname__} cannot be found again in "
+                    "another process; put register_robot into a file and read it with "
+                    "load_robot_file"
+                )
+        return _from_parts, (self.__dict__,)
 
 
-def unregister_robot(name: str) -> None:
-    """Forget a robot of one's own.
-
-    Raises:
-        ValueError: there is none of that name, or it comes with the package.
-    """
-    if not isinstance(get_robot(name), OwnRobot):
-        raise ValueError(f"name: {name!r} comes with the package and stays")
-    _leave(name)
-
-
-# ------------------------------------------------------------------------------------------------
-# What the rest of the room keeps about a robot, entered and taken out as one.
-
-
-def _enter(robot: OwnRobot, table: dict, edits: dict, view: tuple) -> None:
-    name = robot.name
-    ROBOTS[name] = robot
-    SHIFT_TABLE[name] = table
-    SHIFTS[name] = {family: list(variants) for family, variants in table.items()}
-    OTDF_SHIFTS[name] = {}
-    _MORPHS.update({(name, "morph", variant): edit for variant, edit in edits.items()})
-    _VIEWS[name] = view
-    gym_ids._TITLES[name] = name
-    gym_ids._CLASSES[name] = partial(OwnEnvironment, name)
-    gym_ids.register()
-
-
-def _leave(name: str) -> tuple | None:
-    """Take a robot of one's own out of every table; what :func:`_enter` needs to put it back."""
+def _from_file(file: str, name: str) -> Robot:
     if name not in ROBOTS:
-        return None
-    for family in (None, *SHIFTS[name]):
-        gymnasium.registry.pop(gym_ids.environment_id(name, family), None)
-    table = SHIFT_TABLE.pop(name)
-    edits = {v: _MORPHS.pop((name, "morph", v)) for v in table.get("morph", {})}
-    for tables in (SHIFTS, OTDF_SHIFTS, gym_ids._TITLES, gym_ids._CLASSES):
-        del tables[name]
-    return ROBOTS.pop(name), table, edits, _VIEWS.pop(name)
+        load_robot_file(file)
+    return get_robot(name)
+
+
+def _from_parts(parts: dict[str, Any]) -> OwnRobot:
+    """A robot out of a pickle; it is registered where its name is free."""
+    from droco_lite.robots import gym_ids
+
+    robot = OwnRobot(**parts)
+    if ROBOTS.setdefault(robot.name, robot) is robot:
+        gym_ids.register(robot.name)
+    return robot
 
 
 class OwnEnvironment(gymnasium.Env):
@@ -311,11 +297,7 @@ class OwnEnvironment(gymnasium.Env):
         return render(self.robot, self.shift, self._row.qpos[0])
 
 
-# ------------------------------------------------------------------------------------------------
-# Checks, each with the mend.
-
-
-def _load(xml: str, path: str) -> mujoco.MjSpec:
+def load_xml(xml: str, path: str) -> mujoco.MjSpec:
     if not xml and not Path(path).is_file():
         raise FileNotFoundError(
             f"xml: {path} does not exist; give the path of a MuJoCo file, or its text, which "
@@ -327,7 +309,7 @@ def _load(xml: str, path: str) -> mujoco.MjSpec:
         raise ValueError(f"xml: {path or 'the text'} is not a MuJoCo model: {error}") from error
 
 
-def _compiled(edited: mujoco.MjSpec, path: str) -> mujoco.MjModel:
+def compiled(edited: mujoco.MjSpec, path: str) -> mujoco.MjModel:
     edited.compiler.settotalmass = -1
     try:
         return edited.compile()
@@ -335,197 +317,7 @@ def _compiled(edited: mujoco.MjSpec, path: str) -> mujoco.MjModel:
         raise ValueError(f"xml: {path or 'the text'} does not compile: {error}") from error
 
 
-def _check_numbers(name, frame_skip, reset_noise, max_episode_steps, min_return, max_return):
-    for key, value in (("frame_skip", frame_skip), ("max_episode_steps", max_episode_steps)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"robot {name!r}: {key} is a whole number from 1, got {value!r}")
-    if not (np.isfinite(reset_noise) and reset_noise >= 0):
-        raise ValueError(f"robot {name!r}: reset_noise is finite and not negative: {reset_noise}")
-    if min_return >= max_return or np.isnan(min_return) != np.isnan(max_return):
-        raise ValueError(
-            f"robot {name!r}: min_return {min_return} should lie below max_return {max_return}; "
-            "give both or neither"
-        )
-
-
-def _control_range(model: mujoco.MjModel, path: str) -> tuple[np.ndarray, np.ndarray]:
-    if model.nu == 0:
-        raise ValueError(f"xml: {path or 'the text'} has no actuator; a robot needs a motor")
-    for motor in range(model.nu):
-        if not model.actuator_ctrllimited[motor]:
-            raise ValueError(
-                f"xml: actuator {model.actuator(motor).name or motor} in {path or 'the text'} has "
-                "no limits; give it ctrlrange='-1 1'"
-            )
-    return tuple(np.array(model.actuator_ctrlrange.T))
-
-
-def _observation_size(robot: OwnRobot, model: mujoco.MjModel) -> int:
-    rng, rows = np.random.default_rng(0), 3
-    at_rest = np.zeros(model.nv)
-    starts = [robot.initial_state(model.qpos0, at_rest, rng) for _ in range(rows)]
-    state = State(*map(np.array, zip(*starts, strict=True)))
-    seen = np.asarray(robot.observation_of(state))
-    if seen.ndim != 2 or len(seen) != rows:
-        raise ValueError(
-            f"robot {robot.name!r}: observation gave shape {seen.shape} for {rows} rows of "
-            f"{model.nq} positions and {model.nv} velocities; return [n, S], such as "
-            "np.concatenate([s.qpos, s.qvel], axis=1)"
-        )
-    alone = np.asarray(robot.observation_of(State(state.qpos[:1], state.qvel[:1])))
-    if alone.shape != (1, seen.shape[1]) or not np.array_equal(alone[0], seen[0], equal_nan=True):
-        raise ValueError(
-            f"robot {robot.name!r}: observation of a row depends on the rows beside it; take sums "
-            "and means along axis=1 only"
-        )
-    return seen.shape[1]
-
-
-def _knots(where: str, value) -> tuple[float, ...]:
-    values = (1.0, value) if np.isscalar(value) else tuple(value)
-    if not all(isinstance(v, int | float | np.number) and np.isfinite(v) for v in values):
-        raise ValueError(f"{where}: {value!r} is neither a finite number nor a sequence of them")
-    if len(values) < 2 or values[0] != 1 or min(values) <= 0:
-        raise ValueError(
-            f"{where}: {value!r} should be a positive share or factor at strength 1, or several "
-            "from strength 0 on, the first being 1 (the nominal robot)"
-        )
-    return tuple(map(float, values))
-
-
-def _shift_table(name: str, model: mujoco.MjModel, given: Mapping) -> tuple[dict, dict]:
-    """The robot's part of ``SHIFT_TABLE``, and its morphs' edits by variant."""
-    table: dict[str, dict[str, dict[str, tuple]]] = {}
-    edits: dict[str, Callable] = {}
-    for family, variants in given.items():
-        if family not in ("kinematic", "morph"):
-            free = " (which needs no entry)" if family in ("gravity", "friction") else ""
-            raise ValueError(
-                f"robot {name!r}: shifts has the family {family!r}{free}; give kinematic or morph"
-            )
-        for variant, parts in variants.items():
-            where = f"robot {name!r}: shifts[{family!r}][{variant!r}]"
-            if not _VARIANT.fullmatch(variant):
-                raise ValueError(f"{where}: a variant is letters, digits and _, no dash")
-            if family == "morph" and callable(parts):
-                entry, edits[variant] = {"strength": (0.0, 1.0)}, _by_hand(parts)
-            elif not isinstance(parts, Mapping) or not parts:
-                kinds = "joints to shares" if family == "kinematic" else "parts to factors"
-                raise ValueError(f"{where}: {parts!r} should map {kinds}, such as {{'arm': 0.5}}")
-            else:
-                check = _check_joint if family == "kinematic" else _check_part
-                for part in parts:
-                    check(f"{where}[{part!r}]", model, part)
-                entry = {p: _knots(f"{where}[{p!r}]", value) for p, value in parts.items()}
-                if family == "morph":
-                    edits[variant] = _scale_parts
-            table.setdefault(family, {})[variant] = entry
-    table |= {"gravity": dict(_DOWN_UP), "friction": dict(_DOWN_UP)}
-    return table, edits
-
-
-def _names(model: mujoco.MjModel, kind: mujoco.mjtObj, count: int) -> list[str]:
-    return [n for i in range(count) if (n := mujoco.mj_id2name(model, kind, i))]
-
-
-def _check_joint(where: str, model: mujoco.MjModel, joint: str) -> None:
-    names = _names(model, mujoco.mjtObj.mjOBJ_JOINT, model.njnt)
-    limited = [n for n in names if model.joint(n).limited[0]]
-    if joint not in names:
-        raise ValueError(f"{where}: no such joint; with a range there are {_listed(limited)}")
-    if joint not in limited:
-        raise ValueError(
-            f"{where}: the joint has no range to shrink; give it one in the XML (range='-60 60'), "
-            f"or take one of {_listed(limited)}"
-        )
-
-
-def _check_part(where: str, model: mujoco.MjModel, part: str) -> None:
-    bodies = _names(model, mujoco.mjtObj.mjOBJ_BODY, model.nbody)[1:]
-    geoms = _names(model, mujoco.mjtObj.mjOBJ_GEOM, model.ngeom)
-    if part not in bodies + geoms:
-        raise ValueError(
-            f"{where}: no such body or geom; bodies: {_listed(bodies)}; geoms: {_listed(geoms)}"
-        )
-    if part in bodies:
-        at = np.flatnonzero(model.geom_bodyid == model.body(part).id)
-    else:
-        at = [model.geom(part).id]
-    if any(model.geom_type[i] == mujoco.mjtGeom.mjGEOM_MESH for i in at):
-        raise ValueError(f"{where}: a mesh has no size to scale; give a function in its place")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names) if names else "none"
-
-
-def _by_hand(edit: Callable[[mujoco.MjSpec, float], None]) -> Callable:
-    # The user's parameters may have any names.
-    return lambda spec, strength: edit(spec, strength)
-
-
-def _scale_parts(spec: mujoco.MjSpec, /, **factors: float) -> None:
-    """Scale bodies (or geoms) by name, each about its own frame's origin."""
-    for part, factor in factors.items():
-        body = spec.body(part)
-        if body is None:
-            _scale_placed(spec.geom(part), factor)
-            continue
-        for piece in (*body.geoms, *body.sites):
-            _scale_placed(piece, factor)
-        for piece in (*body.joints, *body.bodies):
-            piece.pos = np.asarray(piece.pos) * factor
-
-
-def _scale_placed(piece, factor: float) -> None:
-    piece.pos = np.asarray(piece.pos) * factor
-    piece.size = np.asarray(piece.size) * factor
-    piece.fromto = np.asarray(piece.fromto) * factor  # NaN where it is not used
-
-
-def _try_out(robot: OwnRobot, nominal: mujoco.MjModel) -> None:
-    """Build every shift at its strongest and take a few steps under each."""
-    name = robot.name
-    every = [
-        Shift(family, variant, 1.0)
-        for family, variants in SHIFTS[name].items()
-        for variant in variants
-    ]
-    for shift in every:
-        where = f"robot {name!r}: shifts[{shift.family!r}][{shift.variant!r}]"
-        try:
-            model = make_model(name, shift)
-        except Exception as error:
-            raise ValueError(f"{where} cannot be built at strength 1: {error}") from error
-        for count in ("nq", "nv", "nu", "na", "nbody", "njnt", "ngeom"):
-            if getattr(model, count) != getattr(nominal, count):
-                raise ValueError(
-                    f"{where} changes {count} from {getattr(nominal, count)} to "
-                    f"{getattr(model, count)}; a shift has to keep the model's parts"
-                )
-    rows = [shift for shift in (NOMINAL, *every) for _ in range(_TRIAL_ROWS)]
-    robots = BatchedRobot(name, rows, range(len(rows)), threads=1, dtype=np.float64)
-    rng, observations = np.random.default_rng(0), robots.observations()
-    for step in range(_TRIAL_STEPS):
-        if observations.shape != (len(rows), robot.observation_size):
-            raise ValueError(
-                f"robot {name!r}: observation gave {observations.shape[1:]} columns at step "
-                f"{step}, {robot.observation_size} before"
-            )
-        if not np.isfinite(observations).all():
-            row, column = np.argwhere(~np.isfinite(observations))[0]
-            raise ValueError(
-                f"robot {name!r}: observation column {column} is {observations[row, column]} at "
-                f"step {step} under {rows[row]}; mend the function, or calm the model (a smaller "
-                "timestep, damping)"
-            )
-        actions = rng.uniform(-1, 1, (len(rows), robot.action_size))
-        observations, _, terminated, _ = robots.step(actions)
-        if terminated.any():
-            observations = robots.reset(terminated)
-
-
-def _dressed(spec: mujoco.MjSpec) -> mujoco.MjSpec:
+def dressed(spec: mujoco.MjSpec) -> mujoco.MjSpec:
     """With a sky and a chequered ground, which pictures need, where the file has none."""
     kinds = [texture.type for texture in spec.textures]
     if mujoco.mjtTexture.mjTEXTURE_SKYBOX not in kinds:
@@ -548,16 +340,3 @@ def _dressed(spec: mujoco.MjSpec) -> mujoco.MjSpec:
     for geom in plain:
         geom.material = "_ground"
     return spec
-
-
-def _view(model: mujoco.MjModel) -> tuple[float, float, float, float]:
-    """From the side, at a distance from which all of the robot is seen."""
-    data = mujoco.MjData(model)
-    mujoco.mj_kinematics(model, data)
-    solid = (model.geom_type != mujoco.mjtGeom.mjGEOM_PLANE) & (model.geom_bodyid > 0)
-    if not solid.any():
-        return 3.0, 90.0, -8.0, 0.0
-    radius = model.geom_rbound[solid, None]
-    low = (data.geom_xpos[solid] - radius).min(0)
-    high = (data.geom_xpos[solid] + radius).max(0)
-    return 1.25 * float((high - low).max()), 90.0, -8.0, float((low[2] + high[2]) / 2)

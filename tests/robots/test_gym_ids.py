@@ -14,7 +14,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 from droco_lite.robots import ROBOTS, SHIFTS, Shift, VectorRobot, environment_id, make_model
-from droco_lite.robots.render import backend
+from droco_lite.robots.drawing import backend
 
 IDS = [environment_id(robot, family) for robot in ROBOTS for family in (None, *SHIFTS[robot])]
 

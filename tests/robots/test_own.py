@@ -20,7 +20,6 @@ from droco_lite.robots import (
     BatchedRobot,
     VectorRobot,
     get_robot,
-    gym_ids,
     make_model,
     range_poses,
     record,
@@ -32,7 +31,6 @@ from droco_lite.robots import (
     shifts,
     unregister_robot,
 )
-from droco_lite.robots import own as own_module
 from droco_lite.training import LoopSettings, train
 
 # A sledge that a two-joint oar pushes over the ground; the second motor has limits of its own.
@@ -96,16 +94,15 @@ register = partial(register_robot, "sledge", **SLEDGE)
 
 def tables():
     """Everything the room keeps about robots, as values that compare."""
-    kept = (ROBOTS, shifts.SHIFT_TABLE, SHIFTS, shifts.OTDF_SHIFTS, shifts._MORPHS)
-    more = (own_module._VIEWS, gym_ids._TITLES, gym_ids._CLASSES, gymnasium.registry)
-    return [dict(table) for table in (*kept, *more)]
+    tables = (ROBOTS, shifts.SHIFT_TABLE, SHIFTS, shifts.OTDF_SHIFTS, gymnasium.registry)
+    return [dict(table) for table in tables]
 
 
 @pytest.fixture(autouse=True)
 def no_trace():
     before = tables()
     yield
-    for name in [name for name in ROBOTS if isinstance(ROBOTS[name], own_module.OwnRobot)]:
+    for name in [name for name in ROBOTS if ROBOTS[name].own]:
         unregister_robot(name)
     assert tables() == before
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from droco_lite.robots import ROBOTS, clip_frames, filmstrip, make_model, range_poses, render
-from droco_lite.robots.render import backend, shifted_geoms, write_clip
+from droco_lite.robots.drawing import backend, shifted_geoms, write_clip
 
 # The package's function of that name hides the module.
-MODULE = importlib.import_module("droco_lite.robots.render")
+MODULE = importlib.import_module("droco_lite.robots.drawing")
 
 
 @pytest.fixture(params=["sticks", "opengl"])
@@ -113,7 +113,7 @@ def test_bad_input_is_refused(tmp_path, monkeypatch):
 
 def test_without_opengl_sticks_are_drawn():
     code = (
-        "from droco_lite.robots.render import backend, render\n"
+        "from droco_lite.robots.drawing import backend, render\n"
         "print(backend(), render('ant', width=32, height=32).shape)"
     )
     done = subprocess.run(

@@ -4,8 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from droco_lite.robots import ROBOTS, get_robot, reference_returns
-from droco_lite.robots.specs import REFERENCE_RETURNS
+from droco_lite.robots import REFERENCE_RETURNS, ROBOTS, get_robot, reference_returns
 
 
 @pytest.mark.parametrize("robot", ROBOTS)

@@ -21,8 +21,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from droco_lite.files import atomic_file
+from droco_lite.robots.registry import get_robot
 from droco_lite.robots.shifts import NOMINAL, Shift, make_model
-from droco_lite.robots.specs import get_robot
+from droco_lite.robots.shifts import NOMINAL, Shift, make_model
 
 __all__ = [
     "Camera",
@@ -41,14 +42,6 @@ _SKY = (240, 243, 247)
 _FLOOR = ((222, 227, 233), (232, 236, 241))
 _LINE = (150, 158, 168)
 
-# Where the camera stands: metres to the robot, degrees about the vertical and above the ground,
-# and the height it looks at.
-_VIEWS = {
-    "hopper": (2.9, 90.0, -6.0, 0.85),
-    "walker2d": (2.9, 90.0, -6.0, 0.85),
-    "halfcheetah": (2.2, 90.0, -8.0, 0.45),
-    "ant": (3.1, 120.0, -28.0, 0.35),
-}
 _FOV = 45.0
 
 _PROBE = (
@@ -149,7 +142,7 @@ class Camera:
         _paint(self.model, shifted_geoms(robot, shift))
         self.data = mujoco.MjData(self.model)
         self.standing = _standing(robot, self.model)
-        standard, azimuth, elevation, self._look_at = _VIEWS[robot]
+        standard, azimuth, elevation, self._look_at = get_robot(robot).view
         self.view = mujoco.MjvCamera()
         self.view.distance = standard if distance is None else distance
         self.view.azimuth, self.view.elevation = azimuth, elevation
@@ -383,13 +376,11 @@ def write_clip(
 
 
 def _standing(robot: str, model: mujoco.MjModel) -> np.ndarray:
-    """A pose to be looked at: upright, legs as at the start (Ant's a little bent)."""
-    pose = model.qpos0.copy()
-    if robot == "ant":
-        low, high = model.jnt_range[model.jnt_limited.astype(bool)].T
-        pose[7:] = np.clip(pose[7:], low, high)
-        pose[2] = 0.55
-    return pose
+    """A pose to be looked at: upright, legs as at the start unless the robot bends them."""
+    qpos, bend = model.qpos0.copy(), get_robot(robot).pose
+    if bend is not None:
+        bend(model, qpos)
+    return qpos
 
 
 def _paint(model: mujoco.MjModel, changed: np.ndarray) -> None:

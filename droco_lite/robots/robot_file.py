@@ -1,0 +1,111 @@
+"""Robots of the reader's own from a Python file, for the command line and for worker processes.
+
+The file calls :func:`~droco_lite.robots.register_robot`, as many times as it has robots.  It is a
+program of the reader's and runs as one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from droco_lite.robots.registry import ROBOTS
+
+__all__ = ["ROBOT_FILES", "current_file", "load_robot_file", "load_robot_files"]
+
+#: Environment variable with the files loaded so far, for processes that are started from here.
+ROBOT_FILES = "DROCO_LITE_ROBOT_FILES"
+
+_loading: list[Path] = []
+_loaded: dict[Path, tuple[str, ...]] = {}
+
+
+def load_robot_file(path: str | os.PathLike) -> tuple[str, ...]:
+    """Run a Python file that registers robots.
+
+    A file that has been loaded before in this process is not run again.
+
+    Args:
+        path: of the file; a model's path in it is best written as
+            ``Path(__file__).with_name("my_robot.xml")``.
+
+    Returns:
+        The names that the file has registered.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no Python file, fails, or registers nothing; the message names the file
+            and the line.
+    """
+    path = Path(path).expanduser().resolve()
+    if path in _loaded and all(name in ROBOTS for name in _loaded[path]):
+        return _loaded[path]
+    if not path.is_file():
+        raise FileNotFoundError(f"robot file: {path} does not exist")
+    if path.suffix != ".py":
+        raise ValueError(
+            f"robot file: {path} should be a Python file (.py) that calls register_robot; the "
+            "MuJoCo model (.xml) is named in it"
+        )
+    before = dict(ROBOTS)
+    with _as_current(path):
+        _run(path)
+    names = tuple(name for name, robot in ROBOTS.items() if before.get(name) is not robot)
+    if not names:
+        raise ValueError(
+            f"robot file: {path} registers no robot; call droco_lite.robots.register_robot in it, "
+            "outside of any 'if __name__ == \"__main__\"'"
+        )
+    _loaded[path] = names
+    known = os.environ.get(ROBOT_FILES, "").split(os.pathsep)
+    os.environ[ROBOT_FILES] = os.pathsep.join(dict.fromkeys([*filter(None, known), str(path)]))
+    return names
+
+
+def load_robot_files() -> None:
+    """Load the files that ``DROCO_LITE_ROBOT_FILES`` names, unless they are being loaded now."""
+    for path in filter(None, os.environ.get(ROBOT_FILES, "").split(os.pathsep)):
+        if Path(path) not in _loading:
+            load_robot_file(path)
+
+
+def current_file() -> Path | None:
+    """The robot file that is being run; None outside of one."""
+    return _loading[-1] if _loading else None
+
+
+@contextlib.contextmanager
+def _as_current(path: Path) -> Iterator[None]:
+    _loading.append(path)
+    try:
+        yield
+    finally:
+        _loading.pop()
+
+
+def _run(path: Path) -> None:
+    # A name of its own for each path, so that functions of the file can be pickled by reference.
+    name = f"droco_lite_robot_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if not isinstance(error, Exception | SystemExit):
+            raise  # Ctrl-C
+        lines = [
+            f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)
+        ]
+        if isinstance(error, SyntaxError) and error.filename == str(path):
+            lines.append(error.lineno)
+        line = f", line {lines[-1]}" if lines else ""
+        kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
+        raise ValueError(f"robot file: {path}{line}: {kind}{error}") from error
