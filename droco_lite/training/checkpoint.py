@@ -80,3 +80,18 @@ def refuse_other(saved: Mapping, now: Mapping, folder: Path) -> None:
             f"{Path(folder) / FILE} was made with other settings:\n  " + "\n  ".join(lines)
             + "\ngive another output folder, or the settings of the checkpoint"
         )  # fmt: skip
+
+
+def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """Name of the first tensor that holds NaN or an infinity."""
+    bad = (name for name, t in tensors.items() if t.is_floating_point() and not t.isfinite().all())
+    return next(bad, None)
+
+
+def refuse_not_finite(tensors: Mapping[str, Tensor], folder: Path) -> None:
+    """Raise :class:`CheckpointError` if no training can go on from these tensors."""
+    if name := not_finite(tensors):
+        raise CheckpointError(
+            f"{Path(folder) / FILE}: {name} is not finite, so that nothing can go on from there; "
+            "choose another output folder to start again, with a lower learning rate"
+        )

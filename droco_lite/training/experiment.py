@@ -29,8 +29,8 @@ import yaml
 
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import Settings, check_stack
-from droco_lite.data import make_task
-from droco_lite.files import write_json, write_text
+from droco_lite.data import Task, make_task
+from droco_lite.files import read_text, write_json, write_text
 from droco_lite.provenance import as_json, provenance
 from droco_lite.training.loop import LoopSettings, Result, train
 
@@ -74,6 +74,7 @@ class Experiment:
     loop: LoopSettings = field(default_factory=LoopSettings)
 
     def __post_init__(self) -> None:
+        Task.parse(self.task["name"])
         check_stack(self.runs)
 
     def to_dict(self) -> dict[str, Any]:
@@ -157,15 +158,14 @@ class Experiment:
         says where it came from.
         """
         data, out = self.data(), Path(out)
-        self.write(out / "experiment.yaml")
         result = train(
             self.runs, data.source, data.target, robot=data.task.robot, loop=self.loop, out=out,
-            on_progress=on_progress, writer=writer, stop_after=stop_after,
+            on_progress=on_progress, on_start=lambda: self.write(out / "experiment.yaml"),
+            writer=writer, stop_after=stop_after,
         )  # fmt: skip
         if results is not None:
             results = Path(results)
-            curve = (out / "curve.csv").read_text(encoding="utf-8")
-            write_text(results.with_suffix(".csv"), curve)
+            write_text(results.with_suffix(".csv"), read_text(out / "curve.csv"))
             facts = {
                 "experiment": self.to_dict(), "rows": {k: len(getattr(data, k)) for k in DOMAINS},
                 "device": str(result.agent.device), "mode": result.mode,

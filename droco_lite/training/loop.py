@@ -17,6 +17,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,14 +25,16 @@ import numpy as np
 import pandas as pd
 import torch
 
+from droco_lite import files
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import Settings, check_stack, per_run_values, setting
 from droco_lite.data.transitions import Transitions
-from droco_lite.files import write_text
 from droco_lite.robots import NOMINAL, get_robot, rollout_runs
 from droco_lite.training import checkpoint
 from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import MODES, Stepper
+
+CURVE = "curve.csv"
 
 
 class TrainingError(RuntimeError):
@@ -138,6 +141,7 @@ def train(
     stop_after: int | None = None,
     on_evaluation: Callable[[pd.DataFrame], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_start: Callable[[], None] | None = None,
     writer=None,
     **agent_options,
 ) -> Result:
@@ -153,6 +157,7 @@ def train(
         it had never stopped; one made with other settings or data is refused.
     stop_after : stop (and save) after this step, before ``steps`` are done.
     on_evaluation, on_progress : called with the curve so far, and with (step, steps).
+    on_start : called once, when nothing is left that could be refused.
     writer : a TensorBoard ``SummaryWriter``, or anything with ``add_scalar(name, value, step)``.
     agent_options : passed to the method, such as ``ensemble=`` of DROCO.
 
@@ -162,6 +167,8 @@ def train(
         robot.
     TrainingError : a loss that is no longer finite.
     CheckpointError : a checkpoint that cannot be written, read or continued.
+    InUse : another process trains into the same folder.
+    KeyboardInterrupt : Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
     check_stack(runs)
     for name, part in (("source", source), ("target", target)):
@@ -186,9 +193,24 @@ def train(
         "precision": loop.precision,
         "evaluation": [robot, loop.evaluate_every, loop.episodes, loop.evaluation_seed],
     }
+    held = files.lock(out, mend="choose another output folder") if out else nullcontext()
+    with held:
+        return _run(
+            agent, source, target, facts, robot=robot, loop=loop, out=out, stop_after=stop_after,
+            on_evaluation=on_evaluation, on_progress=on_progress, on_start=on_start, writer=writer,
+        )  # fmt: skip
+
+
+def _run(
+    agent, source, target, facts, *, robot, loop, out, stop_after, on_evaluation, on_progress,
+    on_start, writer,
+) -> Result:  # fmt: skip
+    """Go on from the folder's checkpoint, if it holds one, to the last step."""
+    device, runs = agent.device, agent.runs
     saved = checkpoint.load(out, device) if out else None
     if saved is not None:
         checkpoint.refuse_other(saved[1]["facts"], facts, out)
+        checkpoint.refuse_not_finite(saved[0], out)
         agent.load_frozen(saved[0])
     columns = agent.prepare(source, target)
     own = getattr(agent, "own_rows", 0)  # rows that a method makes itself, of each run
@@ -202,18 +224,22 @@ def train(
     if saved is not None:
         step, lines = saved[1]["step"], saved[1]["curve"]
         agent.load_state(saved[0])
+        write_curve(Path(out) / CURVE, lines)  # a process may have died before it did
     total = agent.shared.steps
     last = total if stop_after is None else min(total, stop_after)
     probe = diagnostic_batch(rows, runs, loop.diagnostic_rows)
+    if on_start:
+        on_start()
 
     def save() -> None:
         if out:
             tensors = agent.state() | agent.frozen()
+            refuse_not_finite_state(tensors, step, out)
             checkpoint.save(out, tensors, {"facts": facts, "step": step, "curve": lines})
-            write_curve(Path(out) / "curve.csv", lines)
+            write_curve(Path(out) / CURVE, lines)
 
     began, first, seconds_stepping = time.perf_counter(), step, 0.0
-    with stop_on_interrupt() as interrupted:
+    with stop_on_signal() as interrupted:
         while step < last:
             ahead = [n - step % n for n in (loop.evaluate_every, loop.save_every, 100)]
             count = min(*ahead, last - step)
@@ -284,11 +310,26 @@ def refuse_not_finite(lines: list[dict], out) -> None:
     for line in lines:
         for name in ("q_loss", "value_loss", "policy_loss"):
             if name in line and not np.isfinite(line[name]):
-                kept = f"; the last good checkpoint is in {out}" if out else ""
                 raise TrainingError(
-                    f"{name} of run {line['run']} is {line[name]} at step {line['step']}{kept}. "
-                    "Lower the learning rate, or look for extreme rewards in the data"
+                    f"{name} of run {line['run']} is {line[name]} at step {line['step']}"
+                    f"{last_good(out)}. {TOO_FAR}"
                 )
+
+
+TOO_FAR = "Lower the learning rate, or look for extreme rewards in the data"
+
+
+def refuse_not_finite_state(tensors: dict[str, torch.Tensor], step: int, out) -> None:
+    """Raise :class:`TrainingError` before a state is saved that no training could go on from."""
+    if name := checkpoint.not_finite(tensors):
+        raise TrainingError(f"{name} is not finite at step {step}{last_good(out)}. {TOO_FAR}")
+
+
+def last_good(out) -> str:
+    """Where a training can go on from, if it can."""
+    if out and (Path(out) / checkpoint.FILE).exists():
+        return f"; the last good checkpoint is {Path(out) / checkpoint.FILE}"
+    return "; no checkpoint was kept yet" if out else ""
 
 
 def write_scalars(writer, lines: list[dict]) -> None:
@@ -300,8 +341,14 @@ def write_scalars(writer, lines: list[dict]) -> None:
 
 
 def write_curve(path: Path, lines: list[dict]) -> None:
-    """The curve as CSV, replaced whole."""
-    write_text(path, pd.DataFrame(lines).to_csv(index=False))
+    """The curve as CSV with its checksum, replaced whole; nothing before the first evaluation."""
+    if not lines:
+        return
+    text = pd.DataFrame(lines).to_csv(index=False)
+    with contextlib.suppress(OSError, files.DamagedFile):
+        if files.read_text(path) == text:
+            return
+    files.write_text(path, text, checksum=True)
 
 
 def fingerprint(data: Transitions) -> dict:
@@ -316,20 +363,24 @@ def fingerprint(data: Transitions) -> dict:
     return {"rows": len(data), "columns": columns, "hash": digest.hexdigest()[:16]}
 
 
-class stop_on_interrupt:
-    """Ctrl-C sets a flag, so that it never falls into the middle of a step; a second one is at
-    once."""
+class stop_on_signal:
+    """Ctrl-C and SIGTERM (a batch system's stop) set a flag, so that neither falls into a step.
+
+    A second signal acts at once, as it would have without this.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
     def __enter__(self) -> Callable[[], bool]:
-        self.stopped, self.main = False, threading.current_thread() is threading.main_thread()
-        if self.main:
-            self.before = signal.signal(signal.SIGINT, self._stop)
+        self.stopped, self.before = False, {}
+        if threading.current_thread() is threading.main_thread():
+            self.before = {number: signal.signal(number, self._stop) for number in self.SIGNALS}
         return lambda: self.stopped
 
     def _stop(self, number, frame) -> None:
         self.stopped = True
-        signal.signal(signal.SIGINT, self.before)
+        self.__exit__()
 
     def __exit__(self, *_) -> None:
-        if self.main:
-            signal.signal(signal.SIGINT, self.before)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)

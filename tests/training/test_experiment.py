@@ -105,6 +105,25 @@ def test_command_trains_copies_its_results_and_goes_on(file, tmp_path):
     assert Experiment.read(out / "experiment.yaml") == Experiment.read(file)
 
 
+def test_a_refused_training_changes_nothing(file, tmp_path):
+    out = tmp_path / "out"
+    command = ["train", "--config", str(file), "--out", str(out)]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    file.write_text(FILE.replace("beta: 1.0", "beta: 2.0"))
+    refused = CliRunner().invoke(app, command)
+    assert refused.exit_code == 1 and "beta: 1.0 in the checkpoint" in refused.output
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_a_task_that_is_none_makes_no_folder(tmp_path, monkeypatch):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a" / "b")
+    refused = CliRunner().invoke(app, ["train", "../../x", "--tensorboard", "--steps", "1"])
+    assert refused.exit_code == 1 and "'../../x'" in refused.output
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["a", "b"]
+
+
 def test_command_line_grid(tmp_path):
     command = ["train", "halfcheetah-medium", "--beta", "0.1", "--beta", "1", "--delta", "30"]
     sizes = ["--source-size", "300", "--target-size", "60", "--steps", "2", "--seeds", "2"]

@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,9 +17,11 @@ import torch
 
 from droco_lite.agents import DROCOSettings, IQLSettings
 from droco_lite.data.transitions import Transitions
+from droco_lite.files import InUse
 from droco_lite.training import CheckpointError, LoopSettings, TrainingError, train
 from droco_lite.training import checkpoint as checkpoints
 from droco_lite.training.rows import Sampler
+from droco_lite.training.steps import Stepper
 from tests.agents.rivals import tiny
 from tests.agents.toy import N_ACT, transitions
 
@@ -140,14 +144,18 @@ def test_stopping_early_and_going_on_is_the_same_training(tmp_path):
     assert torch.equal(networks(whole), networks(parts))
 
 
-def test_interrupt_saves_and_says_where(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_saves_and_says_where(tmp_path, number):
+    before = signal.getsignal(number)
+
     def press(step, total):
         if step == 40:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
     with pytest.raises(KeyboardInterrupt, match="stopped at step 40, saved in"):
         run([settings()], out=tmp_path, on_progress=press)
     assert checkpoints.load(tmp_path)[1]["step"] == 40
+    assert signal.getsignal(number) is before
 
 
 def test_other_settings_are_refused_with_the_difference(tmp_path):
@@ -178,14 +186,80 @@ def test_broken_checkpoint_is_named(tmp_path):
         run([settings()], out=tmp_path)
 
 
-def test_nan_loss_stops_and_keeps_the_checkpoint(tmp_path):
+def poisoned(monkeypatch, after):
+    """From a step on, parameters that are not finite."""
+    real = Stepper.run
+
+    def step(self, first, count):
+        real(self, first, count)
+        if first + count > after:
+            self.agent.networks.weights[0].data[0] = float("nan")
+
+    monkeypatch.setattr(Stepper, "run", step)
+
+
+@pytest.mark.parametrize(("every", "message"), [(20, "q_loss of run 0 is nan"), (60, "not finite")])
+def test_what_is_not_finite_is_never_saved(tmp_path, monkeypatch, every, message):
+    """Whether an evaluation or a checkpoint comes first, the good checkpoint stays and resumes."""
+    quiet = replace(QUIET, evaluate_every=every)
+    run([settings()], quiet, out=tmp_path, stop_after=20)
+    with monkeypatch.context() as patch:
+        poisoned(patch, 20)
+        with pytest.raises(TrainingError, match=rf"{message}.*step 40; .*{checkpoints.FILE}.*rate"):
+            run([settings()], quiet, out=tmp_path)
+    assert checkpoints.load(tmp_path)[1]["step"] == 20
+    assert torch.equal(
+        networks(run([settings()], quiet, out=tmp_path)), networks(run([settings()]))
+    )
+
+
+def test_no_checkpoint_is_named_where_there_is_none(tmp_path, monkeypatch):
+    poisoned(monkeypatch, 0)
+    with pytest.raises(TrainingError, match=r"at step 20; no checkpoint was kept yet\."):
+        run([settings()], out=tmp_path)
+    assert not (tmp_path / checkpoints.FILE).exists()
+
+
+def test_a_checkpoint_that_is_not_finite_is_refused(tmp_path):
     run([settings()], out=tmp_path, stop_after=20)
     tensors, facts = checkpoints.load(tmp_path)
     tensors["network.weight0"][0] = float("nan")
     checkpoints.save(tmp_path, tensors, facts)
-    with pytest.raises(TrainingError, match=r"q_loss of run 0 is nan at step 40.*learning rate"):
+    with pytest.raises(CheckpointError, match=r"network\.weight0 is not finite.*another output"):
         run([settings()], out=tmp_path)
-    assert checkpoints.load(tmp_path)[1]["step"] == 20
+
+
+def test_a_curve_is_rebuilt_from_the_checkpoint(tmp_path):
+    """A process may die after the last checkpoint and before the curve is written."""
+    run([settings()], out=tmp_path)
+    path = tmp_path / "curve.csv"
+    whole = path.read_bytes()
+    for damage in (b"", whole[:-40], whole.replace(b"1", b"2")):
+        path.write_bytes(damage)
+        run([settings()], out=tmp_path)
+        assert path.read_bytes() == whole
+    path.unlink()
+    run([settings()], out=tmp_path)
+    assert path.read_bytes() == whole
+
+
+def test_a_second_training_in_one_folder_is_refused(tmp_path):
+    refused = []
+
+    def again(step, total):
+        thread = threading.Thread(target=attempt)
+        thread.start()
+        thread.join()
+
+    def attempt():
+        try:
+            run([settings(beta=0.7)], out=tmp_path)
+        except InUse as error:
+            refused.append(str(error))
+
+    first = run([settings()], out=tmp_path, on_progress=again)
+    assert refused and all("choose another output folder" in message for message in refused)
+    assert torch.equal(networks(first), networks(run([settings()])))
 
 
 def test_bad_data_are_refused_before_training():
