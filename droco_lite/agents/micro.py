@@ -245,20 +245,16 @@ def termination(robot: str, n_obs: int):
     """
     if not robot:
         return lambda observations: torch.zeros_like(observations[..., :1])
-    from droco_lite.robots import get_robot  # loads MuJoCo: only when a robot is named
+    from droco_lite.robots import get_robot
 
     spec = get_robot(robot)
     if spec.observation_size != n_obs:
         raise ValueError(
             f"robot {robot!r} has {spec.observation_size} observation columns, the data {n_obs}"
         )
-    hidden = spec.hidden_positions
-    velocities = (n_obs + hidden) // 2  # Ant's quaternion gives it one position more
-
     def ends(observations: Tensor) -> Tensor:
         flat = observations.reshape(-1, n_obs).double().cpu().numpy()
-        positions = np.pad(flat[:, : n_obs - velocities], ((0, 0), (hidden, 0)))
-        done = spec.terminated(positions, flat[:, n_obs - velocities :])
+        done = spec.terminated_from(flat)
         return (
             torch.as_tensor(done, device=observations.device)
             .to(observations.dtype)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -27,15 +27,18 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from droco_lite.files import cache_folder
 from droco_lite.robots import NOMINAL, Shift, get_robot, shift_values
 
 __all__ = [
     "POLICIES",
     "QUALITIES",
     "BehaviourPolicy",
+    "Controller",
     "available",
     "load_behaviour",
     "load_snapshots",
+    "policy_folder",
     "read_card",
 ]
 
@@ -87,16 +90,71 @@ class BehaviourPolicy:
         return BehaviourPolicy(self.layers, self.card, sigma, np.random.default_rng(seed))
 
 
+@dataclass(frozen=True)
+class Controller:
+    """A controller of the user's own, from the ``policies`` of a registered robot.
+
+    Attributes:
+        robot: whose it is.
+        function: observations [n, S] to actions [n, A].
+        card: ``algorithm``, ``quality``, ``shift``, ``steps`` and ``sha256``, the hash of its
+            answers to fixed observations: data made with another function are made anew.
+    """
+
+    robot: str
+    function: Callable[[np.ndarray], np.ndarray]
+    card: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, observations: np.ndarray) -> np.ndarray:
+        """Actions [n, A] float32, clipped to [-1, 1], for observations [n, S].
+
+        Raises:
+            ValueError: the function gives another shape, or something not finite.
+        """
+        size = (len(observations), get_robot(self.robot).action_size)
+        actions = np.asarray(self.function(observations), dtype=np.float32)
+        if actions.shape != size or not np.isfinite(actions).all():
+            found = f"shape {actions.shape}" if actions.shape != size else "numbers not finite"
+            raise ValueError(
+                f"robot {self.robot!r}: its policy {self.card.get('quality', '')} under "
+                f"{self.card.get('shift', '')} gave {found}; return finite actions of shape {size}"
+            )
+        return np.clip(actions, -1.0, 1.0)
+
+
+def _controller(robot: str, shift: Shift | str, quality: str) -> Controller | None:
+    """The user's own controller, where the robot's record has one."""
+    spec, shift = get_robot(robot), str(Shift.parse(shift))
+    function = spec.policies.get(shift, {}).get(quality)
+    if function is None:
+        return None
+    card = {
+        "algorithm": "a controller of the user's", "quality": quality, "shift": shift, "steps": 0,
+    }  # fmt: skip
+    probe = np.random.default_rng(0).uniform(-1, 1, (64, spec.observation_size)).astype(np.float32)
+    answers = np.round(Controller(robot, function, card)(probe), 4).tobytes()
+    return Controller(robot, function, {**card, "sha256": hashlib.sha256(answers).hexdigest()})
+
+
+def policy_folder(robot: str) -> Path:
+    """Where a robot's behaviour policies lie: in the package, or in the cache for one's own."""
+    return cache_folder() / "policies" if get_robot(robot).own else POLICIES
+
+
 def load_behaviour(
-    robot: str, shift: Shift | str = NOMINAL, quality: str = "medium", folder: Path = POLICIES
-) -> BehaviourPolicy:
-    """A shipped behaviour policy with its card.
+    robot: str,
+    shift: Shift | str = NOMINAL,
+    quality: str = "medium",
+    folder: Path | None = None,
+) -> BehaviourPolicy | Controller:
+    """A behaviour policy with its card: shipped, trained by the user, or a controller of theirs.
 
     Args:
         robot: name in ``ROBOTS``.
         shift: the dynamics it was trained under.
         quality: ``"medium"`` or ``"expert"``.
-        folder: where weights and cards lie.
+        folder: where weights and cards lie; None takes :func:`policy_folder`, after the
+            controllers that a robot of the user's own was registered with.
 
     Raises:
         FileNotFoundError: that policy is not there; the message lists what is, and the command
@@ -104,13 +162,16 @@ def load_behaviour(
         ValueError: card and weights do not belong together, or a file is damaged.
     """
     path = _path(robot, shift, quality, folder)
+    own = _controller(robot, shift, quality) if folder is None else None
+    if own is not None:
+        return own
     card = read_card(path.with_suffix(".json"))
     (layers,) = _read_weights(path, card)
     return BehaviourPolicy(layers, card)
 
 
 def load_snapshots(
-    robot: str, shift: Shift | str = NOMINAL, folder: Path = POLICIES
+    robot: str, shift: Shift | str = NOMINAL, folder: Path | None = None
 ) -> list[BehaviourPolicy]:
     """Policies spread over the training up to "medium", oldest first: they make medium-replay.
 
@@ -165,12 +226,12 @@ def read_card(path: Path) -> dict[str, Any]:
 _MEND = "fetch the file again, or release the policy anew"
 
 
-def _path(robot: str, shift: Shift | str, quality: str, folder: Path) -> Path:
+def _path(robot: str, shift: Shift | str, quality: str, folder: Path | None) -> Path:
     shift = Shift.parse(shift)
     shift_values(robot, shift)  # a robot without this variant is a slip, not a missing file
     if quality not in (*QUALITIES, "snapshots"):
         raise ValueError(f"quality: {quality!r} is not one of {', '.join(QUALITIES)}")
-    return Path(folder) / f"{robot}-{shift}-{quality}.safetensors"
+    return Path(folder or policy_folder(robot)) / f"{robot}-{shift}-{quality}.safetensors"
 
 
 def _missing(path: Path) -> str:

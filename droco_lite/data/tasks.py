@@ -8,12 +8,18 @@ package::
     data = make_task("halfcheetah-medium", source_size=20_000, target_size=5_000, cache=False)
     data.source, data.target           # Transitions
 
+The source's shift of each robot, and the noise with which its policies act, stand in the robot's
+record (:mod:`droco_lite.robots.models`), ODRL's variants and levels.  ``droco-lite data gate TASK``
+says how far apart a pair is: a policy of Walker2d's kinematic source falls at once on the nominal
+robot, one of Hopper's soon, Ant's earns a tenth, HalfCheetah's keeps 0.39 to 0.43 of its return
+(its policy on short thighs moves backwards).  The numbers are in ``results/behaviour/gate-*.json``.
+
 ``cache=True`` keeps each set as a Minari data set with its whole story, and reads it the next time.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,29 +29,12 @@ from droco_lite.data import minari_store
 from droco_lite.data.behaviour import BehaviourPolicy, load_behaviour, load_snapshots
 from droco_lite.data.collect import collect
 from droco_lite.data.transitions import Transitions, empty, rows_of
-from droco_lite.robots import NOMINAL, Shift, get_robot
+from droco_lite.robots import NOMINAL, ROBOTS, Shift, get_robot
+from droco_lite.robots.registry import OWN_ROBOT
 
-ROBOTS = ("halfcheetah", "hopper", "walker2d", "ant")
 QUALITIES = ("medium", "medium-replay", "medium-expert", "expert")
 #: Families of source shifts, by DROCO's names; the shift's own family is ``morph`` as in ODRL.
 FAMILIES = ("kinematic", "morphology")
-
-#: The source's shift, with ODRL's variants and levels.  ``droco-lite data gate TASK`` says how far
-#: apart a pair is.  A policy of Walker2d's kinematic source falls at once on the nominal robot, one
-#: of Hopper's soon, and Ant's earns a tenth.  HalfCheetah's kinematic policy keeps 0.39 to 0.43 of
-#: its return there (asked: under 1/3; the one with stiff feet 0.85), where
-#: ``halfcheetah-medium@otdf-kinematic-backthighjnt-hard`` keeps 0.22 and the one on ODRL's short
-#: thighs moves backwards.  The numbers are in ``results/behaviour/gate-*.json``.
-SOURCE_SHIFTS = {
-    ("halfcheetah", "kinematic"): "kinematic-thighjnt-hard",
-    ("halfcheetah", "morphology"): "morph-thigh-hard",
-    ("hopper", "kinematic"): "kinematic-legjnt-hard",  # the footjnt-hard policy stands still
-    ("hopper", "morphology"): "morph-foot-hard",
-    ("walker2d", "kinematic"): "kinematic-thighjnt-hard",
-    ("walker2d", "morphology"): "morph-torso-hard",  # those of morph-leg walk in the target as well
-    ("ant", "kinematic"): "kinematic-hipjnt-hard",
-    ("ant", "morphology"): "morph-halflegs-hard",  # with four short legs it learnt to stand still
-}
 
 #: Source transitions by default: the row counts that the sizes of DROCO's files suggest.
 SOURCE_SIZES = {
@@ -57,10 +46,8 @@ SOURCE_SIZES = {
 #: Target transitions by default, as a share of the source's.
 TARGET_SHARE = 0.1
 
-#: Standard deviation of the Gaussian noise on the behaviour policies' actions, which are TD3's and
-#: deterministic: without it a set would hold one action per state.  Hopper and Walker2d fall sooner
-#: with more.
-ACTION_NOISE = {"halfcheetah": 0.2, "hopper": 0.1, "walker2d": 0.1, "ant": 0.2}
+# The order of the paper's tables; robots that it does not have follow.
+_ORDER = ("halfcheetah", "hopper", "walker2d", "ant")
 
 
 @dataclass(frozen=True)
@@ -70,7 +57,7 @@ class Task:
     Attributes:
         robot, quality, family: one of ``ROBOTS``, ``QUALITIES`` and ``FAMILIES``.
         shift: a source shift of the user's own in place of the family's, which then says nothing.
-            Only shifts with a behaviour policy in the package can be made into data.
+            Only shifts with a behaviour policy can be made into data.
 
     Raises:
         ValueError: a part is not known; the message lists what is.
@@ -82,13 +69,18 @@ class Task:
     shift: str = ""
 
     def __post_init__(self) -> None:
+        if self.robot not in ROBOTS:
+            # Robot files that the environment names are read before the robot is refused.
+            with suppress(ValueError):
+                get_robot(self.robot)
         for kind, value, known in (
-            ("robot", self.robot, ROBOTS),
+            ("robot", self.robot, robots()),
             ("quality", self.quality, QUALITIES),
             ("family", self.family, FAMILIES),
         ):
             if value not in known:
-                raise ValueError(f"{kind}: {value!r} is not one of {', '.join(known)}")
+                advice = f"; {OWN_ROBOT}" if kind == "robot" else ""
+                raise ValueError(f"{kind}: {value!r} is not one of {', '.join(known)}{advice}")
         if self.shift:
             object.__setattr__(self, "shift", str(Shift.parse(self.shift)))
 
@@ -124,13 +116,41 @@ class Task:
 
     @property
     def source_shift(self) -> str:
-        """The shift of the source robot, as :meth:`droco_lite.robots.Shift.parse` reads it."""
-        return self.shift or SOURCE_SHIFTS[self.robot, self.family]
+        """The shift of the source robot, as :meth:`droco_lite.robots.Shift.parse` reads it.
+
+        Raises:
+            ValueError: the robot's record has none of this family, and the task names none.
+        """
+        if self.shift:
+            return self.shift
+        shifts = get_robot(self.robot).source_shifts
+        if self.family not in shifts:
+            raise ValueError(
+                f"task: {self} has no source: robot {self.robot!r} has no source shift of the "
+                f"family {self.family!r}; give it source_shifts={{{self.family!r}: 'SHIFT'}}, or name one "
+                f"here, such as {self.robot}-{self.quality}@gravity-up-0.5"
+            )
+        return shifts[self.family]
 
 
-TASKS = tuple(
-    Task(robot, quality, family) for family in FAMILIES for robot in ROBOTS for quality in QUALITIES
-)
+def robots() -> tuple[str, ...]:
+    """Names of all robots in the order of the paper's tables, the user's own last."""
+    return (*(n for n in _ORDER if n in ROBOTS), *(n for n in ROBOTS if n not in _ORDER))
+
+
+def all_tasks() -> tuple[Task, ...]:
+    """Every quality of every robot and family that has a source shift, now."""
+    return tuple(
+        Task(robot, quality, family)
+        for family in FAMILIES
+        for robot in robots()
+        if family in ROBOTS[robot].source_shifts
+        for quality in QUALITIES
+    )
+
+
+#: The package's tasks.
+TASKS = all_tasks()
 
 
 @dataclass(frozen=True)
@@ -224,7 +244,9 @@ def make_dataset(
     * ``medium-replay``: equal parts from policies spread over the training up to medium, oldest
       first.  D4RL's sets of that name are replay buffers, which hold every policy in between.
 
-    All act with Gaussian noise of standard deviation :data:`ACTION_NOISE`, clipped to [-1, 1].
+    All act with Gaussian noise, clipped to [-1, 1]: TD3's policies are deterministic, and without
+    noise a set would hold one action a state.  Its standard deviation is the record's
+    ``action_noise``.
 
     Returns:
         The transitions and a card: ``robot, shift, quality, rows, seed, action_noise, behaviour``
@@ -241,10 +263,9 @@ def make_dataset(
         if cached is None:
             raise
         parts = None
-    # A set made from other weights, or with other noise, is not the set that is asked for.
-    if cached is not None and (
-        parts is None or _recipe(cached) == _recipe_of(robot, shift, parts)
-    ):
+    # A set of another robot of that name, from other weights, or with other noise, is not the set
+    # that is asked for.
+    if cached is not None and (parts is None or _recipe(cached) == _recipe_of(robot, shift, parts)):
         return minari_store.read_minari(name, robot), cached
     spec = get_robot(robot)
     oracle = "nominal" if _has_oracle(shift) else None
@@ -260,7 +281,7 @@ def make_dataset(
                 shift,
                 policy,
                 stop - start,
-                noise=ACTION_NOISE[robot],
+                noise=spec.action_noise,
                 seed=seed,
                 stream=f"{quality}/{i}",
                 oracle=oracle,
@@ -306,20 +327,23 @@ def _card(
     data: Transitions,
     policies: list[BehaviourPolicy],
 ) -> dict[str, Any]:
-    returns = whole_episode_returns(data, get_robot(robot).max_episode_steps)
+    spec = get_robot(robot)
+    returns = whole_episode_returns(data, spec.max_episode_steps)
+    score = float(spec.score(returns.mean()))
     return {
         "robot": robot,
         "shift": shift,
         "quality": quality,
         "rows": len(data),
         "seed": seed,
-        "action_noise": ACTION_NOISE[robot],
+        "action_noise": spec.action_noise,
         "oracle": _has_oracle(shift),
+        **({"robot_fingerprint": spec.fingerprint} if spec.fingerprint else {}),
         "behaviour": [{k: p.card[k] for k in _CARD_KEYS if k in p.card} for p in policies],
         "episodes": len(data.episode_ends()),
         "return_mean": round(float(returns.mean()), 1),
         "return_sd": round(float(returns.std()), 1),
-        "score": round(float(get_robot(robot).score(returns.mean())), 1),
+        **({"score": round(score, 1)} if np.isfinite(score) else {}),
     }
 
 
@@ -342,14 +366,16 @@ def _has_oracle(shift: str) -> bool:
 
 def _recipe(card: dict[str, Any]) -> tuple:
     weights = tuple((p.get("sha256"), p.get("steps")) for p in card.get("behaviour", []))
-    return card.get("action_noise"), bool(card.get("oracle")), weights
+    robot = card.get("robot_fingerprint", "")
+    return card.get("action_noise"), bool(card.get("oracle")), robot, weights
 
 
 def _recipe_of(robot: str, shift: str, policies: list[BehaviourPolicy]) -> tuple:
-    cards = [policy.card for policy in policies]
-    return _recipe(
-        {"action_noise": ACTION_NOISE[robot], "oracle": _has_oracle(shift), "behaviour": cards}
-    )
+    spec = get_robot(robot)
+    return _recipe({
+        "action_noise": spec.action_noise, "oracle": _has_oracle(shift),
+        "robot_fingerprint": spec.fingerprint, "behaviour": [policy.card for policy in policies],
+    })  # fmt: skip
 
 
 @contextmanager

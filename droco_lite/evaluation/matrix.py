@@ -56,6 +56,7 @@ from droco_lite.evaluation.arms import (
 from droco_lite.evaluation.suite import FAMILIES, evaluate, grid
 from droco_lite.files import write_json, write_text
 from droco_lite.provenance import as_json, provenance
+from droco_lite.robots import SHIFTS
 from droco_lite.training.experiment import read_keys
 from droco_lite.training.loop import LoopSettings, choose_device, train
 
@@ -281,7 +282,9 @@ class Job:
         loop = replace(
             self.study.loop, evaluate_every=evaluation.every, save_every=evaluation.every
         )
-        shifts = grid(robot, evaluation.families, evaluation.strengths)
+        # A robot of the user's own need not have every family of the default.
+        families = [f for f in evaluation.families if f in SHIFTS[robot] or f not in FAMILIES]
+        shifts = grid(robot, families, evaluation.strengths)
         runs, agent = self.runs(root), None
         for path, stop in itertools.zip_longest(self.tables(root), self.stops):
             if path.exists():

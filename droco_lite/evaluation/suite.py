@@ -23,10 +23,10 @@ FAMILIES = ("kinematic", "morph", "gravity", "friction")
 
 def grid(
     robot: str,
-    families: Sequence[str] = FAMILIES,
+    families: Sequence[str] | None = None,
     strengths: Sequence[float] = (1 / 3, 2 / 3, 1.0),
 ) -> list[Shift]:
-    """The nominal robot, then every variant of ``families`` at every strength.
+    """The nominal robot, then every variant of ``families`` (None: all it has) at every strength.
 
     Raises
     ------
@@ -34,6 +34,7 @@ def grid(
     """
     get_robot(robot)
     known = SHIFTS[robot]
+    families = list(known) if families is None else families
     for family in families:
         if family not in known:
             raise ValueError(f"family {family!r} of {robot} is none of {', '.join(known)}")

@@ -187,7 +187,7 @@ class BatchedRobot:
         Args:
             other: robots of the same kind and number, under any shifts.
         """
-        for name in ("qpos", "qvel", "qacc_warmstart"):
+        for name in (*self._written, "qacc_warmstart", "time"):
             self._batch.bind(name)[:] = other._batch.bind(name)
 
     def observations(self) -> np.ndarray:

@@ -23,7 +23,6 @@ from PIL import Image, ImageDraw
 from droco_lite.files import atomic_file
 from droco_lite.robots.registry import get_robot
 from droco_lite.robots.shifts import NOMINAL, Shift, make_model
-from droco_lite.robots.shifts import NOMINAL, Shift, make_model
 
 __all__ = [
     "Camera",

@@ -114,6 +114,7 @@ class OwnRobot(Robot):
         shapes: shape of one row of each field that the functions read.
         ids: numbers of bodies, geoms, sites and sensors by name.
         file: the robot file that registered it; empty where none did.
+        fingerprint: hash of what it observed and earned in its trial.
     """
 
     xml: str
@@ -127,6 +128,7 @@ class OwnRobot(Robot):
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     ids: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     file: str = ""
+    fingerprint: str = ""
 
     own = True
 
@@ -199,11 +201,6 @@ class OwnRobot(Robot):
         """
         if self.terminated_of is None:
             return np.ones(len(qpos), dtype=bool)
-        if (qpos.shape[1], qvel.shape[1]) != (self.positions, self.velocities):
-            raise ValueError(
-                f"robot {self.name!r}: terminated needs {self.positions} positions and "
-                f"{self.velocities} velocities, which its observations do not give back"
-            )
         over = np.asarray(self.terminated_of(State(qpos, qvel, fields, self.ids)))
         if over.shape != (len(qpos),) or over.dtype != bool:
             raise ValueError(
@@ -211,6 +208,25 @@ class OwnRobot(Robot):
                 f"{len(qpos)} rows; return one bool a row, shape ({len(qpos)},)"
             )
         return ~over
+
+    def terminated_from(self, observations: np.ndarray) -> np.ndarray:
+        """Which rows [n] of observations [n, S] belong to states that end the episode.
+
+        Raises:
+            ValueError: observations of this robot do not give its state back.
+        """
+        if self.terminated_of is None:
+            return np.zeros(len(observations), dtype=bool)
+        if self.hidden_positions < 0 or self.reads:
+            raise ValueError(
+                f"robot {self.name!r}: whether an episode is over cannot be told from an "
+                "observation, which a model of next observations needs; observe "
+                "np.concatenate([s.qpos, s.qvel], axis=1) (leading positions may be left out) and "
+                "let terminated read these alone, or take a method without such a model"
+            )
+        cut = observations.shape[1] - self.velocities
+        positions = np.pad(observations[:, :cut], ((0, 0), (self.hidden_positions, 0)))
+        return self.terminated(positions, observations[:, cut:])
 
     def begin(self, start: Start, rng: np.random.Generator) -> None:
         """Put the start of an episode into ``start``: the user's hook, or uniform noise.

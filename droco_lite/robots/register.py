@@ -147,7 +147,8 @@ def register_robot(
     try:
         _enter(robot)
         _check_tasks(robot)
-        trial.try_out(robot, model)
+        robot = replace(robot, fingerprint=trial.try_out(robot, model))
+        _enter(robot)
     except BaseException:
         _leave(name)
         if before is not None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from droco_lite.robots import models
 from droco_lite.robots.robot import Robot
 
-__all__ = ["REFERENCE_RETURNS", "ROBOTS", "Table", "get_robot", "reference_returns"]
+__all__ = ["OWN_ROBOT", "REFERENCE_RETURNS", "ROBOTS", "Table", "get_robot", "reference_returns"]
 
 # The order in which tables and pictures show the robots; what is not named here follows.
 _ORDER = ("hopper", "walker2d", "halfcheetah", "ant")
@@ -27,6 +27,10 @@ def _found() -> dict[str, Robot]:
 
 
 ROBOTS: dict[str, Robot] = _found()
+
+OWN_ROBOT = (
+    "a robot of your own needs --robot-file FILE on the command line, register_robot in Python"
+)
 
 
 class Table(Mapping):
@@ -71,8 +75,7 @@ def get_robot(name: str) -> Robot:
         return ROBOTS[name]
     except (KeyError, TypeError):
         raise ValueError(
-            f"robot: {name!r} is not one of {', '.join(ROBOTS)}; a robot of your own needs "
-            "--robot-file FILE on the command line, register_robot in Python"
+            f"robot: {name!r} is not one of {', '.join(ROBOTS)}; {OWN_ROBOT}"
         ) from None
 
 

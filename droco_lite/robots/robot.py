@@ -166,6 +166,9 @@ class Robot:
     column_hints: Mapping[int, str] = field(default_factory=dict)
     gym_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
+    #: What the robot did in its trial, as a hash, for data that were made with it; empty for those
+    #: of the package.
+    fingerprint = ""
     #: Whether the robot was registered by the user; False for those of the package.
     own = False
 
@@ -220,6 +223,16 @@ class Robot:
     def terminated(self, qpos: np.ndarray, qvel: np.ndarray, **fields: np.ndarray) -> np.ndarray:
         """Which rows [n] have fallen."""
         return ~self.healthy(qpos, qvel, **fields)
+
+    def terminated_from(self, observations: np.ndarray) -> np.ndarray:
+        """Which rows [n] of observations [n, S] belong to states that end the episode.
+
+        Positions that an observation leaves out are taken as 0; no robot falls by them.
+        """
+        columns, hidden = observations.shape[1], self.hidden_positions
+        velocities = (columns + hidden) // 2  # Ant's quaternion gives it one position more
+        positions = np.pad(observations[:, : columns - velocities], ((0, 0), (hidden, 0)))
+        return self.terminated(positions, observations[:, columns - velocities :])
 
     def control(self, actions: np.ndarray) -> np.ndarray:
         """What the motors are told [n, A] for actions in [-1, 1]: here the same."""

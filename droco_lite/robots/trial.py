@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +54,8 @@ def discover(robot: OwnRobot, model: mujoco.MjModel) -> dict[str, Any]:
     """What the user's functions read and give, found by calling them on a few starts.
 
     Returns:
-        ``observation_size``, ``reads`` and ``shapes`` of the record.
+        ``observation_size``, ``hidden_positions`` (-1 where an observation is not the state),
+        ``reads`` and ``shapes`` of the record.
     """
     rng, rows = np.random.default_rng(0), 3
     datas, starts = [mujoco.MjData(model) for _ in range(rows)], []
@@ -78,8 +80,12 @@ def discover(robot: OwnRobot, model: mujoco.MjModel) -> dict[str, Any]:
         if robot.terminated_of is not None:
             robot.terminated_of(state())
     reads = tuple(name for name in READABLE if name in read.names)
+    whole, seen = state(), np.asarray(robot.observation_of(state()))
+    shown = [np.concatenate([whole.qpos[:, k:], whole.qvel], axis=1) for k in range(model.nq + 1)]
+    hidden = [k for k, plain in enumerate(shown) if np.array_equal(plain, seen)]
     return {
         "observation_size": size,
+        "hidden_positions": hidden[0] if hidden else -1,
         "reads": reads,
         "shapes": {name: fields[name].shape[1:] for name in reads},
     }
@@ -224,8 +230,12 @@ def _scale_placed(piece, factor: float) -> None:
     piece.fromto = np.asarray(piece.fromto) * factor  # NaN where it is not used
 
 
-def try_out(robot: OwnRobot, nominal: mujoco.MjModel) -> None:
-    """Build every shift at its strongest and take a few steps under each."""
+def try_out(robot: OwnRobot, nominal: mujoco.MjModel) -> str:
+    """Build every shift at its strongest and take a few steps under each.
+
+    Returns:
+        A hash of all that was observed and earned.
+    """
     name = robot.name
     every = [
         Shift(family, variant, 1.0)
@@ -246,7 +256,7 @@ def try_out(robot: OwnRobot, nominal: mujoco.MjModel) -> None:
                 )
     rows = [shift for shift in (NOMINAL, *every) for _ in range(_TRIAL_ROWS)]
     robots = BatchedRobot(name, rows, range(len(rows)), threads=1, dtype=np.float64)
-    rng, observations = np.random.default_rng(0), robots.observations()
+    rng, observations, told = np.random.default_rng(0), robots.observations(), hashlib.sha256()
     for step in range(_TRIAL_STEPS):
         if observations.shape != (len(rows), robot.observation_size):
             raise ValueError(
@@ -261,9 +271,12 @@ def try_out(robot: OwnRobot, nominal: mujoco.MjModel) -> None:
                 "timestep, damping)"
             )
         actions = rng.uniform(-1, 1, (len(rows), robot.action_size))
-        observations, _, terminated, _ = robots.step(actions)
+        observations, rewards, terminated, _ = robots.step(actions)
+        for array in (observations, rewards):
+            told.update(np.round(array, 4).tobytes())
         if terminated.any():
             observations = robots.reset(terminated)
+    return told.hexdigest()[:16]
 
 
 def from_the_side(model: mujoco.MjModel) -> tuple[float, float, float, float]:

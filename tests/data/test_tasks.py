@@ -1,6 +1,7 @@
 """The task table, and making a task's two data sets."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -40,8 +41,8 @@ def constants(monkeypatch, tmp_path):
 
 def test_the_table_has_the_papers_tasks_and_every_shift_builds():
     assert len(TASKS) == len(set(TASKS)) == 4 * 4 * 2
-    for robot, family in tasks.SOURCE_SHIFTS:
-        shift = Shift.parse(tasks.SOURCE_SHIFTS[robot, family])
+    for robot, family in {(task.robot, task.family) for task in TASKS}:
+        shift = Shift.parse(ROBOTS[robot].source_shifts[family])
         assert shift.family == {"kinematic": "kinematic", "morphology": "morph"}[family]
         make_model(robot, shift)
 
@@ -138,7 +139,7 @@ def test_the_cache_is_used_and_follows_the_policies(constants, monkeypatch):
     third, _ = make()
     assert calls
     assert third.actions.mean() > 0.8
-    monkeypatch.setitem(tasks.ACTION_NOISE, "hopper", 0.3)
+    monkeypatch.setitem(ROBOTS, "hopper", replace(ROBOTS["hopper"], action_noise=0.3))
     assert make()[1]["action_noise"] == 0.3
 
     def gone(*arguments):
