@@ -127,8 +127,8 @@ class Task:
         if self.family not in shifts:
             raise ValueError(
                 f"task: {self} has no source: robot {self.robot!r} has no source shift of the "
-                f"family {self.family!r}; give it source_shifts={{{self.family!r}: 'SHIFT'}}, or name one "
-                f"here, such as {self.robot}-{self.quality}@gravity-up-0.5"
+                f"family {self.family!r}; give it source_shifts={{{self.family!r}: 'SHIFT'}}, or "
+                f"name one here, such as {self.robot}-{self.quality}@gravity-up-0.5"
             )
         return shifts[self.family]
 
