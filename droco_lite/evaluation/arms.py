@@ -12,6 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from droco_lite import files
+
 #: Label -> method and settings: the seven methods of the paper's table, then what a reader must see
 #: beside them.  "DROCO, shuffled" charges the penalties to the wrong rows.
 ARMS: dict[str, dict[str, Any]] = {
@@ -54,14 +56,19 @@ def file_name(text: str) -> str:
     return re.sub(r"[^\w.+-]+", "-", plain).lower()
 
 
+#: What to do about a damaged table.
+MEND_TABLE = "move it away, and `droco-lite matrix collect` or `compare` writes it again"
+
+
 def read_table(folder: str | Path, task: str) -> pd.DataFrame:
     """The tidy table of a task, as :func:`collect` wrote it.
 
     Raises
     ------
     FileNotFoundError : nothing of the task has been collected.
+    DamagedFile : the table is not what was written.
     """
     path = Path(folder) / f"{file_name(task)}.csv"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: run `droco-lite matrix run` or `compare`")
-    return pd.read_csv(path, keep_default_na=False)
+    return files.read_csv(path, MEND_TABLE, keep_default_na=False)

@@ -29,9 +29,9 @@ import itertools
 import json
 import multiprocessing
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,8 @@ from typing import Any
 import pandas as pd
 import torch
 import yaml
-from filelock import FileLock, Timeout
 
+from droco_lite import files
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import Settings, per_run_values
 from droco_lite.data import Task, make_task
@@ -48,17 +48,17 @@ from droco_lite.evaluation.arms import (
     ARMS,
     COLUMNS,
     CURVE_COLUMNS,
+    MEND_TABLE,
     PARTNER,
     file_name,
     place,
     read_table,
 )
 from droco_lite.evaluation.suite import FAMILIES, evaluate, grid
-from droco_lite.files import write_json, write_text
 from droco_lite.provenance import as_json, provenance
 from droco_lite.robots import SHIFTS
 from droco_lite.training.experiment import read_keys
-from droco_lite.training.loop import LoopSettings, choose_device, train
+from droco_lite.training.loop import CURVE, LoopSettings, choose_device, read_curve, train
 
 CHECKPOINTS = 3
 KEYS = ("tasks", "steps", "seeds", "data", "arms", "settings", "evaluation", "loop")
@@ -99,6 +99,8 @@ class Study:
     def __post_init__(self) -> None:
         for task in self.tasks:
             Task.parse(task)
+        _refuse_shared_folders("tasks", map(str, self.tasks))
+        _refuse_shared_folders("arms", self.arms)
         for label in (*self.arms, *self.settings):
             if "method" not in self.arm(label):
                 raise ValueError(
@@ -140,7 +142,7 @@ class Study:
     def write(self, path: str | Path) -> None:
         """Write a file that :meth:`read` turns into the same study."""
         content = json.loads(json.dumps(asdict(self)))  # tuples become lists
-        write_text(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+        files.write_text(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
 
     def arm(self, label: str) -> dict[str, Any]:
         """Method and settings of an arm: those of :data:`ARMS`, then the study's own."""
@@ -213,16 +215,18 @@ class Job:
 
     def step(self, root: Path) -> int:
         """The last step that is known to be on disk."""
-        seen = [0]
-        curve = Path(root) / self.name / "curve.csv"
-        if curve.exists():
-            seen += pd.read_csv(curve, usecols=["step"])["step"].tolist()
-        return max(seen)
+        folder = Path(root) / self.name
+        seen = read_curve(folder, self.mend(root))["step"] if (folder / CURVE).exists() else [0]
+        return int(max(seen))
 
     def seconds(self, root: Path) -> float:
         """Wall time spent on the job so far."""
         path = Path(root) / self.name / "seconds.json"
-        return sum(json.loads(path.read_text()).values()) if path.exists() else 0.0
+        return sum(files.read_json(path, self.mend(root)).values()) if path.exists() else 0.0
+
+    def mend(self, root: str | Path) -> str:
+        """What to do about a damaged file of the job."""
+        return f"move the folder {Path(root) / self.name} away and run the study again"
 
     def ready(self, root: Path) -> bool:
         """Whether the arms that this job's settings are read from are trained."""
@@ -249,7 +253,7 @@ class Job:
         """
         path = Path(root) / self.name / FACTS
         if path.exists():
-            self.refuse_other(path, json.loads(path.read_text()))
+            self.refuse_other(path, files.read_json(path, self.mend(root)))
 
     def refuse_other(self, path: Path, kept: Mapping[str, Any]) -> None:
         """Refuse the results that ``path`` tells of if ``kept`` is not what this job depends on."""
@@ -276,7 +280,7 @@ class Job:
         """Train and evaluate whatever is left to do; everything kept is written whole."""
         folder, evaluation = Path(root) / self.name, self.study.evaluation
         if not (folder / FACTS).exists():
-            write_json(folder / FACTS, self.facts())
+            files.write_json(folder / FACTS, self.facts(), checksum=True)
         data = make_task(self.task, progress=False, **self.study.data)
         robot = data.task.robot
         loop = replace(
@@ -296,6 +300,7 @@ class Job:
                     stop_after=stop,
                 )  # fmt: skip
                 agent = trained.agent
+                self._refuse_passed(path, stop, trained.curve)
             options = {"episodes": evaluation.episodes, "seed": evaluation.seed}
             if stop is not None:
                 table = evaluate(agent, robot, shifts, **options)
@@ -304,12 +309,33 @@ class Job:
                 table = evaluate(
                     agent, robot, ["nominal"], attacks=evaluation.attacks, deviation=unit, **options
                 )
-            write_text(path, table.to_csv(index=False))
+            files.write_csv(path, table, checksum=True)
             seconds = folder / "seconds.json"
-            spent = json.loads(seconds.read_text()) if seconds.exists() else {}
+            spent = files.read_json(seconds, self.mend(root)) if seconds.exists() else {}
             spent[path.stem] = round(time.perf_counter() - start, 1)
-            write_json(seconds, spent)
+            files.write_json(seconds, spent, checksum=True)
             say(f"{self.name}: {path.stem} in {spent[path.stem]:.0f} s")
+
+    def _refuse_passed(self, path: Path, stop: int | None, curve: pd.DataFrame) -> None:
+        """Refuse to try later policies in the place of those that a lost table told of."""
+        reached = int(curve["step"].max())
+        if stop is not None and reached != stop:
+            raise ValueError(
+                f"{path} is missing, and the training has gone on to step {reached:,}; "
+                f"{self.mend(path.parents[2])}"
+            )
+
+
+def _refuse_shared_folders(key: str, names: Iterable[str]) -> None:
+    """Two arms or tasks whose names differ in signs only would write over each other."""
+    found: dict[str, str] = {}
+    for name in names:
+        other = found.setdefault(file_name(name), name)
+        if other != name:
+            raise ValueError(
+                f"{key}: {other!r} and {name!r} would share the folder {file_name(name)!r}; "
+                "rename one of them"
+            )
 
 
 def _facts(steps: int, seeds: Sequence[int], data: Mapping, evaluation: Mapping, arms: Mapping):
@@ -321,8 +347,8 @@ def _facts(steps: int, seeds: Sequence[int], data: Mapping, evaluation: Mapping,
 
 def _curve_of(root: Path, task: str, label: str, seed: int) -> pd.DataFrame:
     """The training curve of one run so far, whichever job it is in."""
-    for path in sorted((Path(root) / file_name(task)).glob("*/curve.csv")):
-        lines = pd.read_csv(path)
+    for path in sorted((Path(root) / file_name(task)).glob(f"*/{CURVE}")):
+        lines = read_curve(path.parent, f"move the folder {path.parent} away and run it again")
         lines = lines[(lines["label"] == label) & (lines["seed"] == seed)]
         if len(lines):
             return lines
@@ -340,17 +366,14 @@ def mean_penalty(root: Path, task: str, run: Settings) -> float:
 @contextmanager
 def claimed(path: Path):
     """Hold the job of this folder, or yield False if another process does."""
-    path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+    with ExitStack() as held:
+        try:
+            held.enter_context(files.lock(path, again=False))
+        except files.InUse:
+            mine = False
+        else:
+            mine = True
+        yield mine
 
 
 def work(
@@ -463,8 +486,8 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
         held = [job for job in open_jobs if set(lines["label"]).issuperset(job.labels)]
         if not held:
             continue
-        curves = pd.read_csv(to / f"{path.stem}-curves.csv")
-        about = json.loads(path.with_suffix(".json").read_text())
+        curves = files.read_csv(to / f"{path.stem}-curves.csv", MEND_TABLE)
+        about = files.read_json(path.with_suffix(".json"), MEND_TABLE)
         header = {key: about[key] for key in provenance()}
         for job in held:
             (label,) = job.labels
@@ -473,16 +496,19 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
             job.refuse_other(path.with_suffix(".json"), facts)
             earlier = [each for each in about.get("earlier", []) if label in each["arms"]]
             seconds = {"elsewhere": about["seconds"].get(label, 0.0)}
-            folder, parts = root / job.name, [t[t["label"] == label] for t in (curves, lines)]
-            curve, own = [part.to_csv(index=False) for part in parts]
+            folder, (curve, own) = (
+                root / job.name,
+                [t[t["label"] == label] for t in (curves, lines)],
+            )
             with claimed(folder) as mine:
                 if not mine:  # somebody is at work on it
                     continue
-                write_json(folder / FACTS, facts)
-                write_json(folder / "seconds.json", seconds)
-                write_json(job.elsewhere(root).with_suffix(".json"), [*earlier, header][0])
-                write_text(folder / "curve.csv", curve)
-                write_text(job.elsewhere(root), own)  # last: with it the job is done
+                made = job.elsewhere(root)
+                files.write_json(folder / FACTS, facts, checksum=True)
+                files.write_json(folder / "seconds.json", seconds, checksum=True)
+                files.write_json(made.with_suffix(".json"), [*earlier, header][0], checksum=True)
+                files.write_csv(folder / CURVE, curve, checksum=True)
+                files.write_csv(made, own, checksum=True)  # last: with it the job is done
 
 
 def _earlier(jobs: Sequence[Job], root: Path) -> list[dict[str, Any]]:
@@ -491,7 +517,7 @@ def _earlier(jobs: Sequence[Job], root: Path) -> list[dict[str, Any]]:
     for job in jobs:
         path = job.elsewhere(root).with_suffix(".json")
         if path.exists():
-            made = json.loads(path.read_text()) | {"arms": []}
+            made = files.read_json(path, job.mend(root)) | {"arms": []}
             found.setdefault(str(made), made)["arms"] += job.labels
     return list(found.values())
 
@@ -529,20 +555,31 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
             "wall_time_seconds": sum(job.seconds(root) for job in begun),
             "earlier": _earlier(begun, root), **facts,
         }  # fmt: skip
-        for suffix, jobs, read in (("", done, _results), ("-curves", begun, _curves)):
-            if jobs:
-                lines = _in_order(pd.concat([read(j, root) for j in jobs], ignore_index=True))
-                text = lines.to_csv(index=False, float_format="%.6g")
-                written.append(write_text(to / f"{name}{suffix}.csv", text))
-        written.append(write_json(to / f"{name}.json", provenance(**as_json(about))))
+        tables = {
+            to / f"{name}{suffix}.csv": _in_order(
+                pd.concat([read(job, root) for job in jobs], ignore_index=True)
+            )
+            for suffix, jobs, read in (("", done, _results), ("-curves", begun, _curves))
+            if jobs
+        }
+        with files.lock(to, wait=60.0):
+            # First the record, which may say more than the tables; not the other way round.
+            record = to / f"{name}.json"
+            files.write_json(record, provenance(**as_json(about)), checksum=True)
+            for path, lines in tables.items():
+                files.write_csv(path, lines, checksum=True, float_format="%.6g")
+        written += [*tables, record]
     return written
 
 
 def _results(job: Job, root: Path) -> pd.DataFrame:
     if job.elsewhere(root).exists():
-        return pd.read_csv(job.elsewhere(root), keep_default_na=False)[list(COLUMNS)]
+        own = files.read_csv(job.elsewhere(root), job.mend(root), keep_default_na=False)
+        return own[list(COLUMNS)]
     keys = ["label", "method", "seed", "shift", "family", "variant", "strength", "attack", "scale"]
-    tables = [pd.read_csv(path, keep_default_na=False) for path in job.tables(root)]
+    tables = [
+        files.read_csv(path, job.mend(root), keep_default_na=False) for path in job.tables(root)
+    ]
     numbers = ["return_mean", "return_std", "score", "episodes"]
     lines = pd.concat(tables[:CHECKPOINTS])[keys + numbers]
     lines = lines.groupby(keys, sort=False, dropna=False)[numbers].mean().reset_index()
@@ -554,7 +591,7 @@ def _results(job: Job, root: Path) -> pd.DataFrame:
 
 
 def _curves(job: Job, root: Path) -> pd.DataFrame:
-    curve = pd.read_csv(Path(root) / job.name / "curve.csv")
+    curve = read_curve(Path(root) / job.name, job.mend(root))
     return curve.assign(task=job.task).reindex(columns=[*CURVE_COLUMNS, *LOGGED])
 
 

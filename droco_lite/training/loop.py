@@ -351,6 +351,29 @@ def write_curve(path: Path, lines: list[dict]) -> None:
     files.write_text(path, text, checksum=True)
 
 
+def read_curve(folder: str | Path, mend: str = "") -> pd.DataFrame:
+    """The curve that a training left in ``folder``; a lost or damaged one is made again.
+
+    Args:
+        folder: the training's, with the checkpoint that holds the curve too.
+        mend: what the user can do where there is no checkpoint, added to the error's message.
+
+    Raises:
+        FileNotFoundError: there is neither a curve nor a checkpoint.
+        DamagedFile: the curve is not what was written, and there is no checkpoint.
+        CheckpointError: the curve is lost or damaged, and the checkpoint cannot be read.
+    """
+    path = Path(folder) / CURVE
+    try:
+        return files.read_csv(path, mend)
+    except (FileNotFoundError, files.DamagedFile):
+        saved = checkpoint.load(folder)
+        if saved is None:
+            raise
+        write_curve(path, saved[1]["curve"])
+    return files.read_csv(path, mend)
+
+
 def fingerprint(data: Transitions) -> dict:
     """Enough of a data set to recognise it: rows, columns, and a hash of up to 1,000 spread
     rows."""

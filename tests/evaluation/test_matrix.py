@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from droco_lite import files
 from droco_lite.cli import app
 from droco_lite.evaluation import arms, matrix
 from droco_lite.evaluation.matrix import ARMS, Evaluation, Study, file_name
@@ -150,6 +151,69 @@ def test_killed_and_resumed_no_row_is_lost_or_doubled(whole, tmp_path):
     matrix.collect(STUDY, tmp_path, tmp_path)
     table = matrix.read_table(tmp_path, "hopper-medium")
     pd.testing.assert_frame_equal(table, whole[1])
+
+
+def test_a_partner_that_died_between_two_writes_does_not_block_its_control(whole, tmp_path):
+    """The last checkpoint was saved; the process died before the curve was written."""
+    shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    job = tmp_path / "hopper-medium" / "droco"
+    curve = pd.read_csv(job / "curve.csv")
+    files.write_csv(job / "curve.csv", curve[curve["step"] < 30], checksum=True)
+    for path in (*job.glob("shifts-30.csv"), *job.glob("attacks.csv")):
+        path.unlink()
+    shutil.rmtree(tmp_path / "hopper-medium" / "droco-shuffled")
+    assert matrix.work(STUDY, tmp_path, say=lambda line: None) == 2
+    matrix.collect(STUDY, tmp_path, tmp_path / "again")
+    pd.testing.assert_frame_equal(matrix.read_table(tmp_path / "again", "hopper-medium"), whole[1])
+    pd.testing.assert_frame_equal(pd.read_csv(job / "curve.csv"), curve)
+
+
+@pytest.mark.parametrize("name", ["job.json", "seconds.json", "shifts-20.csv", "attacks.csv"])
+def test_a_flipped_bit_in_a_jobs_file_is_refused_with_the_way_out(whole, tmp_path, name):
+    shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    job = tmp_path / "hopper-medium" / "iql"
+    content = bytearray((job / name).read_bytes())
+    content[-3] ^= 1
+    (job / name).write_bytes(content)
+    with pytest.raises(files.DamagedFile, match=rf"iql/{name} is not what.*move the folder .*iql"):
+        matrix.collect(STUDY, tmp_path, tmp_path / "again")
+    shutil.rmtree(job)
+    matrix.work(STUDY, tmp_path, say=lambda line: None)
+    matrix.collect(STUDY, tmp_path, tmp_path / "again")
+    pd.testing.assert_frame_equal(matrix.read_table(tmp_path / "again", "hopper-medium"), whole[1])
+
+
+def test_a_damaged_curve_is_made_again(whole, tmp_path):
+    shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "hopper-medium" / "droco" / "curve.csv"
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"30", b"31"))
+    assert (matrix.progress(STUDY, tmp_path)["step"] == 30).all()
+    assert path.read_bytes() == good
+
+
+def test_flipped_bits_in_collected_tables_are_refused(whole, tmp_path):
+    shutil.copytree(whole[0] / "tables", tmp_path / "tables")
+    for suffix in (".csv", "-curves.csv", ".json"):
+        path = tmp_path / "tables" / f"hopper-medium{suffix}"
+        good = path.read_bytes()
+        path.write_bytes(good[:-5] + bytes([good[-5] ^ 1]) + good[-4:])
+        with pytest.raises(files.DamagedFile, match=rf"hopper-medium{suffix} is not what"):
+            matrix.restore(STUDY, tmp_path / "new", tmp_path / "tables")
+        path.write_bytes(good)
+
+
+def test_later_policies_are_not_tried_in_the_place_of_earlier_ones(whole, tmp_path):
+    shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
+    (tmp_path / "hopper-medium" / "iql" / "shifts-20.csv").unlink()
+    with pytest.raises(ValueError, match=r"shifts-20\.csv is missing.*gone on to step 30; move"):
+        matrix.work(STUDY, tmp_path, say=lambda line: None)
+
+
+def test_arms_that_would_share_a_folder_are_refused():
+    own = {"method": "iql", **SMALL}
+    with pytest.raises(ValueError, match=r"'a b' and 'a-b' would share the folder 'a-b'; rename"):
+        replace(STUDY, arms=("a b", "a-b"), settings={"a b": own, "a-b": own})
 
 
 @pytest.mark.parametrize("stacked", [False, True])
