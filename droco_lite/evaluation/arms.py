@@ -6,6 +6,7 @@ only reads results loads this file alone.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import pandas as pd
 from droco_lite import files
 
 #: Label -> method and settings: the seven methods of the paper's table, then what a reader must see
-#: beside them.  "DROCO, shuffled" charges the penalties to the wrong rows.
+#: beside them.  "DROCO, shuffled" charges the penalties to the wrong rows, "as printed" has no
+#: floor, and "oracle" knows the target robot: it is a yardstick, not a method.
 ARMS: dict[str, dict[str, Any]] = {
     "IQL*": {"method": "iql"},
     "DROCO": {"method": "droco", "beta": 1.0, "delta": 30.0},
@@ -26,14 +28,19 @@ ARMS: dict[str, dict[str, Any]] = {
     "IGDF": {"method": "igdf"},
     "BOSA": {"method": "bosa"},
     "DROCO, shuffled": {"method": "droco-shuffled", "beta": 1.0, "delta": 30.0},
+    "DROCO, as printed": {"method": "droco", "beta": 1.0, "delta": 30.0, "floor": -math.inf},
+    "DROCO, oracle": {"method": "droco-oracle", "beta": 1.0, "delta": 30.0},
     "OTDF": {"method": "otdf"},
     "CQL*": {"method": "cql"},
     "MICRO": {"method": "micro"},
 }
-CONTROLS = ("cloning, both", "cloning, target", "IQL, target", "DROCO, shuffled")
+CONTROLS = (
+    "cloning, both", "cloning, target", "IQL, target", "DROCO, shuffled", "DROCO, as printed",
+    "DROCO, oracle",
+)  # fmt: skip
 #: The order of tables and legends: the paper's, then MICRO, then the controls.
 ORDER = ("IQL*", "CQL*", "BOSA", "DARA", "IGDF", "OTDF", "DROCO", "MICRO", *CONTROLS)
-#: "DROCO, shuffled" matches the mean penalty of this arm, which therefore comes first.
+#: "DROCO, shuffled" is charged this arm's penalties, step by step: both train in one stack.
 PARTNER = {"DROCO, shuffled": "DROCO"}
 
 COLUMNS = (

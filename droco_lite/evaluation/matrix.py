@@ -61,22 +61,25 @@ from droco_lite.training.experiment import read_keys
 from droco_lite.training.loop import CURVE, LoopSettings, choose_device, read_curve, train
 
 CHECKPOINTS = 3
-KEYS = ("tasks", "steps", "seeds", "data", "arms", "settings", "evaluation", "loop")
+KEYS = ("tasks", "steps", "seeds", "more_seeds", "data", "arms", "settings", "evaluation", "loop")
 FACTS = "job.json"
 ELSEWHERE = "elsewhere.csv"
-LOGGED = ("v_source", "v_target", "penalty_mean")  # of methods that have them: mean V, mean u
+#: Diagnostics that collected curves keep, of the methods that have them.
+LOGGED = ("v_source", "v_target", "penalty_mean", "beyond_delta", "kappa", "outside")
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """How the trained policies are tried.
 
-    ``every`` is the spacing of evaluations in steps; ``attacks`` are tried on the nominal robot, on
-    the last policy, which has its critics at hand.
+    ``every`` is the spacing of evaluations in steps, and ``episodes`` their number for each shift.
+    The last policy is tried on the nominal robot with ``final_episodes``, if that is more, and
+    there under ``attacks``, since it has its critics at hand.
     """
 
     every: int = 10_000
     episodes: int = 10
+    final_episodes: int = 0
     families: Sequence[str] = FAMILIES
     strengths: Sequence[float] = (1 / 3, 2 / 3, 1.0)
     attacks: Sequence[str] = ()
@@ -90,6 +93,7 @@ class Study:
     tasks: Sequence[str]
     steps: int
     seeds: Sequence[int] = (0, 1, 2)
+    more_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
     arms: Sequence[str] = tuple(ARMS)
     data: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -110,8 +114,16 @@ class Study:
         for label in self.arms:
             if PARTNER.get(label, label) not in self.arms:
                 raise ValueError(f"arms: {label!r} is a control of {PARTNER[label]!r}: add that")
-        if len(set(self.seeds)) != len(self.seeds) or not self.seeds:
-            raise ValueError("seeds: give at least one, none of them twice")
+        for key, seeds in [("seeds", self.seeds), *self.more_seeds.items()]:
+            every = [*seeds, *(self.seeds if key != "seeds" else ())]
+            if len(set(every)) != len(every) or not every:
+                raise ValueError(f"{key}: give at least one seed, none of them twice")
+        for label in self.more_seeds:
+            if label not in self.arms or label in PARTNER or label in PARTNER.values():
+                raise ValueError(
+                    f"more_seeds: {label!r} is no arm of the study, or is trained beside its "
+                    "control, which needs the same seeds"
+                )
         if self.steps % self.evaluation.every or self.steps < CHECKPOINTS * self.evaluation.every:
             raise ValueError(
                 f"steps: {self.steps} must be a multiple of evaluation.every "
@@ -153,7 +165,11 @@ class Study:
         given = self.arm(label) | {"steps": self.steps}
         kind = METHODS[given["method"]].Settings
         once = kind.from_dict({"label": label, **given}, where=f"settings of {label}")
-        return [replace(once, seed=seed) for seed in self.seeds]
+        return [replace(once, seed=seed) for seed in self.seeds_of(label)]
+
+    def seeds_of(self, label: str) -> list[int]:
+        """The seeds of an arm: the study's, and its own further ones."""
+        return [*self.seeds, *self.more_seeds.get(label, ())]
 
     def once(self, label: str) -> dict[str, Any]:
         """Every setting of an arm but its seed."""
@@ -167,8 +183,13 @@ class Study:
         """
 
         def loop_of(task: str, label: str):
+            label = PARTNER.get(label, label)  # a control is trained beside its partner
             run, own = self.runs(label)[0], per_run_values(self.runs(label)[0])
-            alone = not stacked or Job(self, task, (label,)).elsewhere(root).exists()
+            alone = (
+                not stacked
+                or label in self.more_seeds
+                or Job(self, task, (label,)).elsewhere(root).exists()
+            )
             return label if alone else str({**run.to_dict(), **dict.fromkeys(own)})
 
         jobs = []
@@ -176,6 +197,8 @@ class Study:
             groups: dict[str, list[str]] = {}
             for label in self.arms:
                 groups.setdefault(loop_of(task, label), []).append(label)
+            for labels in groups.values():
+                labels.sort(key=lambda label: label in PARTNER)
             jobs += [Job(self, task, tuple(labels)) for labels in groups.values()]
         return jobs
 
@@ -228,20 +251,12 @@ class Job:
         """What to do about a damaged file of the job."""
         return f"move the folder {Path(root) / self.name} away and run the study again"
 
-    def ready(self, root: Path) -> bool:
-        """Whether the arms that this job's settings are read from are trained."""
-        return all(
-            _curve_of(root, self.task, PARTNER[label], seed)["step"].max() == self.study.steps
-            for label in self.labels
-            if label in PARTNER
-            for seed in self.study.seeds
-        )
-
     def facts(self) -> dict[str, Any]:
         """What its results depend on; on what and how fast it runs does not belong here."""
         study = self.study
         arms = {label: study.once(label) for label in self.labels}
-        return _facts(study.steps, study.seeds, study.data, asdict(study.evaluation), arms)
+        (seeds,) = {tuple(study.seeds_of(label)) for label in self.labels}
+        return _facts(study.steps, seeds, study.data, asdict(study.evaluation), arms)
 
     def same(self, root: Path) -> None:
         """Refuse a folder whose results were made with other settings: the tables would say that
@@ -266,15 +281,18 @@ class Job:
                     "again, or choose another folder"
                 )
 
-    def runs(self, root: Path) -> list[Settings]:
-        """The runs of the loop: arms x seeds, a control's matched to its partner's."""
+    def runs(self) -> list[Settings]:
+        """The runs of the loop: arms x seeds.  Beside a control, all are of the control's class."""
         runs = list(itertools.chain.from_iterable(map(self.study.runs, self.labels)))
-        return [
-            replace(run, penalty_mean=mean_penalty(root, self.task, run))
-            if run.label in PARTNER
-            else run
-            for run in runs
-        ]
+        kinds = [type(run) for run in runs if run.label in PARTNER]
+        if not kinds:
+            return runs
+
+        def beside(run: Settings) -> Settings:
+            own = run.to_dict()
+            return run if run.label in PARTNER else kinds[0].from_dict({**own, "shuffled": False})
+
+        return [beside(run) for run in runs]
 
     def run(self, root: Path, say: Callable[[str], None] = print) -> None:
         """Train and evaluate whatever is left to do; everything kept is written whole."""
@@ -289,7 +307,7 @@ class Job:
         # A robot of the user's own need not have every family of the default.
         families = [f for f in evaluation.families if f in SHIFTS[robot] or f not in FAMILIES]
         shifts = grid(robot, families, evaluation.strengths)
-        runs, agent = self.runs(root), None
+        runs, agent = self.runs(), None
         for path, stop in itertools.zip_longest(self.tables(root), self.stops):
             if path.exists():
                 continue
@@ -304,6 +322,10 @@ class Job:
             options = {"episodes": evaluation.episodes, "seed": evaluation.seed}
             if stop is not None:
                 table = evaluate(agent, robot, shifts, **options)
+                if stop == self.study.steps and evaluation.final_episodes > evaluation.episodes:
+                    more = {**options, "episodes": evaluation.final_episodes}
+                    clean = evaluate(agent, robot, ["nominal"], **more)
+                    table = pd.concat([table[table["shift"] != "nominal"], clean])
             else:
                 unit = data.target.observations.std(0)
                 table = evaluate(
@@ -345,21 +367,6 @@ def _facts(steps: int, seeds: Sequence[int], data: Mapping, evaluation: Mapping,
     return as_json({"steps": steps, "seeds": seeds, **inner})
 
 
-def _curve_of(root: Path, task: str, label: str, seed: int) -> pd.DataFrame:
-    """The training curve of one run so far, whichever job it is in."""
-    for path in sorted((Path(root) / file_name(task)).glob(f"*/{CURVE}")):
-        lines = read_curve(path.parent, f"move the folder {path.parent} away and run it again")
-        lines = lines[(lines["label"] == label) & (lines["seed"] == seed)]
-        if len(lines):
-            return lines
-    return pd.DataFrame({"step": [0], "penalty_mean": [float("nan")]})
-
-
-def mean_penalty(root: Path, task: str, run: Settings) -> float:
-    """Mean penalty, over its training, of the DROCO run that ``run`` is the control of."""
-    return float(_curve_of(root, task, PARTNER[run.label], run.seed)["penalty_mean"].mean())
-
-
 # ------------------------------------------------------------------------------------- workers
 
 
@@ -395,7 +402,7 @@ def work(
         job.same(root)
     while True:
         for job in jobs:
-            if job.done(root) or not job.ready(root):
+            if job.done(root):
                 continue
             with claimed(root / job.name) as mine:
                 if mine and not job.done(root):
@@ -490,15 +497,16 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
         about = files.read_json(path.with_suffix(".json"), MEND_TABLE)
         header = {key: about[key] for key in provenance()}
         for job in held:
-            (label,) = job.labels
-            kept = [about["data"], about.get("evaluation", {}), {label: about["arms"][label]}]
-            facts = _facts(about["steps"], about["seeds"], *kept)
+            arms = {label: about["arms"][label] for label in job.labels}
+            seeds = [*about["seeds"], *about.get("more_seeds", {}).get(job.labels[0], ())]
+            kept = [about["data"], about.get("evaluation", {}), arms]
+            facts = _facts(about["steps"], seeds, *kept)
             job.refuse_other(path.with_suffix(".json"), facts)
-            earlier = [each for each in about.get("earlier", []) if label in each["arms"]]
-            seconds = {"elsewhere": about["seconds"].get(label, 0.0)}
+            earlier = [e for e in about.get("earlier", []) if set(job.labels) & set(e["arms"])]
+            seconds = {"elsewhere": sum(about["seconds"].get(each, 0.0) for each in job.labels)}
             folder, (curve, own) = (
                 root / job.name,
-                [t[t["label"] == label] for t in (curves, lines)],
+                [table[table["label"].isin(job.labels)] for table in (curves, lines)],
             )
             with claimed(folder) as mine:
                 if not mine:  # somebody is at work on it
@@ -546,7 +554,8 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
         arms = {label: study.once(label) for job in begun for label in job.labels}
         about = {
             "task": task, "source_shift": Task.parse(task).source_shift, "steps": study.steps,
-            "seeds": list(study.seeds), "data": dict(study.data),
+            "seeds": list(study.seeds),
+            "more_seeds": as_json(dict(study.more_seeds)), "data": dict(study.data),
             "evaluation": asdict(study.evaluation), "arms": arms,
             "reached": {label: job.step(root) for job in begun for label in job.labels},
             "seconds": {
@@ -581,18 +590,30 @@ def _results(job: Job, root: Path) -> pd.DataFrame:
         files.read_csv(path, job.mend(root), keep_default_na=False) for path in job.tables(root)
     ]
     numbers = ["return_mean", "return_std", "score", "episodes"]
-    lines = pd.concat(tables[:CHECKPOINTS])[keys + numbers]
-    lines = lines.groupby(keys, sort=False, dropna=False)[numbers].mean().reset_index()
+    looks = pd.concat(tables[:CHECKPOINTS])[keys + numbers]
+    lines = looks.groupby(keys, sort=False, dropna=False)[numbers].mean().reset_index()
     lines["checkpoints"] = CHECKPOINTS
+    if job.study.evaluation.final_episodes > job.study.evaluation.episodes:
+        # Without the last look's many episodes, an average over looks would be over policies that
+        # count unequally; with them, the last policy's clean return stands by itself.
+        final = tables[CHECKPOINTS - 1]
+        final = final[final["shift"] == "nominal"][keys + numbers].assign(checkpoints=1)
+        lines = pd.concat([final, lines[lines["shift"] != "nominal"]])
     if len(tables) > CHECKPOINTS:
         attacked = tables[-1][tables[-1]["attack"] != "none"]
         lines = pd.concat([lines, attacked[keys + numbers].assign(checkpoints=1)])
-    return lines.assign(task=job.task, steps=job.study.steps)[list(COLUMNS)]
+    return _named(lines.assign(steps=job.study.steps), job)[list(COLUMNS)]
 
 
 def _curves(job: Job, root: Path) -> pd.DataFrame:
     curve = read_curve(Path(root) / job.name, job.mend(root))
-    return curve.assign(task=job.task).reindex(columns=[*CURVE_COLUMNS, *LOGGED])
+    return _named(curve, job).reindex(columns=[*CURVE_COLUMNS, *LOGGED])
+
+
+def _named(lines: pd.DataFrame, job: Job) -> pd.DataFrame:
+    """With the task, and each arm's own method: beside a control all have its class."""
+    methods = {label: job.study.arm(label)["method"] for label in job.labels}
+    return lines.assign(task=job.task, method=lines["label"].map(methods))
 
 
 def _in_order(lines: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import hashlib
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ import torch
 from droco_lite import files
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import Settings, check_stack, per_run_values, setting
+from droco_lite.agents.soundness import WARN_ABOVE, possible_returns, value_figures
 from droco_lite.data.transitions import Transitions
 from droco_lite.robots import NOMINAL, get_robot, rollout_runs
 from droco_lite.training import checkpoint
@@ -230,6 +232,9 @@ def _run(
     probe = diagnostic_batch(rows, runs, loop.diagnostic_rows)
     if on_start:
         on_start()
+    slack = getattr(agent, "reward_slack", 0.0)
+    possible = possible_returns(agent.shared.discount, source, target, slack=slack)
+    warned = False
 
     def save() -> None:
         if out:
@@ -252,8 +257,9 @@ def _run(
             if on_progress:
                 on_progress(step, total)
             if step % loop.evaluate_every == 0 or step == total:
-                new = look(agent, probe, robot, loop, step)
+                new = look(agent, probe, possible, robot, loop, step)
                 refuse_not_finite(new, out)
+                warned = warned or warn_outside(new, possible)
                 lines += new
                 if writer is not None:
                     write_scalars(writer, new)
@@ -277,10 +283,13 @@ def keep_freed_memory() -> None:
         mallopt(trim_threshold, 2**30)
 
 
-def look(agent, probe, robot: str | None, loop: LoopSettings, step: int) -> list[dict]:
+def look(
+    agent, probe, possible: tuple[float, float], robot: str | None, loop: LoopSettings, step: int
+) -> list[dict]:
     """One line per run: settings that may differ, diagnostics, and returns in the nominal
     simulator."""
-    figures = {name: value.tolist() for name, value in agent.diagnostics(probe).items()}
+    found = agent.diagnostics(probe) | value_figures(agent, probe, possible)
+    figures = {name: value.tolist() for name, value in found.items()}
     if robot is not None and loop.episodes > 0:
         returns = rollout_runs(
             robot, [NOMINAL], numpy_act(agent), runs=len(agent.runs),
@@ -330,6 +339,21 @@ def last_good(out) -> str:
     if out and (Path(out) / checkpoint.FILE).exists():
         return f"; the last good checkpoint is {Path(out) / checkpoint.FILE}"
     return "; no checkpoint was kept yet" if out else ""
+
+
+def warn_outside(lines: list[dict], possible: tuple[float, float]) -> bool:
+    """Warn of the first run whose values have left the range that returns can have."""
+    for line in lines:
+        if line["outside"] > WARN_ABOVE:
+            low, high = possible
+            warnings.warn(
+                f"run {line['run']} ({line['method']}): {line['outside']:.0%} of its values lie "
+                f"outside {low:.4g} to {high:.4g} at step {line['step']}, the range that returns "
+                f"can have (kappa {line['kappa']:.3g}); its policy learns from values of nothing",
+                stacklevel=3,
+            )
+            return True
+    return False
 
 
 def write_scalars(writer, lines: list[dict]) -> None:
