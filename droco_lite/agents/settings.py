@@ -63,15 +63,13 @@ class Settings:
 
 def _checked(field: dataclasses.Field, kind, value):
     name, meta = field.name, field.metadata
-    allowed = typing.get_args(kind) or (kind,)
-    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
+    allowed = typing.get_args(kind) or (kind,)
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
         raise ValueError(f"{name} must be of type {getattr(kind, '__name__', kind)}, got {value!r}")
     if isinstance(value, float) and math.isnan(value):
         raise ValueError(f"{name} must be a number, got NaN")
-    if value is None:
-        return value
     if meta.get("low") is not None and value < meta["low"]:
         raise ValueError(f"{name} must be at least {meta['low']}, got {value}")
     if meta.get("high") is not None and value > meta["high"]:
@@ -104,3 +102,34 @@ def check_stack(runs: Sequence[Settings]) -> None:
                     f"runs of one stack must share {field.name}: "
                     f"run 0 has {mine!r}, run {k} {theirs!r}"
                 )
+
+
+def describe(kind: type[Settings]) -> list[dict[str, Any]]:
+    """Every field of a settings class as its own metadata tell of it.
+
+    Returns:
+        One dictionary a field: ``name``, ``type``, ``default``, ``range`` (in words, empty where
+        there is none), ``per_run`` (whether stacked runs may differ in it) and ``help``.
+    """
+    types = typing.get_type_hints(kind)
+    rows = []
+    for field in dataclasses.fields(kind):
+        meta, hint = field.metadata, types[field.name]
+        low, high = meta.get("low"), meta.get("high")
+        bounds = [f"at least {low:g}"] if low is not None else []
+        bounds += [f"at most {high:g}"] if high is not None else []
+        if low is not None and high is not None:
+            bounds = [f"{low:g} to {high:g}"]
+        among = meta.get("among")
+        rows.append(
+            {
+                "name": field.name,
+                "type": getattr(hint, "__name__", str(hint)) if not typing.get_args(hint)
+                else str(hint),
+                "default": field.default,
+                "range": ", ".join(map(str, among)) if among is not None else ", ".join(bounds),
+                "per_run": bool(meta.get("per_run")),
+                "help": meta.get("help", ""),
+            }
+        )  # fmt: skip
+    return rows

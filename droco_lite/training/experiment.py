@@ -146,22 +146,27 @@ class Experiment:
         self,
         out: str | Path,
         *,
+        data=None,
         on_progress: Callable[[int, int], None] | None = None,
         writer=None,
         stop_after: int | None = None,
         results: str | Path | None = None,
+        lengthen: bool = False,
     ) -> Result:
         """Make or load the data, train, and leave everything in ``out``.
+
+        ``data`` are what :meth:`data` gives, if they are at hand.  ``lengthen`` lets a shorter
+        training found in ``out`` go on, see :func:`droco_lite.training.train`.
 
         The folder then holds ``experiment.yaml``, ``checkpoint.safetensors`` and ``curve.csv``.
         With ``results`` the curve is also copied to ``RESULTS.csv`` beside a ``RESULTS.json`` that
         says where it came from.
         """
-        data, out = self.data(), Path(out)
+        data, out = self.data() if data is None else data, Path(out)
         result = train(
             self.runs, data.source, data.target, robot=data.task.robot, loop=self.loop, out=out,
             on_progress=on_progress, on_start=lambda: self.write(out / "experiment.yaml"),
-            writer=writer, stop_after=stop_after,
+            writer=writer, stop_after=stop_after, lengthen=lengthen,
         )  # fmt: skip
         if results is not None:
             results = Path(results)
@@ -180,7 +185,14 @@ DOMAINS = ("source", "target")
 
 
 def default_folder(experiment: Experiment) -> Path:
-    """``runs/TASK-METHOD-HASH``: the same experiment always finds its own folder."""
-    content = json.dumps(experiment.to_dict(), sort_keys=True, default=str)
+    """``runs/TASK-METHOD-HASH``: the same experiment always finds its own folder.
+
+    So does a longer one, which may go on there: the number of steps is not part of the hash.
+    """
+    whole = experiment.to_dict()
+    runs = [
+        {name: value for name, value in run.items() if name != "steps"} for run in whole["runs"]
+    ]
+    content = json.dumps({**whole, "runs": runs}, sort_keys=True, default=str)
     digest = hashlib.sha256(content.encode()).hexdigest()[:8]
     return Path("runs") / f"{experiment.task['name']}-{experiment.runs[0].method}-{digest}"

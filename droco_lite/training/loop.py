@@ -16,7 +16,6 @@ import hashlib
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -29,7 +28,6 @@ import torch
 from droco_lite import files
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import Settings, check_stack, per_run_values, setting
-from droco_lite.agents.soundness import WARN_ABOVE, possible_returns, value_figures
 from droco_lite.data.transitions import Transitions
 from droco_lite.robots import NOMINAL, get_robot, rollout_runs
 from droco_lite.training import checkpoint
@@ -145,6 +143,7 @@ def train(
     on_progress: Callable[[int, int], None] | None = None,
     on_start: Callable[[], None] | None = None,
     writer=None,
+    lengthen: bool = False,
     **agent_options,
 ) -> Result:
     """Train ``runs`` side by side; they may differ in per-run settings only.
@@ -161,6 +160,10 @@ def train(
     on_evaluation, on_progress : called with the curve so far, and with (step, steps).
     on_start : called once, when nothing is left that could be refused.
     writer : a TensorBoard ``SummaryWriter``, or anything with ``add_scalar(name, value, step)``.
+    lengthen : let a training found in ``out`` that asked for fewer steps go on.  The policy's
+        learning rate then takes the longer cosine up at its present step: it rises again from
+        where the shorter one had let it fall, so that the result is not that of a training of this
+        length from the start.  Without it such a folder is refused.
     agent_options : passed to the method, such as ``ensemble=`` of DROCO.
 
     Raises
@@ -200,18 +203,20 @@ def train(
         return _run(
             agent, source, target, facts, robot=robot, loop=loop, out=out, stop_after=stop_after,
             on_evaluation=on_evaluation, on_progress=on_progress, on_start=on_start, writer=writer,
+            lengthen=lengthen,
         )  # fmt: skip
 
 
 def _run(
     agent, source, target, facts, *, robot, loop, out, stop_after, on_evaluation, on_progress,
-    on_start, writer,
+    on_start, writer, lengthen,
 ) -> Result:  # fmt: skip
     """Go on from the folder's checkpoint, if it holds one, to the last step."""
     device, runs = agent.device, agent.runs
     saved = checkpoint.load(out, device) if out else None
     if saved is not None:
-        checkpoint.refuse_other(saved[1]["facts"], facts, out)
+        asked = as_long_as(saved[1]["facts"], facts) if lengthen else facts
+        checkpoint.refuse_other(saved[1]["facts"], asked, out)
         checkpoint.refuse_not_finite(saved[0], out)
         agent.load_frozen(saved[0])
     columns = agent.prepare(source, target)
@@ -232,9 +237,6 @@ def _run(
     probe = diagnostic_batch(rows, runs, loop.diagnostic_rows)
     if on_start:
         on_start()
-    slack = getattr(agent, "reward_slack", 0.0)
-    possible = possible_returns(agent.shared.discount, source, target, slack=slack)
-    warned = False
 
     def save() -> None:
         if out:
@@ -257,9 +259,8 @@ def _run(
             if on_progress:
                 on_progress(step, total)
             if step % loop.evaluate_every == 0 or step == total:
-                new = look(agent, probe, possible, robot, loop, step)
+                new = look(agent, probe, robot, loop, step)
                 refuse_not_finite(new, out)
-                warned = warned or warn_outside(new, possible)
                 lines += new
                 if writer is not None:
                     write_scalars(writer, new)
@@ -275,6 +276,15 @@ def _run(
     return Result(agent, pd.DataFrame(lines), time.perf_counter() - began, rate, stepper.mode)
 
 
+def as_long_as(saved: dict, now: dict) -> dict:
+    """``now`` with the saved numbers of steps, if every run asks for more than it had."""
+    before, after = ([run.get("steps", 0) for run in facts["runs"]] for facts in (saved, now))
+    if len(before) != len(after) or not all(b < a for b, a in zip(before, after, strict=True)):
+        return now
+    runs = [run | {"steps": steps} for run, steps in zip(now["runs"], before, strict=True)]
+    return now | {"runs": runs}
+
+
 def keep_freed_memory() -> None:
     """Ask glibc to keep freed blocks: given back, each step pays page faults for them again."""
     with contextlib.suppress(OSError, AttributeError, TypeError):  # another system's C library
@@ -283,13 +293,10 @@ def keep_freed_memory() -> None:
         mallopt(trim_threshold, 2**30)
 
 
-def look(
-    agent, probe, possible: tuple[float, float], robot: str | None, loop: LoopSettings, step: int
-) -> list[dict]:
+def look(agent, probe, robot: str | None, loop: LoopSettings, step: int) -> list[dict]:
     """One line per run: settings that may differ, diagnostics, and returns in the nominal
     simulator."""
-    found = agent.diagnostics(probe) | value_figures(agent, probe, possible)
-    figures = {name: value.tolist() for name, value in found.items()}
+    figures = {name: value.tolist() for name, value in agent.diagnostics(probe).items()}
     if robot is not None and loop.episodes > 0:
         returns = rollout_runs(
             robot, [NOMINAL], numpy_act(agent), runs=len(agent.runs),
@@ -341,21 +348,6 @@ def last_good(out) -> str:
     return "; no checkpoint was kept yet" if out else ""
 
 
-def warn_outside(lines: list[dict], possible: tuple[float, float]) -> bool:
-    """Warn of the first run whose values have left the range that returns can have."""
-    for line in lines:
-        if line["outside"] > WARN_ABOVE:
-            low, high = possible
-            warnings.warn(
-                f"run {line['run']} ({line['method']}): {line['outside']:.0%} of its values lie "
-                f"outside {low:.4g} to {high:.4g} at step {line['step']}, the range that returns "
-                f"can have (kappa {line['kappa']:.3g}); its policy learns from values of nothing",
-                stacklevel=3,
-            )
-            return True
-    return False
-
-
 def write_scalars(writer, lines: list[dict]) -> None:
     """Every number of every line, under ``run/name``."""
     for line in lines:
@@ -373,29 +365,6 @@ def write_curve(path: Path, lines: list[dict]) -> None:
         if files.read_text(path) == text:
             return
     files.write_text(path, text, checksum=True)
-
-
-def read_curve(folder: str | Path, mend: str = "") -> pd.DataFrame:
-    """The curve that a training left in ``folder``; a lost or damaged one is made again.
-
-    Args:
-        folder: the training's, with the checkpoint that holds the curve too.
-        mend: what the user can do where there is no checkpoint, added to the error's message.
-
-    Raises:
-        FileNotFoundError: there is neither a curve nor a checkpoint.
-        DamagedFile: the curve is not what was written, and there is no checkpoint.
-        CheckpointError: the curve is lost or damaged, and the checkpoint cannot be read.
-    """
-    path = Path(folder) / CURVE
-    try:
-        return files.read_csv(path, mend)
-    except (FileNotFoundError, files.DamagedFile):
-        saved = checkpoint.load(folder)
-        if saved is None:
-            raise
-        write_curve(path, saved[1]["curve"])
-    return files.read_csv(path, mend)
 
 
 def fingerprint(data: Transitions) -> dict:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from droco_lite import __version__, cli
+from droco_lite.cli import cards
 from droco_lite.data import gate, load, minari_store, tasks
 from tests.data.test_hdf5 import episodes, write
 
@@ -176,7 +177,7 @@ def test_errors_are_one_message_and_exit_code_1(arguments, message):
 
 
 def test_histogram():
-    lines = cli.histogram(np.array([0.0, 0.0, 0.0, 5.0, 10.0]), bins=2, width=8)
+    lines = cards.histogram(np.array([0.0, 0.0, 0.0, 5.0, 10.0]), bins=2, width=8)
     assert lines == ["0 ████████ 3", "5 █████▍   2"]
-    (one,) = cli.histogram(np.array([3.0, 3.0]))
+    (one,) = cards.histogram(np.array([3.0, 3.0]))
     assert one.endswith(" 2")

@@ -1,0 +1,139 @@
+"""Settings on the command line: ``--set KEY=VALUE``, and ``droco-lite settings`` that lists them.
+
+Names, defaults, ranges and help are the settings' own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from droco_lite.cli.common import AsJson, complete_methods, print_json, show
+
+LOOP = "loop"
+
+Method = Annotated[
+    str,
+    typer.Option(
+        help="iql, cql, bosa, dara, igdf, otdf, micro, droco or droco-shuffled.",
+        autocompletion=complete_methods,
+    ),
+]
+Given = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any setting of the method or the loop, such as expectile=0.8; repeat. A per-run "
+        "setting given twice makes a grid. `droco-lite settings METHOD` lists them all.",
+    ),
+]
+
+
+def settings(
+    method: Annotated[
+        str,
+        typer.Argument(
+            help="A method, or loop for how a training is run; all are listed if left out.",
+            autocompletion=complete_methods,
+        ),
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the settings of a method: name, default, range and meaning."""
+    from droco_lite.agents.settings import describe
+
+    kinds = {name: describe(kind) for name, kind in _kinds(method).items()}
+    if as_json:
+        print_json(kinds)
+        return
+    for name, rows in kinds.items():
+        show(table_of_settings(name, rows))
+
+
+def _kinds(method: str) -> Mapping[str, Any]:
+    """Settings classes by method; one alone if it is named."""
+    from droco_lite.agents import METHODS
+    from droco_lite.training import LoopSettings
+
+    kinds = {name: agent.Settings for name, agent in METHODS.items()} | {LOOP: LoopSettings}
+    if not method:
+        return kinds
+    if method not in kinds:
+        raise ValueError(f"method: {method!r} is none of {', '.join(kinds)}")
+    return {method: kinds[method]}
+
+
+def table_of_settings(name: str, rows: Sequence[Mapping[str, Any]]):
+    """A table for people; ``*`` marks what stacked runs may differ in."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Column, Table
+
+    table = Table(
+        Column("setting", no_wrap=True), Column("default", no_wrap=True), "range", "meaning",
+        title=f"{name}: --set KEY=VALUE", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0),
+        caption="* may differ between the runs of one training",
+    )  # fmt: skip
+    for row in rows:
+        star = "*" if row["per_run"] else ""
+        default = '""' if row["default"] == "" else str(row["default"])
+        table.add_row(row["name"] + star, default, row["range"], escape(row["help"]))
+    return table
+
+
+def parse(given: Sequence[str] | None, kind: type, loop: type) -> tuple[list[dict], dict]:
+    """Read ``KEY=VALUE`` texts.
+
+    Args:
+        given: the texts; a per-run key may stand more than once.
+        kind: settings class of the method.
+        loop: settings class of the loop.
+
+    Returns:
+        One dictionary of settings for each point of the grid, and the loop's settings.
+
+    Raises:
+        ValueError: not KEY=VALUE, a key that neither class has, or a shared key given twice.
+    """
+    import dataclasses
+
+    per_run = {f.name: bool(f.metadata.get("per_run")) for f in dataclasses.fields(kind)}
+    of_loop = {f.name for f in dataclasses.fields(loop)}
+    grids: dict[str, list[Any]] = {}
+    for text in given or []:
+        key, equals, value = text.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise ValueError(f"--set {text}: write KEY=VALUE, such as expectile=0.8")
+        if key not in per_run and key not in of_loop:
+            known = ", ".join([*per_run, *sorted(of_loop)])
+            raise ValueError(f"--set {text}: no setting {key!r}; there are {known}")
+        grids.setdefault(key, []).append(value_of(value, text))
+    for key, values in grids.items():
+        if len(values) > 1 and not per_run.get(key):
+            raise ValueError(f"--set {key}: given twice, and all runs of a training share it")
+    looped = {key: grids.pop(key)[0] for key in list(grids) if key in of_loop}
+    points = itertools.product(*grids.values())
+    return [dict(zip(grids, point, strict=True)) for point in points], looped
+
+
+def value_of(text: str, whole: str) -> Any:
+    """A value as YAML reads it; ``1e-4``, ``inf`` and ``-inf`` are numbers too.
+
+    Raises:
+        ValueError: YAML cannot read it.
+    """
+    try:
+        return int(text) if text.strip().lstrip("+-").isdecimal() else float(text)
+    except ValueError:
+        pass
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"--set {whole}: cannot read the value {text!r}") from error
+    return text if value is None or isinstance(value, list | dict) else value

@@ -1,0 +1,260 @@
+"""``droco-lite train``: one method, a grid of its settings, several seeds, side by side."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from droco_lite.cli.common import (
+    TASK_HELP,
+    AsJson,
+    Device,
+    SourceSize,
+    TargetSize,
+    complete_tasks,
+    print_frame,
+    say,
+    told_apart,
+)
+from droco_lite.cli.settings import Given, Method, parse
+
+if TYPE_CHECKING:
+    from droco_lite.training.experiment import Experiment
+
+STEPS, FULL_STEPS = 20_000, 1_000_000
+EVALUATE_EVERY = 5_000
+
+Values = list[float] | None
+
+
+def train(
+    task: Annotated[
+        str,
+        typer.Argument(
+            help=f"Not needed with --config. {TASK_HELP}", autocompletion=complete_tasks
+        ),
+    ] = "",
+    config: Annotated[
+        Path | None, typer.Option(help="An experiment file (YAML or TOML) in place of a task.")
+    ] = None,
+    method: Method = "droco",
+    beta: Annotated[Values, typer.Option(help="DROCO's β; repeat for a grid.")] = None,
+    delta: Annotated[Values, typer.Option(help="DROCO's δ; repeat for a grid.")] = None,
+    given: Given = None,
+    seeds: Annotated[str, typer.Option(help="A number of seeds, or a list such as 0,3,4.")] = "1",
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Gradient steps; the paper's training is 1000000. More than a finished run has "
+            "makes it go on, see the end of this page.",
+            show_default=f"{STEPS}, or the file's",
+        ),
+    ] = None,
+    source_size: SourceSize = None,
+    target_size: TargetSize = None,
+    data_seed: Annotated[int, typer.Option(min=0, help="Seed of the data.")] = 0,
+    device: Device = "auto",
+    evaluate_every: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Steps between evaluations in the simulator.",
+            show_default=f"{EVALUATE_EVERY}, or the file's",
+        ),
+    ] = None,
+    save_every: Annotated[
+        int | None,
+        typer.Option(min=1, help="Steps between checkpoints.", show_default="10000, or the file's"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the run; a run found there goes on.",
+            show_default="runs/TASK-METHOD-HASH",
+        ),
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Copy the curve, and where it came from, to this path.")
+    ] = None,
+    stop_after: Annotated[
+        int | None, typer.Option(min=1, help="Stop and save after this step.")
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option(help="Write TensorBoard logs into the folder.")
+    ] = False,
+    wandb: Annotated[str, typer.Option(help="Log to this Weights & Biases project.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Train runs side by side: every β with every δ and every seed, or what a file says.
+
+    Ctrl-C saves; the same command goes on. So does a larger --steps. The policy's learning rate
+    falls to 0 along a cosine as long as the training: a run that goes on for longer picks the
+    longer cosine up where it now stands, so its rate rises again, and it is not what a training of
+    that length from the start would have become.
+    """
+    from dataclasses import replace
+
+    from droco_lite.training.experiment import default_folder
+
+    if bool(task) == bool(config):
+        raise typer.BadParameter("give a task, such as hopper-medium, or --config FILE")
+    if config is not None:
+        experiment = _from_file(config, steps, given, [beta, delta])
+        seeds = "" if seeds == "1" else seeds
+    else:
+        sizes = {"source_size": source_size, "target_size": target_size, "seed": data_seed}
+        about = {"name": task} | {name: size for name, size in sizes.items() if size is not None}
+        grids = {name: values for name, values in (("beta", beta), ("delta", delta)) if values}
+        experiment = _from_options(about, method, steps or STEPS, grids, given)
+    if seeds:
+        experiment = experiment.with_seeds(list_of_seeds(seeds))
+    every = evaluate_every or (EVALUATE_EVERY if config is None else None)
+    looped = {"evaluate_every": every, "save_every": save_every}
+    looped |= {"device": device} if device != "auto" else {}
+    chosen = {name: value for name, value in looped.items() if value is not None}
+    experiment = replace(experiment, loop=replace(experiment.loop, **chosen))
+    folder = out or default_folder(experiment)
+
+    result = _run(experiment, folder, tensorboard, wandb, stop_after, results)
+    _print_result(experiment, result, folder, as_json)
+
+
+def _from_file(config: Path, steps: int | None, given: Any, grids: Any) -> Experiment:
+    """What a file says, with other steps if they were given."""
+    from dataclasses import replace
+
+    from droco_lite.training.experiment import Experiment
+
+    if given or any(grids):
+        raise ValueError("--set, --beta and --delta: write them into the file of --config")
+    experiment = Experiment.read(config)
+    if steps is None:
+        return experiment
+    return replace(experiment, runs=[replace(run, steps=steps) for run in experiment.runs])
+
+
+def _from_options(
+    about: dict, method: str, steps: int, grids: dict[str, list], given: Sequence[str] | None
+) -> Experiment:
+    """An experiment of one method: every point of the grid is a run."""
+    from droco_lite.agents import METHODS
+    from droco_lite.data import Task
+    from droco_lite.training import LoopSettings
+    from droco_lite.training.experiment import Experiment
+
+    Task.parse(about["name"])  # refused before anything is made
+    if method not in METHODS:
+        raise ValueError(f"--method: {method!r} is none of {', '.join(sorted(METHODS))}")
+    kind = METHODS[method].Settings
+    points, looped = parse(given, kind, LoopSettings)
+    runs = [
+        kind.from_dict(
+            {"steps": steps, **dict(zip(grids, values, strict=True)), **point},
+            where="command line",
+        )
+        for values in itertools.product(*grids.values())
+        for point in points
+    ]
+    return Experiment(about, runs, LoopSettings.from_dict(looped, where="--set"))
+
+
+def list_of_seeds(text: str) -> list[int]:
+    """``3`` is seeds 0, 1 and 2; ``0,3,4`` is those.
+
+    Raises:
+        ValueError: not numbers, none, one twice, or a negative one.
+    """
+    try:
+        some = [int(s) for s in text.split(",") if s.strip()]
+    except ValueError:
+        raise ValueError(f"--seeds: {text!r} is neither a number nor a list like 0,3,4") from None
+    chosen = some if "," in text else list(range(*some[:1])) if some else []
+    if not chosen or min(chosen) < 0 or len(set(chosen)) < len(chosen) or len(chosen) > 10_000:
+        raise ValueError(f"--seeds: {text!r} must give between 1 and 10000 seeds, none twice")
+    return chosen
+
+
+def _run(
+    experiment: Experiment,
+    folder: Path,
+    tensorboard: bool,
+    wandb: str,
+    stop_after: int | None,
+    results: Path | None,
+):
+    """Make the data, train, and show how far both are."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    try:
+        data = experiment.data(progress=True)
+        with _writers(experiment, folder, tensorboard, wandb) as writer, _bar(console) as show:
+            return experiment.run(
+                folder, data=data, on_progress=show, writer=writer, stop_after=stop_after,
+                results=results, lengthen=True,
+            )  # fmt: skip
+    except KeyboardInterrupt as interrupt:
+        stopped = str(interrupt) or "stopped before the first step; finished data sets are kept"
+        console.print(f"[yellow]{stopped}; the same command goes on from there[/yellow]")
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def _writers(experiment: Experiment, folder: Path, tensorboard: bool, wandb: str) -> Iterator[Any]:
+    """TensorBoard and Weights & Biases as one writer, or None; closed at the end."""
+    from droco_lite.training import writers
+
+    with ExitStack() as end:
+        chosen = []
+        if tensorboard:
+            chosen.append(writers.tensorboard(folder))
+        if wandb:
+            chosen.append(writers.WeightsAndBiases(wandb, folder, experiment.to_dict()))
+        for writer in chosen:
+            end.callback(writer.close)
+        yield writers.Writers(*chosen) if chosen else None
+
+
+@contextmanager
+def _bar(console) -> Iterator[Any]:
+    """A progress bar; its function takes (done, all, what) and may change what it counts."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[rate]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console) as bar:
+        line = bar.add_task("preparing", total=None, rate="")
+
+        def show(step: int, total: int, what: str = "steps") -> None:
+            if bar.tasks[line].description != what:
+                bar.reset(line, description=what, total=total)
+            speed = bar.tasks[line].speed
+            rate = f"{step:,}/{total:,}" + (f", {speed:,.0f}/s" if speed else "")
+            bar.update(line, completed=step, total=total, rate=rate)
+
+        yield show
+
+
+def _print_result(experiment: Experiment, result: Any, folder: Path, as_json: bool) -> None:
+    """The last line of each run's curve, where the files are, and how to go on."""
+    last = result.curve
+    if len(last):
+        last = last[last.step == last.step.max()]
+    always = ("method", "seed", "step", "return_mean", "return_std", "score")
+    names = told_apart(last, always, tuple(n for n in last if n not in always))
+    own = [n for n in names if n in experiment.runs[0].to_dict() or n in always]
+    print_frame(last[own] if len(last) else last, as_json, 2)
+    if as_json:
+        return
+    say(f"curve, checkpoint and settings: {folder}")
+    steps = experiment.runs[0].steps
+    if steps < FULL_STEPS:
+        say(
+            f"{steps:,} steps are a first look, the paper's training is {FULL_STEPS:,}: the same "
+            f"command with --out {folder} --steps {FULL_STEPS} goes on from here"
+        )
