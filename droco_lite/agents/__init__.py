@@ -1,6 +1,7 @@
 """Agents: stacked networks, the dynamics ensemble, three cores, and one file per method."""
 
 from droco_lite.agents.bosa import BOSA, BOSASettings
+from droco_lite.agents.bounds import BoundedDROCO, BoundedDROCOSettings
 from droco_lite.agents.cql import CQL, CQLSettings
 from droco_lite.agents.dara import DARA, DARASettings
 from droco_lite.agents.droco import DROCO, DROCOSettings
@@ -8,13 +9,17 @@ from droco_lite.agents.ensemble import Ensemble, EnsembleSettings, fit_ensemble
 from droco_lite.agents.igdf import IGDF, IGDFSettings
 from droco_lite.agents.iql import IQL, IQLSettings
 from droco_lite.agents.micro import MICRO, MICROSettings
+from droco_lite.agents.oracle import OracleDROCO, OracleDROCOSettings
 from droco_lite.agents.otdf import OTDF, OTDFSettings
 from droco_lite.agents.sac import SAC, SACSettings
 from droco_lite.agents.shuffled import ShuffledDROCO, ShuffledDROCOSettings
 
 METHODS = {
     agent.Settings.method: agent
-    for agent in (IQL, CQL, BOSA, DARA, IGDF, OTDF, MICRO, DROCO, ShuffledDROCO)
+    for agent in (
+        *(IQL, CQL, BOSA, DARA, IGDF, OTDF, MICRO, DROCO),
+        *(ShuffledDROCO, OracleDROCO, BoundedDROCO),
+    )
 }
 """Method name -> class; its settings are ``METHODS[name].Settings``."""
 
@@ -30,6 +35,8 @@ __all__ = [
     "OTDF",
     "SAC",
     "BOSASettings",
+    "BoundedDROCO",
+    "BoundedDROCOSettings",
     "CQLSettings",
     "DARASettings",
     "DROCOSettings",
@@ -39,6 +46,8 @@ __all__ = [
     "IQLSettings",
     "MICROSettings",
     "OTDFSettings",
+    "OracleDROCO",
+    "OracleDROCOSettings",
     "SACSettings",
     "ShuffledDROCO",
     "ShuffledDROCOSettings",

@@ -288,6 +288,16 @@ class BOSA:
     # ---- What the loop logs and saves -----------------------------------------------------------
 
     @torch.no_grad()
+    def values(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """min_j Q_j(s, pi(s)) of all rows, and what is backed up for source rows."""
+        s, k = batch.observations, batch.n_source
+        inputs = torch.cat([s, self.act(s)], -1).repeat(2, 1, 1)
+        q = mlp(self.td3.critic, inputs).unflatten(0, (2, len(self.runs)))
+        noise = Noise(None, runs=len(self.runs), device=self.device).take(k, self.n_act)
+        following = batch.next_observations[:, :k]
+        return q.amin(0), td3.next_value(self.td3, following, noise, self.settings)
+
+    @torch.no_grad()
     def diagnostics(self, batch: Batch) -> dict[str, Tensor]:
         """Figures ``[R]`` worth logging, with the same noise at every look."""
         runs, (rows, k) = len(self.runs), (batch.rewards.shape[1], batch.n_source)

@@ -71,6 +71,7 @@ class DARA(IQL):
     def __init__(self, runs, n_obs, n_act, device="cpu"):
         super().__init__(runs, n_obs, n_act, device)
         self.eta, self.max_correction = map(self.column, ("eta", "max_correction"))
+        self.reward_slack = float((self.eta * self.max_correction).max())
         self.classifiers: Layers | None = None
         self.scaler: Scaler | None = None
         self.held_out_loss: Tensor | None = None

@@ -5,17 +5,20 @@ Qiao et al., "Dual-Robust Cross-Domain Offline Reinforcement Learning Against Dy
 *target* data, predicts where each *source* pair (s, a) would have led in the target.  With its
 predictions s'_1 ... s'_N, frozen and computed once,
 
-    u   = V(s') - min_i V(s'_i)                  value penalty, source rows only
-    y   = r + gamma (1 - d) (V(s') - beta u)     source rows; target rows have u = 0
+    u   = V(s') - min_i V(s'_i)                             value penalty, source rows only
+    y   = r + gamma (1 - d) max(V(s') - beta u, floor)      source rows; target rows have u = 0
     L_Q = E_src[ huber_delta(y - Q) ] + 1/2 E_tar[ (y - Q)^2 ]
 
 beta = 0 gives the plain target, beta = 1 the worst predicted one, r + gamma min_i V(s'_i).
-The public code computes something else in several places; each difference is a switch below.
+
+The floor is ours.  By default it is min(0, r_min) / (1 - gamma) with r_min the smallest reward of
+the target data: no return can be below it.  The paper prints none (``floor=-inf``); then min_i V is
+the lowest of N extrapolations, the backup expands, and V runs away (chapter "Why minima of models
+run away").  The public code differs in several places; each difference is a switch below.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,17 +29,22 @@ from torch import Tensor
 from droco_lite.agents.ensemble import Ensemble, EnsembleSettings, fit_ensemble
 from droco_lite.agents.iql import IQL, Batch, IQLSettings
 from droco_lite.agents.settings import per_run, setting
+from droco_lite.agents.soundness import possible_returns
 
 
 @dataclass(frozen=True)
 class DROCOSettings(IQLSettings):
-    """DROCO as the paper states it; beta and delta default to the public code's command line."""
+    """DROCO with a sound floor; beta and delta default to the public code's command line."""
 
     method: ClassVar[str] = "droco"
 
     beta: float = per_run(1.0, low=0.0, help="weight of the value penalty u")
     delta: float = per_run(50.0, low=0.0, help="Huber threshold on source rows; infinity is L2")
-    floor: float = per_run(-math.inf, help="lower bound on the value backed up for a source row")
+    floor: float | None = per_run(
+        None,
+        help="lower bound on the value backed up for a source row; None: the least possible "
+        "return, min(0, r_min of the target data) / (1 - discount); -inf: none, as printed",
+    )
 
     clamp: bool = setting(False, help="u = max(u, 0), as in the public code: s' joins the ball")
     worst: str = setting(
@@ -61,11 +69,21 @@ class DROCO(IQL):
     def __init__(self, runs, n_obs, n_act, device="cpu", ensemble: Ensemble | None = None):
         super().__init__(runs, n_obs, n_act, device)
         self.beta, self.delta, self.floor = map(self.column, ("beta", "delta", "floor"))
+        self.floor_given = ~self.floor.isnan()
         self.ensemble = ensemble
 
     def prepare(self, source, target) -> dict[str, np.ndarray]:
-        """Fit the ensemble on target rows, unless one was given, and predict every source row
-        once."""
+        """Set the floor, and predict every source row once."""
+        least, _ = possible_returns(self.shared.discount, target)
+        self.floor = torch.where(self.floor_given, self.floor, least)
+        predicted = self.predict(source, target)
+        # A target row's own next state stands for its predictions, so that its u is 0.
+        copies = predicted.shape[1] // self.n_obs
+        rest = np.tile(target.next_observations, (1, copies))
+        return {"predictions": np.concatenate([predicted, rest])}
+
+    def predict(self, source, target) -> np.ndarray:
+        """s'_1 ... s'_N of source rows ``[n_source, N S]``, by an ensemble of target rows."""
         shared = self.shared
         if self.ensemble is None:
             self.ensemble = fit_ensemble(
@@ -83,32 +101,28 @@ class DROCO(IQL):
                 return states.amin(0)
             return states.transpose(0, 1).flatten(1)
 
-        predicted = self.ensemble.predict_in_chunks(source.observations, source.actions, candidates)
-        # A target row's own next state stands for its predictions: u = 0, should a run draw both
-        # halves there.
-        copies = predicted.shape[1] // target.next_observations.shape[1]
-        return {
-            "predictions": np.concatenate(
-                [predicted, np.tile(target.next_observations, (1, copies))]
-            )
-        }
+        return self.ensemble.predict_in_chunks(source.observations, source.actions, candidates)
 
     def frozen(self) -> dict[str, Tensor]:
-        return {f"ensemble.{name}": t for name, t in self.ensemble.tensors().items()}
+        named = {} if self.ensemble is None else self.ensemble.tensors()
+        return {f"ensemble.{name}": t for name, t in named.items()}
 
     def load_frozen(self, saved) -> None:
-        named = {
-            n.removeprefix("ensemble."): t for n, t in saved.items() if n.startswith("ensemble.")
-        }
-        self.ensemble = Ensemble.from_tensors(named)
+        own = [name for name in saved if name.startswith("ensemble.")]
+        named = {name.removeprefix("ensemble."): saved[name] for name in own}
+        self.ensemble = Ensemble.from_tensors(named) if named else None
 
     def penalty(self, batch: Batch, next_value: Tensor) -> Tensor:
         """u of source rows, ``[R, n_source, 1]``: how much V(s') exceeds the worst V predicted."""
         predictions = batch.columns["predictions"][:, : batch.n_source]
         runs, rows = predictions.shape[:2]
         values = self.v(predictions.reshape(runs, -1, self.n_obs)).reshape(runs, rows, -1)
-        u = next_value - values.amin(-1, keepdim=True)
+        u = next_value - self.worst_value(values, batch)
         return u.clamp(min=0.0) if self.shared.clamp else u
+
+    def worst_value(self, values: Tensor, batch: Batch) -> Tensor:
+        """min_i V(s'_i) ``[R, n_source, 1]`` of the values ``[R, n_source, N]``."""
+        return values.amin(-1, keepdim=True)
 
     def source_value(self, batch: Batch, next_value: Tensor) -> Tensor:
         """V(s') - beta u, not below the floor."""

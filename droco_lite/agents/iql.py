@@ -32,6 +32,7 @@ from droco_lite.agents.networks import (
     Layers,
     init_mlp,
     mlp,
+    per_run_column,
     repeat_rows,
     seeded_generators,
 )
@@ -197,8 +198,7 @@ class IQL:
 
     def column(self, name: str) -> Tensor:
         """A per-run setting as ``[R, 1, 1]``, to broadcast over rows."""
-        values = [float(getattr(run, name)) for run in self.runs]
-        return torch.tensor(values, device=self.device).reshape(-1, 1, 1)
+        return per_run_column(self.runs, name, self.device)
 
     def _make_optimizer(self) -> torch.optim.Adam:
         rate = self.shared.learning_rate
@@ -269,6 +269,12 @@ class IQL:
         """Weights ``[R, rows, 1]`` of the policy's regression: min(e^{A / lambda}, max_weight)."""
         return advantage_weight(advantage, self.temperature, self.shared.max_weight)
 
+    value_activation = staticmethod(torch.relu)
+    """What follows each hidden layer of Q and V."""
+
+    reward_slack = 0.0
+    """How far :meth:`rewards` may move a reward: the range of possible values widens by it."""
+
     policy_term = None
     """Optional ``policy_term(batch, mean) -> [R]``, added to the policy loss."""
 
@@ -277,7 +283,7 @@ class IQL:
     def v(self, observations: Tensor) -> Tensor:
         """V of each run ``[R, rows, 1]``, without gradients."""
         with torch.no_grad():
-            return mlp(self.networks.value, observations)
+            return mlp(self.networks.value, observations, self.value_activation)
 
     def act(self, observations: Tensor) -> Tensor:
         """Deterministic actions ``[R, rows, A]`` for observations ``[R, rows, S]``."""
@@ -286,7 +292,8 @@ class IQL:
 
     def q_min(self, layers: Layers, observations: Tensor, actions: Tensor) -> Tensor:
         """The smaller of two critics, ``[R, rows, 1]``."""
-        both = mlp(layers, repeat_rows(torch.cat([observations, actions], -1), 2))
+        inputs = repeat_rows(torch.cat([observations, actions], -1), 2)
+        both = mlp(layers, inputs, self.value_activation)
         return both.unflatten(0, (2, -1)).amin(0)
 
     @torch.no_grad()
@@ -305,11 +312,11 @@ class IQL:
             target_q = self.q_min(net.targets, batch.observations, batch.actions)
             y = self.q_targets(batch)
 
-        advantage = target_q - mlp(net.value, batch.observations)
+        advantage = target_q - mlp(net.value, batch.observations, self.value_activation)
         value_loss = expectile_loss(advantage, self.expectile).mean((1, 2))
 
         inputs = torch.cat([batch.observations, batch.actions], -1)
-        q = mlp(net.critics, repeat_rows(inputs, 2)).unflatten(0, (2, -1))
+        q = mlp(net.critics, repeat_rows(inputs, 2), self.value_activation).unflatten(0, (2, -1))
         source_error, target_error = (y - q)[:, :, :k], (y - q)[:, :, k:]
         source_loss = self.source_weight(batch) * huber(source_error, self.source_clip())
         target_loss = self.target_weight(batch) * huber(target_error, self.target_clip())
@@ -352,6 +359,12 @@ class IQL:
         torch._foreach_lerp_([t[4:] for t in tensors], [t[:2] for t in tensors], self.shared.polyak)
 
     # ---- What the loop logs and saves -----------------------------------------------------------
+
+    @torch.no_grad()
+    def values(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """V(s) of all rows ``[R, rows, 1]``; what is backed up for source rows, the same shape."""
+        following = self.v(batch.next_observations[:, : batch.n_source])
+        return self.v(batch.observations), self.source_value(batch, following)
 
     @torch.no_grad()
     def diagnostics(self, batch: Batch) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ what lets one loop train ``R`` runs at once, with ``R = 1`` being the same code.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -29,6 +30,13 @@ def seeded_generators(seeds: Sequence[int], stream: str) -> list[torch.Generator
     tag = int.from_bytes(stream.encode(), "little") % (2**61 - 1)
     states = (np.random.SeedSequence([seed, tag]).generate_state(1, np.uint64) for seed in seeds)
     return [torch.Generator().manual_seed(int(state[0]) % 2**63) for state in states]
+
+
+def per_run_column(runs: Sequence, name: str, device) -> Tensor:
+    """A per-run setting as ``[R, 1, 1]``, to broadcast over rows; NaN where it is None."""
+    given = [getattr(run, name) for run in runs]
+    values = [math.nan if value is None else float(value) for value in given]
+    return torch.tensor(values, device=device).reshape(-1, 1, 1)
 
 
 def init_mlp(sizes: Sequence[int], generators: Sequence[torch.Generator]) -> Layers:

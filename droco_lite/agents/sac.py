@@ -33,6 +33,7 @@ from droco_lite.agents.networks import (
     init_mlp,
     mlp,
     parameters,
+    per_run_column,
     polyak_,
     repeat_rows,
     scalar_mlp,
@@ -108,8 +109,7 @@ class SAC:
 
     def column(self, name: str) -> Tensor:
         """A per-run setting as ``[R, 1, 1]``, to broadcast over rows."""
-        values = [float(getattr(run, name)) for run in self.runs]
-        return torch.tensor(values, device=self.device).reshape(-1, 1, 1)
+        return per_run_column(self.runs, name, self.device)
 
     # ---- Hooks: what a method of this family may change -----------------------------------------
 
@@ -211,6 +211,13 @@ class SAC:
         optimizer.step()
 
     # ---- What the loop logs and saves -----------------------------------------------------------
+
+    @torch.no_grad()
+    def values(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """min_j Q_j(s, tanh mu(s)) of all rows, and what is backed up for source rows."""
+        s, noise = batch.observations, Noise(None, runs=len(self.runs), device=self.device)
+        backed_up = self.soft_value(batch, noise)[:, : batch.n_source]
+        return self.q(self.critics, s, self.act(s)).amin(0), backed_up
 
     @torch.no_grad()
     def diagnostics(self, batch: Batch) -> dict[str, Tensor]:

@@ -63,13 +63,15 @@ class Settings:
 
 def _checked(field: dataclasses.Field, kind, value):
     name, meta = field.name, field.metadata
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
     allowed = typing.get_args(kind) or (kind,)
+    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
     if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
         raise ValueError(f"{name} must be of type {getattr(kind, '__name__', kind)}, got {value!r}")
     if isinstance(value, float) and math.isnan(value):
         raise ValueError(f"{name} must be a number, got NaN")
+    if value is None:
+        return value
     if meta.get("low") is not None and value < meta["low"]:
         raise ValueError(f"{name} must be at least {meta['low']}, got {value}")
     if meta.get("high") is not None and value > meta["high"]:

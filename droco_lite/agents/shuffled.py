@@ -1,20 +1,20 @@
 """DROCO with its penalties dealt to the wrong rows: the control that asks *which rows* matter.
 
-The same step as :mod:`droco_lite.agents.droco`, except that a source row is charged the penalty of
-another source row of its batch, moved so that the batch mean is what DROCO's own was:
+Every shuffled run is the twin of a DROCO run beside it in the same stack: same seed, same settings,
+same batches.  At each step it is charged what the other is charged at that step, one row further:
 
-    u'_k = u_{k-1} + (m - mean_k u_k)
+    u'_k = u_{k-1} of the partner
 
-Rows of a batch are drawn independently, so the row before is any other row.  Without the shift by m
-the control would charge less than DROCO does, because in DROCO low values feed higher penalties,
-and a difference between the two could be one of size only.  Ours, not the paper's.
+Rows of a batch are drawn independently, so the row before is any other row.  Size and spread of
+the pessimism are the partner's at every step, and only the rows differ.  Ours, not the paper's.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from droco_lite.agents.droco import DROCO, DROCOSettings
@@ -24,25 +24,44 @@ from droco_lite.agents.settings import per_run
 
 @dataclass(frozen=True)
 class ShuffledDROCOSettings(DROCOSettings):
-    """DROCO's settings, and the mean penalty to match."""
+    """DROCO's settings, and whether a run is DROCO itself or its shuffled twin."""
 
     method: ClassVar[str] = "droco-shuffled"
 
-    penalty_mean: float = per_run(
-        0.0, help="m: the mean penalty u of the DROCO run that this one is the control of"
-    )
+    shuffled: bool = per_run(True, help="the twin; False: the DROCO run that it belongs to")
 
 
 class ShuffledDROCO(DROCO):
-    """R runs whose penalties have the right size and the wrong rows."""
+    """R runs, DROCO's and their twins', side by side."""
 
     Settings = ShuffledDROCOSettings
 
     def __init__(self, runs, n_obs, n_act, device="cpu", ensemble=None):
         super().__init__(runs, n_obs, n_act, device, ensemble)
-        self.penalty_mean = self.column("penalty_mean")
+        self.partner = torch.tensor(partners(self.runs), device=self.device)
+        self.shuffled = self.column("shuffled").bool()
 
     def penalty(self, batch: Batch, next_value: Tensor) -> Tensor:
-        """u' of source rows, ``[R, n_source, 1]``."""
-        u = super().penalty(batch, next_value).roll(1, dims=1)
-        return u + (self.penalty_mean - u.mean(1, keepdim=True))
+        """u of DROCO's runs, u' of their twins', ``[R, n_source, 1]``."""
+        u = super().penalty(batch, next_value)
+        return torch.where(self.shuffled, u[self.partner].roll(1, dims=1), u)
+
+
+def partners(runs: list[ShuffledDROCOSettings]) -> list[int]:
+    """For each run, which DROCO run's penalties it is charged: its own, or its partner's.
+
+    Raises:
+        ValueError: a twin whose DROCO run is not in the stack.
+    """
+    own = {replace(run, label=""): r for r, run in enumerate(runs) if not run.shuffled}
+    found = []
+    for r, run in enumerate(runs):
+        wanted = replace(run, label="", shuffled=False)
+        if run.shuffled and wanted not in own:
+            raise ValueError(
+                f"run {r} is shuffled, and its DROCO run is not among the runs: add "
+                f"ShuffledDROCOSettings(shuffled=False) with seed {run.seed}, beta {run.beta} and "
+                "otherwise the same settings"
+            )
+        found.append(own[wanted] if run.shuffled else r)
+    return found

@@ -154,16 +154,25 @@ def act(actor: Layers, observations: Tensor) -> Tensor:
 
 @torch.no_grad()
 def bellman_target(state: TD3State, batch: Batch, noise: Tensor, settings: TD3Settings) -> Tensor:
-    """y = r + γ·continues·min Q′(s′, clip(π′(s′) + clip(σ̃ε, ±c), ±1)), shape ``[R, B, 1]``.
+    """y = r + γ·continues·:func:`next_value`, shape ``[R, B, 1]``."""
+    value = next_value(state, batch.next_observations, noise, settings)
+    return batch.rewards + settings.discount * batch.continues * value
+
+
+@torch.no_grad()
+def next_value(
+    state: TD3State, next_observations: Tensor, noise: Tensor, settings: TD3Settings
+) -> Tensor:
+    """min Q′(s′, clip(π′(s′) + clip(σ̃ε, ±c), ±1)), shape ``[R, B, 1]``.
 
     ``noise`` ε is standard normal, ``[R, B, A]``.
     """
     bound = settings.target_noise_clip
     smoothing = (noise * settings.target_noise).clamp_(-bound, bound)
-    next_actions = (act(state.target_actor, batch.next_observations) + smoothing).clamp_(-1, 1)
-    inputs = repeat_rows(torch.cat([batch.next_observations, next_actions], -1), 2)
+    next_actions = (act(state.target_actor, next_observations) + smoothing).clamp_(-1, 1)
+    inputs = repeat_rows(torch.cat([next_observations, next_actions], -1), 2)
     first, second = _forward(state.target_critic, inputs)[-1].chunk(2)
-    return batch.rewards + settings.discount * batch.continues * torch.minimum(first, second)
+    return torch.minimum(first, second)
 
 
 # ----------------------------------------------------------------- the losses, as in the paper

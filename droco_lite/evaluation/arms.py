@@ -6,15 +6,19 @@ only reads results loads this file alone.
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from droco_lite import files
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Label -> method and settings: the seven methods of the paper's table, then what a reader must see
-#: beside them.  "DROCO, shuffled" charges the penalties to the wrong rows.
+#: beside them.  "DROCO, shuffled" charges the penalties to the wrong rows, "as printed" has no
+#: floor, and "oracle" knows the target robot: it is a yardstick, not a method.
 ARMS: dict[str, dict[str, Any]] = {
     "IQL*": {"method": "iql"},
     "DROCO": {"method": "droco", "beta": 1.0, "delta": 30.0},
@@ -25,16 +29,21 @@ ARMS: dict[str, dict[str, Any]] = {
     "IGDF": {"method": "igdf"},
     "BOSA": {"method": "bosa"},
     "DROCO, shuffled": {"method": "droco-shuffled", "beta": 1.0, "delta": 30.0},
+    "DROCO, as printed": {"method": "droco", "beta": 1.0, "delta": 30.0, "floor": -math.inf},
+    "DROCO, oracle": {"method": "droco-oracle", "beta": 1.0, "delta": 30.0},
     "OTDF": {"method": "otdf"},
     "CQL*": {"method": "cql"},
     "MICRO": {"method": "micro"},
 }
 #: Every method of :data:`droco_lite.agents.METHODS`, without loading one.
 METHOD_NAMES = tuple(dict.fromkeys(arm["method"] for arm in ARMS.values()))
-CONTROLS = ("cloning, both", "cloning, target", "IQL, target", "DROCO, shuffled")
+CONTROLS = (
+    "cloning, both", "cloning, target", "IQL, target", "DROCO, shuffled", "DROCO, as printed",
+    "DROCO, oracle",
+)  # fmt: skip
 #: The order of tables and legends: the paper's, then MICRO, then the controls.
 ORDER = ("IQL*", "CQL*", "BOSA", "DARA", "IGDF", "OTDF", "DROCO", "MICRO", *CONTROLS)
-#: "DROCO, shuffled" matches the mean penalty of this arm, which therefore comes first.
+#: "DROCO, shuffled" is charged this arm's penalties, step by step: both train in one stack.
 PARTNER = {"DROCO, shuffled": "DROCO"}
 
 COLUMNS = (
@@ -57,16 +66,19 @@ def file_name(text: str) -> str:
     return re.sub(r"[^\w.+-]+", "-", plain).lower()
 
 
+#: What to do about a damaged table.
+MEND_TABLE = "move it away, and `droco-lite matrix collect` or `compare` writes it again"
+
+
 def read_table(folder: str | Path, task: str) -> pd.DataFrame:
     """The tidy table of a task, as :func:`collect` wrote it.
 
     Raises
     ------
     FileNotFoundError : nothing of the task has been collected.
+    DamagedFile : the table is not what was written.
     """
-    import pandas as pd
-
     path = Path(folder) / f"{file_name(task)}.csv"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: run `droco-lite matrix run` or `compare`")
-    return pd.read_csv(path, keep_default_na=False)
+    return files.read_csv(path, MEND_TABLE, keep_default_na=False)

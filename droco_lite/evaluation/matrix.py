@@ -29,9 +29,9 @@ import itertools
 import json
 import multiprocessing
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,8 @@ from typing import Any
 import pandas as pd
 import torch
 import yaml
-from filelock import FileLock, Timeout
 
+from droco_lite import files
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import Settings, per_run_values
 from droco_lite.data import Task, make_task
@@ -48,35 +48,38 @@ from droco_lite.evaluation.arms import (
     ARMS,
     COLUMNS,
     CURVE_COLUMNS,
+    MEND_TABLE,
     PARTNER,
     file_name,
     place,
     read_table,
 )
 from droco_lite.evaluation.suite import FAMILIES, evaluate, grid
-from droco_lite.files import write_json, write_text
 from droco_lite.provenance import as_json, provenance
 from droco_lite.robots import SHIFTS
 from droco_lite.training.experiment import read_keys
-from droco_lite.training.loop import LoopSettings, choose_device, train
+from droco_lite.training.loop import CURVE, LoopSettings, choose_device, read_curve, train
 
 CHECKPOINTS = 3
-KEYS = ("tasks", "steps", "seeds", "data", "arms", "settings", "evaluation", "loop")
+KEYS = ("tasks", "steps", "seeds", "more_seeds", "data", "arms", "settings", "evaluation", "loop")
 FACTS = "job.json"
 ELSEWHERE = "elsewhere.csv"
-LOGGED = ("v_source", "v_target", "penalty_mean")  # of methods that have them: mean V, mean u
+#: Diagnostics that collected curves keep, of the methods that have them.
+LOGGED = ("v_source", "v_target", "penalty_mean", "beyond_delta", "kappa", "outside")
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """How the trained policies are tried.
 
-    ``every`` is the spacing of evaluations in steps; ``attacks`` are tried on the nominal robot, on
-    the last policy, which has its critics at hand.
+    ``every`` is the spacing of evaluations in steps, and ``episodes`` their number for each shift.
+    The last policy is tried on the nominal robot with ``final_episodes``, if that is more, and
+    there under ``attacks``, since it has its critics at hand.
     """
 
     every: int = 10_000
     episodes: int = 10
+    final_episodes: int = 0
     families: Sequence[str] = FAMILIES
     strengths: Sequence[float] = (1 / 3, 2 / 3, 1.0)
     attacks: Sequence[str] = ()
@@ -90,6 +93,7 @@ class Study:
     tasks: Sequence[str]
     steps: int
     seeds: Sequence[int] = (0, 1, 2)
+    more_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
     arms: Sequence[str] = tuple(ARMS)
     data: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -99,6 +103,8 @@ class Study:
     def __post_init__(self) -> None:
         for task in self.tasks:
             Task.parse(task)
+        _refuse_shared_folders("tasks", map(str, self.tasks))
+        _refuse_shared_folders("arms", self.arms)
         for label in (*self.arms, *self.settings):
             if "method" not in self.arm(label):
                 raise ValueError(
@@ -108,8 +114,16 @@ class Study:
         for label in self.arms:
             if PARTNER.get(label, label) not in self.arms:
                 raise ValueError(f"arms: {label!r} is a control of {PARTNER[label]!r}: add that")
-        if len(set(self.seeds)) != len(self.seeds) or not self.seeds:
-            raise ValueError("seeds: give at least one, none of them twice")
+        for key, seeds in [("seeds", self.seeds), *self.more_seeds.items()]:
+            every = [*seeds, *(self.seeds if key != "seeds" else ())]
+            if len(set(every)) != len(every) or not every:
+                raise ValueError(f"{key}: give at least one seed, none of them twice")
+        for label in self.more_seeds:
+            if label not in self.arms or label in PARTNER or label in PARTNER.values():
+                raise ValueError(
+                    f"more_seeds: {label!r} is no arm of the study, or is trained beside its "
+                    "control, which needs the same seeds"
+                )
         if self.steps % self.evaluation.every or self.steps < CHECKPOINTS * self.evaluation.every:
             raise ValueError(
                 f"steps: {self.steps} must be a multiple of evaluation.every "
@@ -140,7 +154,7 @@ class Study:
     def write(self, path: str | Path) -> None:
         """Write a file that :meth:`read` turns into the same study."""
         content = json.loads(json.dumps(asdict(self)))  # tuples become lists
-        write_text(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+        files.write_text(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
 
     def arm(self, label: str) -> dict[str, Any]:
         """Method and settings of an arm: those of :data:`ARMS`, then the study's own."""
@@ -151,7 +165,11 @@ class Study:
         given = self.arm(label) | {"steps": self.steps}
         kind = METHODS[given["method"]].Settings
         once = kind.from_dict({"label": label, **given}, where=f"settings of {label}")
-        return [replace(once, seed=seed) for seed in self.seeds]
+        return [replace(once, seed=seed) for seed in self.seeds_of(label)]
+
+    def seeds_of(self, label: str) -> list[int]:
+        """The seeds of an arm: the study's, and its own further ones."""
+        return [*self.seeds, *self.more_seeds.get(label, ())]
 
     def once(self, label: str) -> dict[str, Any]:
         """Every setting of an arm but its seed."""
@@ -165,8 +183,13 @@ class Study:
         """
 
         def loop_of(task: str, label: str):
+            label = PARTNER.get(label, label)  # a control is trained beside its partner
             run, own = self.runs(label)[0], per_run_values(self.runs(label)[0])
-            alone = not stacked or Job(self, task, (label,)).elsewhere(root).exists()
+            alone = (
+                not stacked
+                or label in self.more_seeds
+                or Job(self, task, (label,)).elsewhere(root).exists()
+            )
             return label if alone else str({**run.to_dict(), **dict.fromkeys(own)})
 
         jobs = []
@@ -174,6 +197,8 @@ class Study:
             groups: dict[str, list[str]] = {}
             for label in self.arms:
                 groups.setdefault(loop_of(task, label), []).append(label)
+            for labels in groups.values():
+                labels.sort(key=lambda label: label in PARTNER)
             jobs += [Job(self, task, tuple(labels)) for labels in groups.values()]
         return jobs
 
@@ -213,31 +238,25 @@ class Job:
 
     def step(self, root: Path) -> int:
         """The last step that is known to be on disk."""
-        seen = [0]
-        curve = Path(root) / self.name / "curve.csv"
-        if curve.exists():
-            seen += pd.read_csv(curve, usecols=["step"])["step"].tolist()
-        return max(seen)
+        folder = Path(root) / self.name
+        seen = read_curve(folder, self.mend(root))["step"] if (folder / CURVE).exists() else [0]
+        return int(max(seen))
 
     def seconds(self, root: Path) -> float:
         """Wall time spent on the job so far."""
         path = Path(root) / self.name / "seconds.json"
-        return sum(json.loads(path.read_text()).values()) if path.exists() else 0.0
+        return sum(files.read_json(path, self.mend(root)).values()) if path.exists() else 0.0
 
-    def ready(self, root: Path) -> bool:
-        """Whether the arms that this job's settings are read from are trained."""
-        return all(
-            _curve_of(root, self.task, PARTNER[label], seed)["step"].max() == self.study.steps
-            for label in self.labels
-            if label in PARTNER
-            for seed in self.study.seeds
-        )
+    def mend(self, root: str | Path) -> str:
+        """What to do about a damaged file of the job."""
+        return f"move the folder {Path(root) / self.name} away and run the study again"
 
     def facts(self) -> dict[str, Any]:
         """What its results depend on; on what and how fast it runs does not belong here."""
         study = self.study
         arms = {label: study.once(label) for label in self.labels}
-        return _facts(study.steps, study.seeds, study.data, asdict(study.evaluation), arms)
+        (seeds,) = {tuple(study.seeds_of(label)) for label in self.labels}
+        return _facts(study.steps, seeds, study.data, asdict(study.evaluation), arms)
 
     def same(self, root: Path) -> None:
         """Refuse a folder whose results were made with other settings: the tables would say that
@@ -249,7 +268,7 @@ class Job:
         """
         path = Path(root) / self.name / FACTS
         if path.exists():
-            self.refuse_other(path, json.loads(path.read_text()))
+            self.refuse_other(path, files.read_json(path, self.mend(root)))
 
     def refuse_other(self, path: Path, kept: Mapping[str, Any]) -> None:
         """Refuse the results that ``path`` tells of if ``kept`` is not what this job depends on."""
@@ -262,21 +281,24 @@ class Job:
                     "again, or choose another folder"
                 )
 
-    def runs(self, root: Path) -> list[Settings]:
-        """The runs of the loop: arms x seeds, a control's matched to its partner's."""
+    def runs(self) -> list[Settings]:
+        """The runs of the loop: arms x seeds.  Beside a control, all are of the control's class."""
         runs = list(itertools.chain.from_iterable(map(self.study.runs, self.labels)))
-        return [
-            replace(run, penalty_mean=mean_penalty(root, self.task, run))
-            if run.label in PARTNER
-            else run
-            for run in runs
-        ]
+        kinds = [type(run) for run in runs if run.label in PARTNER]
+        if not kinds:
+            return runs
+
+        def beside(run: Settings) -> Settings:
+            own = run.to_dict()
+            return run if run.label in PARTNER else kinds[0].from_dict({**own, "shuffled": False})
+
+        return [beside(run) for run in runs]
 
     def run(self, root: Path, say: Callable[[str], None] = print) -> None:
         """Train and evaluate whatever is left to do; everything kept is written whole."""
         folder, evaluation = Path(root) / self.name, self.study.evaluation
         if not (folder / FACTS).exists():
-            write_json(folder / FACTS, self.facts())
+            files.write_json(folder / FACTS, self.facts(), checksum=True)
         data = make_task(self.task, progress=False, **self.study.data)
         robot = data.task.robot
         loop = replace(
@@ -285,7 +307,7 @@ class Job:
         # A robot of the user's own need not have every family of the default.
         families = [f for f in evaluation.families if f in SHIFTS[robot] or f not in FAMILIES]
         shifts = grid(robot, families, evaluation.strengths)
-        runs, agent = self.runs(root), None
+        runs, agent = self.runs(), None
         for path, stop in itertools.zip_longest(self.tables(root), self.stops):
             if path.exists():
                 continue
@@ -296,20 +318,46 @@ class Job:
                     stop_after=stop,
                 )  # fmt: skip
                 agent = trained.agent
+                self._refuse_passed(path, stop, trained.curve)
             options = {"episodes": evaluation.episodes, "seed": evaluation.seed}
             if stop is not None:
                 table = evaluate(agent, robot, shifts, **options)
+                if stop == self.study.steps and evaluation.final_episodes > evaluation.episodes:
+                    more = {**options, "episodes": evaluation.final_episodes}
+                    clean = evaluate(agent, robot, ["nominal"], **more)
+                    table = pd.concat([table[table["shift"] != "nominal"], clean])
             else:
                 unit = data.target.observations.std(0)
                 table = evaluate(
                     agent, robot, ["nominal"], attacks=evaluation.attacks, deviation=unit, **options
                 )
-            write_text(path, table.to_csv(index=False))
+            files.write_csv(path, table, checksum=True)
             seconds = folder / "seconds.json"
-            spent = json.loads(seconds.read_text()) if seconds.exists() else {}
+            spent = files.read_json(seconds, self.mend(root)) if seconds.exists() else {}
             spent[path.stem] = round(time.perf_counter() - start, 1)
-            write_json(seconds, spent)
+            files.write_json(seconds, spent, checksum=True)
             say(f"{self.name}: {path.stem} in {spent[path.stem]:.0f} s")
+
+    def _refuse_passed(self, path: Path, stop: int | None, curve: pd.DataFrame) -> None:
+        """Refuse to try later policies in the place of those that a lost table told of."""
+        reached = int(curve["step"].max())
+        if stop is not None and reached != stop:
+            raise ValueError(
+                f"{path} is missing, and the training has gone on to step {reached:,}; "
+                f"{self.mend(path.parents[2])}"
+            )
+
+
+def _refuse_shared_folders(key: str, names: Iterable[str]) -> None:
+    """Two arms or tasks whose names differ in signs only would write over each other."""
+    found: dict[str, str] = {}
+    for name in names:
+        other = found.setdefault(file_name(name), name)
+        if other != name:
+            raise ValueError(
+                f"{key}: {other!r} and {name!r} would share the folder {file_name(name)!r}; "
+                "rename one of them"
+            )
 
 
 def _facts(steps: int, seeds: Sequence[int], data: Mapping, evaluation: Mapping, arms: Mapping):
@@ -319,38 +367,20 @@ def _facts(steps: int, seeds: Sequence[int], data: Mapping, evaluation: Mapping,
     return as_json({"steps": steps, "seeds": seeds, **inner})
 
 
-def _curve_of(root: Path, task: str, label: str, seed: int) -> pd.DataFrame:
-    """The training curve of one run so far, whichever job it is in."""
-    for path in sorted((Path(root) / file_name(task)).glob("*/curve.csv")):
-        lines = pd.read_csv(path)
-        lines = lines[(lines["label"] == label) & (lines["seed"] == seed)]
-        if len(lines):
-            return lines
-    return pd.DataFrame({"step": [0], "penalty_mean": [float("nan")]})
-
-
-def mean_penalty(root: Path, task: str, run: Settings) -> float:
-    """Mean penalty, over its training, of the DROCO run that ``run`` is the control of."""
-    return float(_curve_of(root, task, PARTNER[run.label], run.seed)["penalty_mean"].mean())
-
-
 # ------------------------------------------------------------------------------------- workers
 
 
 @contextmanager
 def claimed(path: Path):
     """Hold the job of this folder, or yield False if another process does."""
-    path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+    with ExitStack() as held:
+        try:
+            held.enter_context(files.lock(path, again=False))
+        except files.InUse:
+            mine = False
+        else:
+            mine = True
+        yield mine
 
 
 def work(
@@ -372,7 +402,7 @@ def work(
         job.same(root)
     while True:
         for job in jobs:
-            if job.done(root) or not job.ready(root):
+            if job.done(root):
                 continue
             with claimed(root / job.name) as mine:
                 if mine and not job.done(root):
@@ -463,26 +493,30 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
         held = [job for job in open_jobs if set(lines["label"]).issuperset(job.labels)]
         if not held:
             continue
-        curves = pd.read_csv(to / f"{path.stem}-curves.csv")
-        about = json.loads(path.with_suffix(".json").read_text())
+        curves = files.read_csv(to / f"{path.stem}-curves.csv", MEND_TABLE)
+        about = files.read_json(path.with_suffix(".json"), MEND_TABLE)
         header = {key: about[key] for key in provenance()}
         for job in held:
-            (label,) = job.labels
-            kept = [about["data"], about.get("evaluation", {}), {label: about["arms"][label]}]
-            facts = _facts(about["steps"], about["seeds"], *kept)
+            arms = {label: about["arms"][label] for label in job.labels}
+            seeds = [*about["seeds"], *about.get("more_seeds", {}).get(job.labels[0], ())]
+            kept = [about["data"], about.get("evaluation", {}), arms]
+            facts = _facts(about["steps"], seeds, *kept)
             job.refuse_other(path.with_suffix(".json"), facts)
-            earlier = [each for each in about.get("earlier", []) if label in each["arms"]]
-            seconds = {"elsewhere": about["seconds"].get(label, 0.0)}
-            folder, parts = root / job.name, [t[t["label"] == label] for t in (curves, lines)]
-            curve, own = [part.to_csv(index=False) for part in parts]
+            earlier = [e for e in about.get("earlier", []) if set(job.labels) & set(e["arms"])]
+            seconds = {"elsewhere": sum(about["seconds"].get(each, 0.0) for each in job.labels)}
+            folder, (curve, own) = (
+                root / job.name,
+                [table[table["label"].isin(job.labels)] for table in (curves, lines)],
+            )
             with claimed(folder) as mine:
                 if not mine:  # somebody is at work on it
                     continue
-                write_json(folder / FACTS, facts)
-                write_json(folder / "seconds.json", seconds)
-                write_json(job.elsewhere(root).with_suffix(".json"), [*earlier, header][0])
-                write_text(folder / "curve.csv", curve)
-                write_text(job.elsewhere(root), own)  # last: with it the job is done
+                made = job.elsewhere(root)
+                files.write_json(folder / FACTS, facts, checksum=True)
+                files.write_json(folder / "seconds.json", seconds, checksum=True)
+                files.write_json(made.with_suffix(".json"), [*earlier, header][0], checksum=True)
+                files.write_csv(folder / CURVE, curve, checksum=True)
+                files.write_csv(made, own, checksum=True)  # last: with it the job is done
 
 
 def _earlier(jobs: Sequence[Job], root: Path) -> list[dict[str, Any]]:
@@ -491,7 +525,7 @@ def _earlier(jobs: Sequence[Job], root: Path) -> list[dict[str, Any]]:
     for job in jobs:
         path = job.elsewhere(root).with_suffix(".json")
         if path.exists():
-            made = json.loads(path.read_text()) | {"arms": []}
+            made = files.read_json(path, job.mend(root)) | {"arms": []}
             found.setdefault(str(made), made)["arms"] += job.labels
     return list(found.values())
 
@@ -520,7 +554,8 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
         arms = {label: study.once(label) for job in begun for label in job.labels}
         about = {
             "task": task, "source_shift": Task.parse(task).source_shift, "steps": study.steps,
-            "seeds": list(study.seeds), "data": dict(study.data),
+            "seeds": list(study.seeds),
+            "more_seeds": as_json(dict(study.more_seeds)), "data": dict(study.data),
             "evaluation": asdict(study.evaluation), "arms": arms,
             "reached": {label: job.step(root) for job in begun for label in job.labels},
             "seconds": {
@@ -529,33 +564,56 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
             "wall_time_seconds": sum(job.seconds(root) for job in begun),
             "earlier": _earlier(begun, root), **facts,
         }  # fmt: skip
-        for suffix, jobs, read in (("", done, _results), ("-curves", begun, _curves)):
-            if jobs:
-                lines = _in_order(pd.concat([read(j, root) for j in jobs], ignore_index=True))
-                text = lines.to_csv(index=False, float_format="%.6g")
-                written.append(write_text(to / f"{name}{suffix}.csv", text))
-        written.append(write_json(to / f"{name}.json", provenance(**as_json(about))))
+        tables = {
+            to / f"{name}{suffix}.csv": _in_order(
+                pd.concat([read(job, root) for job in jobs], ignore_index=True)
+            )
+            for suffix, jobs, read in (("", done, _results), ("-curves", begun, _curves))
+            if jobs
+        }
+        with files.lock(to, wait=60.0):
+            # First the record, which may say more than the tables; not the other way round.
+            record = to / f"{name}.json"
+            files.write_json(record, provenance(**as_json(about)), checksum=True)
+            for path, lines in tables.items():
+                files.write_csv(path, lines, checksum=True, float_format="%.6g")
+        written += [*tables, record]
     return written
 
 
 def _results(job: Job, root: Path) -> pd.DataFrame:
     if job.elsewhere(root).exists():
-        return pd.read_csv(job.elsewhere(root), keep_default_na=False)[list(COLUMNS)]
+        own = files.read_csv(job.elsewhere(root), job.mend(root), keep_default_na=False)
+        return own[list(COLUMNS)]
     keys = ["label", "method", "seed", "shift", "family", "variant", "strength", "attack", "scale"]
-    tables = [pd.read_csv(path, keep_default_na=False) for path in job.tables(root)]
+    tables = [
+        files.read_csv(path, job.mend(root), keep_default_na=False) for path in job.tables(root)
+    ]
     numbers = ["return_mean", "return_std", "score", "episodes"]
-    lines = pd.concat(tables[:CHECKPOINTS])[keys + numbers]
-    lines = lines.groupby(keys, sort=False, dropna=False)[numbers].mean().reset_index()
+    looks = pd.concat(tables[:CHECKPOINTS])[keys + numbers]
+    lines = looks.groupby(keys, sort=False, dropna=False)[numbers].mean().reset_index()
     lines["checkpoints"] = CHECKPOINTS
+    if job.study.evaluation.final_episodes > job.study.evaluation.episodes:
+        # Without the last look's many episodes, an average over looks would be over policies that
+        # count unequally; with them, the last policy's clean return stands by itself.
+        final = tables[CHECKPOINTS - 1]
+        final = final[final["shift"] == "nominal"][keys + numbers].assign(checkpoints=1)
+        lines = pd.concat([final, lines[lines["shift"] != "nominal"]])
     if len(tables) > CHECKPOINTS:
         attacked = tables[-1][tables[-1]["attack"] != "none"]
         lines = pd.concat([lines, attacked[keys + numbers].assign(checkpoints=1)])
-    return lines.assign(task=job.task, steps=job.study.steps)[list(COLUMNS)]
+    return _named(lines.assign(steps=job.study.steps), job)[list(COLUMNS)]
 
 
 def _curves(job: Job, root: Path) -> pd.DataFrame:
-    curve = pd.read_csv(Path(root) / job.name / "curve.csv")
-    return curve.assign(task=job.task).reindex(columns=[*CURVE_COLUMNS, *LOGGED])
+    curve = read_curve(Path(root) / job.name, job.mend(root))
+    return _named(curve, job).reindex(columns=[*CURVE_COLUMNS, *LOGGED])
+
+
+def _named(lines: pd.DataFrame, job: Job) -> pd.DataFrame:
+    """With the task, and each arm's own method: beside a control all have its class."""
+    methods = {label: job.study.arm(label)["method"] for label in job.labels}
+    return lines.assign(task=job.task, method=lines["label"].map(methods))
 
 
 def _in_order(lines: pd.DataFrame) -> pd.DataFrame:

@@ -20,15 +20,17 @@ class InUse(OSError):
 
 
 @contextlib.contextmanager
-def lock(folder: str | os.PathLike, *, wait: float = 0.0, mend: str = "") -> Iterator[Path]:
+def lock(
+    folder: str | os.PathLike, *, wait: float = 0.0, again: bool = True, mend: str = ""
+) -> Iterator[Path]:
     """Hold a folder, so that no other process (or thread) which asks works in it.
 
-    The lock is the operating system's and dies with its process.  Inside one thread it may be
-    taken again.
+    The lock is the operating system's and dies with its process.
 
     Args:
         folder: it is made if it is missing.
         wait: seconds to wait for another holder; negative: for ever.
+        again: whether the thread that holds the folder may take it again.
         mend: what the user can do besides waiting, added to the error's message.
 
     Raises:
@@ -39,6 +41,8 @@ def lock(folder: str | os.PathLike, *, wait: float = 0.0, mend: str = "") -> Ite
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = FileLock((folder / LOCK).resolve(), is_singleton=True)
+        if held.is_locked and not again:
+            raise Timeout(held.lock_file)
         held.acquire(timeout=wait)
     except Timeout:
         message = f"{folder}: another process is at work in this folder; wait for it to end"

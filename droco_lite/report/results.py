@@ -7,7 +7,6 @@ third the paper's own figures, each with the table that it is from.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from droco_lite import files
 from droco_lite.data import TASKS, Task
 from droco_lite.evaluation.arms import COLUMNS, CURVE_COLUMNS, file_name, place, read_table
 from droco_lite.provenance import results_file
@@ -126,7 +126,9 @@ def tasks(folder: str | Path | None = None) -> list[str]:
     of its own stands beside the paper's."""
     folder = results_folder() if folder is None else Path(folder)
     tried = [p for p in sorted(folder.glob("*.json")) if p.with_suffix(".csv").exists()]
-    found = [json.loads(path.read_text())["task"] for path in tried]  # the rest has curves alone
+    found = [
+        files.read_json(path, RUN_AGAIN)["task"] for path in tried
+    ]  # the rest has curves alone
     order = {(task.robot, task.quality, task.family): k for k, task in enumerate(TASKS)}
 
     def rank(name: str) -> tuple[int, str]:
@@ -150,7 +152,7 @@ def read(task: str | Task, folder: str | Path | None = None) -> Results:
     path = folder / f"{file_name(str(task))}.csv"
     table = read_table(folder, str(task))
     curve_path = path.with_name(f"{path.stem}-curves.csv")
-    curves = pd.read_csv(curve_path)
+    curves = files.read_csv(curve_path, RUN_AGAIN)
     for where, lines, columns in ((path, table, COLUMNS), (curve_path, curves, CURVE_COLUMNS)):
         missing = [name for name in columns if name not in lines]
         if missing:
@@ -164,7 +166,7 @@ def read(task: str | Task, folder: str | Path | None = None) -> Results:
     bad = ~np.isfinite(numbers).all(axis=1)
     if bad.any():
         raise ValueError(f"{path}: line {int(np.flatnonzero(bad)[0]) + 2} holds no finite return")
-    about = json.loads(path.with_suffix(".json").read_text())
+    about = files.read_json(path.with_suffix(".json"), RUN_AGAIN)
     arms = list(about["arms"])
     unknown = set(table["label"]) - set(arms)
     if unknown:

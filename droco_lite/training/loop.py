@@ -16,6 +16,7 @@ import hashlib
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ import torch
 from droco_lite import files
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import Settings, check_stack, per_run_values, setting
+from droco_lite.agents.soundness import WARN_ABOVE, possible_returns, value_figures
 from droco_lite.data.transitions import Transitions
 from droco_lite.robots import NOMINAL, get_robot, rollout_runs
 from droco_lite.training import checkpoint
@@ -237,6 +239,9 @@ def _run(
     probe = diagnostic_batch(rows, runs, loop.diagnostic_rows)
     if on_start:
         on_start()
+    slack = getattr(agent, "reward_slack", 0.0)
+    possible = possible_returns(agent.shared.discount, source, target, slack=slack)
+    warned = False
 
     def save() -> None:
         if out:
@@ -259,8 +264,9 @@ def _run(
             if on_progress:
                 on_progress(step, total)
             if step % loop.evaluate_every == 0 or step == total:
-                new = look(agent, probe, robot, loop, step)
+                new = look(agent, probe, possible, robot, loop, step)
                 refuse_not_finite(new, out)
+                warned = warned or warn_outside(new, possible)
                 lines += new
                 if writer is not None:
                     write_scalars(writer, new)
@@ -293,10 +299,13 @@ def keep_freed_memory() -> None:
         mallopt(trim_threshold, 2**30)
 
 
-def look(agent, probe, robot: str | None, loop: LoopSettings, step: int) -> list[dict]:
+def look(
+    agent, probe, possible: tuple[float, float], robot: str | None, loop: LoopSettings, step: int
+) -> list[dict]:
     """One line per run: settings that may differ, diagnostics, and returns in the nominal
     simulator."""
-    figures = {name: value.tolist() for name, value in agent.diagnostics(probe).items()}
+    found = agent.diagnostics(probe) | value_figures(agent, probe, possible)
+    figures = {name: value.tolist() for name, value in found.items()}
     if robot is not None and loop.episodes > 0:
         returns = rollout_runs(
             robot, [NOMINAL], numpy_act(agent), runs=len(agent.runs),
@@ -348,6 +357,21 @@ def last_good(out) -> str:
     return "; no checkpoint was kept yet" if out else ""
 
 
+def warn_outside(lines: list[dict], possible: tuple[float, float]) -> bool:
+    """Warn of the first run whose values have left the range that returns can have."""
+    for line in lines:
+        if line["outside"] > WARN_ABOVE:
+            low, high = possible
+            warnings.warn(
+                f"run {line['run']} ({line['method']}): {line['outside']:.0%} of its values lie "
+                f"outside {low:.4g} to {high:.4g} at step {line['step']}, the range that returns "
+                f"can have (kappa {line['kappa']:.3g}); its policy learns from values of nothing",
+                stacklevel=3,
+            )
+            return True
+    return False
+
+
 def write_scalars(writer, lines: list[dict]) -> None:
     """Every number of every line, under ``run/name``."""
     for line in lines:
@@ -365,6 +389,29 @@ def write_curve(path: Path, lines: list[dict]) -> None:
         if files.read_text(path) == text:
             return
     files.write_text(path, text, checksum=True)
+
+
+def read_curve(folder: str | Path, mend: str = "") -> pd.DataFrame:
+    """The curve that a training left in ``folder``; a lost or damaged one is made again.
+
+    Args:
+        folder: the training's, with the checkpoint that holds the curve too.
+        mend: what the user can do where there is no checkpoint, added to the error's message.
+
+    Raises:
+        FileNotFoundError: there is neither a curve nor a checkpoint.
+        DamagedFile: the curve is not what was written, and there is no checkpoint.
+        CheckpointError: the curve is lost or damaged, and the checkpoint cannot be read.
+    """
+    path = Path(folder) / CURVE
+    try:
+        return files.read_csv(path, mend)
+    except (FileNotFoundError, files.DamagedFile):
+        saved = checkpoint.load(folder)
+        if saved is None:
+            raise
+        write_curve(path, saved[1]["curve"])
+    return files.read_csv(path, mend)
 
 
 def fingerprint(data: Transitions) -> dict:

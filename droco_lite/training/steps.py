@@ -30,7 +30,9 @@ MODES = ("auto", "autograd", "manual", "compiled", "graph")
 
 def manual_possible(agent) -> bool:
     """Whether hand-written gradients cover all that this method's loss contains."""
-    return isinstance(agent, IQL) and type(agent).losses is IQL.losses
+    if not isinstance(agent, IQL) or agent.value_activation is not IQL.value_activation:
+        return False
+    return type(agent).losses is IQL.losses
 
 
 def compile_apart(method):
