@@ -24,14 +24,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
+from droco_lite import files
 from droco_lite.agents.networks import seeded_generators
 from droco_lite.agents.td3 import HIDDEN, Batch, TD3Settings, TD3State, act, init_td3, td3_update_
 from droco_lite.data.behaviour import POLICIES, QUALITIES, BehaviourPolicy, read_card
-from droco_lite.files import atomic_file, cache_folder, write_json, write_text
 from droco_lite.provenance import provenance
 from droco_lite.robots import BatchedRobot, Shift, get_robot, rollout
 
@@ -86,7 +84,7 @@ class OnlineSettings:
 def run_folder(settings: OnlineSettings) -> Path:
     """Folder of one run: its checkpoint, replay rows and policies."""
     name = f"{settings.robot}-{settings.shift}-seed{settings.seed}"
-    return cache_folder() / "behaviour" / name
+    return files.cache_folder() / "behaviour" / name
 
 
 class Replay:
@@ -104,6 +102,50 @@ class Replay:
     def write(self, start: int, *columns: np.ndarray) -> None:
         end = start + len(columns[0])
         np.concatenate([c.reshape(len(c), -1) for c in columns], 1, out=self.file[start:end])
+
+    def digest(self, start: int, end: int) -> str:
+        """Checksum of the rows from ``start`` to ``end``, once they are on the disk."""
+        self.file.flush()
+        return hashlib.sha256(self.file[start:end]).hexdigest()
+
+    @staticmethod
+    def check(
+        path: Path,
+        rows: int,
+        observation_size: int,
+        action_size: int,
+        digests: list[str],
+        each: int,
+    ) -> None:
+        """Refuse a file that is not the replay of a run.
+
+        Args:
+            path: the file.
+            rows: how many the run has written.
+            observation_size: S.
+            action_size: A.
+            digests: of every ``each`` rows; a checkpoint of an earlier version has none.
+            each: rows of a segment.
+
+        Raises:
+            ValueError: the file is missing, short, or holds other rows.
+        """
+        width = 2 * observation_size + action_size + 2
+        if not path.exists() or path.stat().st_size < 4 * width * rows:
+            kept = path.stat().st_size // (4 * width) if path.exists() else 0
+            raise ValueError(f"{path}: {kept:,} of the {rows:,} rows are there; {_MEND_REPLAY}")
+        file = np.memmap(path, np.float32, "r", shape=(rows, width))
+        for segment, start in enumerate(range(0, rows, each)):
+            part = file[start : start + each]
+            if digests:
+                fits = hashlib.sha256(part).hexdigest() == digests[segment]
+            else:
+                fits = bool(part.any(1).all())  # rows that were never written are zero
+            if not fits:
+                raise ValueError(
+                    f"{path}: rows {start:,} to {start + len(part):,} are not what was written; "
+                    f"{_MEND_REPLAY}"
+                )
 
     def batch(self, index: Tensor) -> Batch:
         """The rows at ``index`` ``[B]`` as a batch of one run."""
@@ -142,20 +184,28 @@ def train(
         The learning curve: one row per segment, keys :data:`CURVE_COLUMNS`.
 
     Raises:
-        ValueError: the checkpoint was made with other settings or cannot be read; the message names
-            the file and what to do.
+        ValueError: the checkpoint was made with other settings or cannot be read, or the rows of
+            the replay are not those that it was made with; the message names the file and what to
+            do.
+        InUse: another process trains this run.
     """
     torch.set_flush_denormal(True)
-    spec = get_robot(settings.robot)
     folder = folder or run_folder(settings)
+    with files.lock(folder, mend="give this run another seed"):
+        return _train_in(folder, settings, steps, report)
+
+
+def _train_in(folder: Path, settings: OnlineSettings, steps: int, report) -> list[dict]:
+    spec = get_robot(settings.robot)
     (folder / "policies").mkdir(parents=True, exist_ok=True)
     state = init_td3(spec.observation_size, spec.action_size, [settings.seed], settings.hidden)
-    curve = _resume_(state, folder / "checkpoint.safetensors", settings)
+    curve, digests = _resume_(state, folder / CHECKPOINT, settings)
     segments = math.ceil(steps / settings.segment_steps)
-    replay = Replay(
-        folder / "replay.f32", segments * settings.segment_steps,
-        spec.observation_size, spec.action_size,
-    )  # fmt: skip
+    rows = settings.segment_steps
+    sizes = (spec.observation_size, spec.action_size)
+    if curve:
+        Replay.check(folder / REPLAY, len(curve) * rows, *sizes, digests, rows)
+    replay = Replay(folder / REPLAY, segments * rows, *sizes)
     for segment in range(len(curve), segments):
         began = time.perf_counter()
         logs = train_segment_(state, replay, settings, segment)
@@ -173,7 +223,8 @@ def train(
         )  # fmt: skip
         curve.append(dict(zip(CURVE_COLUMNS, map(float, values), strict=True)))
         _save_policy(state, folder / "policies" / f"{done:09d}.safetensors")
-        _save_checkpoint(state, folder / "checkpoint.safetensors", settings, curve)
+        digests.append(replay.digest(done - rows, done))
+        _save_checkpoint(state, folder / CHECKPOINT, settings, curve, digests)
         report(
             f"{folder.name} step {done:>8,} return {returns.mean():7.0f} ± {returns.std():5.0f}"
             f"  Q {logs['q']:8.1f}  {seconds:7.0f} s"
@@ -228,10 +279,12 @@ def train_segment_(
 # --------------------------------------------------------------------------------- checkpoints
 
 
-def _resume_(state: TD3State, path: Path, settings: OnlineSettings) -> list[dict[str, float]]:
-    """Copy a checkpoint into ``state`` and return its curve; an empty one without a file."""
+def _resume_(
+    state: TD3State, path: Path, settings: OnlineSettings
+) -> tuple[list[dict[str, float]], list[str]]:
+    """Copy a checkpoint into ``state``; its curve and its replay's checksums, empty without one."""
     if not path.exists():
-        return []
+        return [], []
     record, tensors = _read_checkpoint(path)
     mine = json.loads(json.dumps(asdict(settings)))
     for field in fields(settings):
@@ -244,39 +297,38 @@ def _resume_(state: TD3State, path: Path, settings: OnlineSettings) -> list[dict
         state.load_(tensors, record["updates"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}; {_MEND}") from None
-    return record["curve"]
+    return record["curve"], record.get("replay", [])
 
 
-_MEND = "continue with its own settings, or delete the folder to start again"
+CHECKPOINT, REPLAY = "checkpoint.safetensors", "replay.f32"
+_ELSEWHERE = "start again elsewhere (the environment variable DROCO_LITE_CACHE names the place)"
+_MEND = f"continue with its own settings, or {_ELSEWHERE}"
+_MEND_REPLAY = f"put a copy of the file in its place, or {_ELSEWHERE}"
 
 
 def _read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    tensors, metadata = files.load_tensors(path, mend=_MEND)
     try:
-        with safe_open(path, "pt") as file:
-            record = json.loads(file.metadata()["record"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        return json.loads(metadata["record"]), tensors
+    except (KeyError, ValueError) as error:
         raise ValueError(
-            f"{path}: not a checkpoint of online training ({error}); {_MEND}"
+            f"{path}: not a checkpoint of online training ({error!r}); {_MEND}"
         ) from None
-    return record, tensors
 
 
 def _save_checkpoint(
-    state: TD3State, path: Path, settings: OnlineSettings, curve: list[dict[str, float]]
+    state: TD3State,
+    path: Path,
+    settings: OnlineSettings,
+    curve: list[dict[str, float]],
+    replay: list[str],
 ) -> None:
     record = {"settings": asdict(settings), "updates": state.updates, "curve": curve}
-    _save_atomic(state.tensors(), path, {"record": json.dumps(record)})
+    files.save_tensors(path, state.tensors(), {"record": json.dumps(record | {"replay": replay})})
 
 
 def _save_policy(state: TD3State, path: Path) -> None:
-    tensors = {n: t for n, t in state.tensors().items() if n.startswith("actor.")}
-    _save_atomic(tensors, path, None)
-
-
-def _save_atomic(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str] | None) -> None:
-    with atomic_file(path) as temporary:
-        save_file({n: t.contiguous() for n, t in tensors.items()}, temporary, metadata)
+    files.save_tensors(path, {n: t for n, t in state.tensors().items() if n.startswith("actor.")})
 
 
 # ------------------------------------------------------------------------------------- release
@@ -319,7 +371,7 @@ def release(
         raise ValueError(f"quality: {quality!r} is not one of {', '.join(QUALITIES)}")
     is_folder = isinstance(settings_or_folder, Path)
     folder = settings_or_folder if is_folder else run_folder(settings_or_folder)
-    settings, record = _record(folder / "checkpoint.safetensors")
+    settings, record = _record(folder / CHECKPOINT)
     spec, curve = get_robot(settings.robot), record["curve"]
     goal = spec.max_return / 3 if quality == "medium" else math.inf
 
@@ -420,7 +472,7 @@ def write_curve(settings: OnlineSettings, curve: list[dict[str, float]], results
     path = results / f"{settings.robot}-{settings.shift}-seed{settings.seed}.csv"
     lines = [",".join(CURVE_COLUMNS)]
     lines += [",".join(f"{row[column]:.6g}" for column in CURVE_COLUMNS) for row in curve]
-    write_text(path, "\n".join(lines) + "\n")
+    files.write_text(path, "\n".join(lines) + "\n")
     given = {
         field.name: getattr(settings, field.name)
         for field in fields(settings)
@@ -439,7 +491,7 @@ def write_curve(settings: OnlineSettings, curve: list[dict[str, float]], results
         evaluation=f"{settings.evaluation_episodes} deterministic episodes from seed"
         f" {SELECTION_SEED}, the ones checkpoints are chosen on",
     )
-    write_json(path.with_suffix(".json"), source)
+    files.write_json(path.with_suffix(".json"), source)
     return path
 
 
@@ -452,9 +504,8 @@ def _record(path: Path) -> tuple[OnlineSettings, dict[str, Any]]:
 
 def _kept_policy(folder: Path, steps: int) -> BehaviourPolicy:
     """The policy kept at ``steps``, rounded to float16."""
-    with safe_open(folder / "policies" / f"{steps:09d}.safetensors", "pt") as file:
-        tensors = [file.get_tensor(f"actor.{i}") for i in range(len(file.keys()))]
-    tensors = [tensor.half().float() for tensor in tensors]
+    kept, _ = files.load_tensors(folder / "policies" / f"{steps:09d}.safetensors")
+    tensors = [kept[f"actor.{i}"].half().float() for i in range(len(kept))]
     return BehaviourPolicy(list(zip(tensors[::2], tensors[1::2], strict=True)))
 
 
@@ -465,9 +516,10 @@ def _ship(policies: list[BehaviourPolicy], card: dict[str, Any], path: Path) -> 
     for i in range(len(policies[0].layers)):
         tensors[f"weight.{i}"] = torch.cat([policy.layers[i][0] for policy in policies]).half()
         tensors[f"bias.{i}"] = torch.cat([policy.layers[i][1] for policy in policies]).half()
-    _save_atomic(tensors, path, None)
-    card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    write_json(path.with_suffix(".json"), card)
+    files.save_tensors(path, tensors)
+    card["sha256"] = files.digest(path)
+    files.write_json(path.with_suffix(".json"), card)
+    files.seal(path.parent)
 
 
 # ------------------------------------------------------------------------------------- command

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from droco_lite import files
 from droco_lite.data.behaviour import load_behaviour, load_snapshots, read_card
 from droco_lite.robots import ROBOTS, rollout
 from droco_lite.training import online
@@ -102,7 +104,9 @@ def test_going_on_further_extends_the_curve(finished, tmp_path):
 
 def test_other_settings_are_refused(finished):
     folder, _ = finished
-    with pytest.raises(ValueError, match=r"checkpoint\.safetensors: learning_rate was .* delete"):
+    with pytest.raises(
+        ValueError, match=r"checkpoint\.safetensors: learning_rate was .* elsewhere"
+    ):
         train(replace(TINY, learning_rate=1.0), 200, folder, quiet)
 
 
@@ -121,7 +125,7 @@ def test_damaged_checkpoints_are_refused(finished, tmp_path, damage):
         _, record = online._record(source)
         del tensors["critic.1"]
         save_file(tensors, path, {"record": json.dumps(record)})
-    with pytest.raises(ValueError, match=r"checkpoint\.safetensors.*delete the folder"):
+    with pytest.raises(ValueError, match=r"checkpoint\.safetensors.*start again elsewhere"):
         train(TINY, 200, tmp_path, quiet)
 
 
@@ -129,15 +133,65 @@ def test_a_failed_write_leaves_the_last_checkpoint(finished, tmp_path, monkeypat
     train(TINY, 80, tmp_path, quiet)
     before = checkpoint(tmp_path)
 
-    def full(tensors, path, metadata):
-        path.write_bytes(b"half")
+    def full(source, target):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(online, "save_file", full)
-    with pytest.raises(OSError):
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="disk is full"):
         train(TINY, 120, tmp_path, quiet)
     assert torch.equal(before["actor.0"], checkpoint(tmp_path)["actor.0"])
     assert not list(tmp_path.glob(".checkpoint*"))
+
+
+def damaged(path, damage):
+    content = path.read_bytes()
+    if damage == "deleted":
+        path.unlink()
+    elif damage == "flipped":
+        at = len(content) // 3
+        path.write_bytes(content[:at] + bytes([content[at] ^ 2]) + content[at + 1 :])
+    else:
+        path.write_bytes(
+            {"emptied": b"", "halved": content[: len(content) // 2], "zeroed": bytes(len(content))}[
+                damage
+            ]
+        )
+
+
+@pytest.mark.parametrize("damage", ["deleted", "emptied", "halved", "zeroed", "flipped"])
+def test_a_damaged_replay_is_refused(tmp_path, damage):
+    train(TINY, 80, tmp_path, quiet)
+    damaged(tmp_path / "replay.f32", damage)
+    with pytest.raises(ValueError, match=r"replay\.f32.*put a copy of the file in its place"):
+        train(TINY, 120, tmp_path, quiet)
+
+
+@pytest.mark.parametrize("damage", ["deleted", "emptied", "halved", "zeroed"])
+def test_a_replay_is_checked_without_checksums_too(finished, tmp_path, damage):
+    """Checkpoints of earlier versions have none."""
+    train(TINY, 80, tmp_path, quiet)
+    _, record = online._record(tmp_path / "checkpoint.safetensors")
+    del record["replay"]
+    old = {"record": json.dumps(record)}
+    save_file(checkpoint(tmp_path), tmp_path / "checkpoint.safetensors", old)
+    damaged(tmp_path / "replay.f32", damage)
+    with pytest.raises(ValueError, match=r"replay\.f32"):
+        train(TINY, 120, tmp_path, quiet)
+
+
+def test_a_second_training_of_one_run_is_refused(tmp_path):
+    with files.lock(tmp_path):
+        thread = threading.Thread(target=lambda: told.append(attempt()))
+        told = []
+
+        def attempt():
+            with pytest.raises(files.InUse, match="another seed"):
+                train(TINY, 40, tmp_path, quiet)
+            return True
+
+        thread.start()
+        thread.join()
+    assert told == [True]
 
 
 def test_released_policy_is_the_chosen_one(finished, tmp_path):
