@@ -14,8 +14,6 @@ what it scores and how it came about::
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -24,10 +22,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from droco_lite.files import cache_folder
+from droco_lite import files
 from droco_lite.robots import NOMINAL, Shift, get_robot, shift_values
 
 __all__ = [
@@ -209,14 +207,12 @@ def read_card(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: there is no such card.
-        ValueError: it is not JSON or lacks a key.
+        DamagedFile: it is not JSON, or not what was written.
+        ValueError: it lacks a key.
     """
     if not path.exists():
         raise FileNotFoundError(_missing(path))
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not JSON ({error}); {_MEND}") from None
+    card = files.read_json(path, _MEND)
     for key in _CARD_KEYS:
         if not isinstance(card, dict) or key not in card:
             raise ValueError(f"{path}: the card has no {key!r}; {_MEND}")
@@ -251,13 +247,10 @@ def _read_weights(path: Path, card: dict[str, Any]) -> list[list[tuple[Tensor, T
     """The networks in a weights file, each as layers in float32, checked against the card."""
     if not path.exists():
         raise FileNotFoundError(_missing(path))
-    if hashlib.sha256(path.read_bytes()).hexdigest() != card["sha256"]:
+    if files.digest(path) != card["sha256"]:
         raise ValueError(f"{path}: not the weights its card describes (sha256 differs); {_MEND}")
-    try:
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file ({error}); {_MEND}") from None
+    stored, _ = files.load_tensors(path, mend=_MEND)
+    tensors = {name: tensor.float() for name, tensor in stored.items()}
     sizes = [card["observation_size"], *card["hidden"], card["action_size"]]
     spec = get_robot(card["robot"])
     if (sizes[0], sizes[-1]) != (spec.observation_size, spec.action_size):

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from droco_lite import data
+from droco_lite import data, files
 from droco_lite.data.behaviour import (
     POLICIES,
     QUALITIES,
@@ -149,3 +149,19 @@ def test_broken_json_is_refused(copied):
 
 def test_qualities_are_the_ones_shipped():
     assert {card["quality"] for card in CARDS} <= set(QUALITIES)
+
+
+def test_every_shipped_file_has_a_checksum_and_fits_it():
+    listed = {line.split("  ")[1] for line in files.check_seal(POLICIES).splitlines()}
+    assert listed == {path.name for path in POLICIES.iterdir() if path.name != "SHA256SUMS"}
+
+
+@pytest.mark.parametrize("suffix", ["json", "safetensors"])
+def test_a_flipped_bit_in_a_policys_files_is_refused(copied, suffix):
+    files.seal(copied)
+    path = copied / f"{NAME}.{suffix}"
+    whole = path.read_bytes()
+    for at in np.linspace(0, len(whole) - 1, 40).astype(int):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(ValueError, match=rf"{NAME}\.{suffix}"):
+            load_behaviour("halfcheetah", folder=copied)
