@@ -8,21 +8,26 @@ WORKERS ?= 2
 # Always `python -m`: a script's first line breaks where the path holds a space.
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
-# Every chapter runs again and its outputs are compared with the saved ones.
-NOTEBOOKS := --nbval --nbval-current-env --nbval-cell-timeout=300 \
-	--nbval-sanitize-with tests/book/sanitize.cfg
+# Every chapter runs again and its outputs are compared with the saved ones, as tests/book/near.py says:
+# words exactly, numbers to their last printed digit.
+NEAR := -p tests.book.near --nbval --nbval-cell-timeout=300 --nbval-sanitize-with tests/book/sanitize.cfg
+PYTEST := pytest -c pyproject.toml --rootdir . -n $(WORKERS) --dist loadfile -rs
 # One thread a process; the tests and kernels run side by side.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 # Frozen modules only make debuggers warn inside kernels.
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
+# What torch.compile made is kept, so that no test and no chapter compiles it a second time.
+export TORCHINDUCTOR_CACHE_DIR ?= $(CURDIR)/_build/compiled
+# The built book, which the page tests look at.
+export BOOK_SITE ?= $(CURDIR)/_build/html
 
-.PHONY: help book test lint chapter chapters address clean
+.PHONY: help book colab test test-quick test-cpus test-wheel wheel lint chapter chapters address clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 # The package is installed from this very folder; after a move, again.
 ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
@@ -42,10 +47,30 @@ book: $(READY)  ## build the book and say where to open it
 	@echo "The book is built. Open it:"
 	@$(VENV)/bin/python -c 'from pathlib import Path; print("   ", Path("_build/html/index.html").resolve().as_uri())'
 
+colab: book  ## make the notebooks that Colab and JupyterLab open, in _build/colab
+	@$(RUN) book.colab _build/html _build/colab
+
+# Each chapter runs once: the notebook made for Colab, from the wheel, in a place of its own.
 test: $(READY)  ## check everything: lint, unit, property, notebook, page and Colab tests
 	@$(RUN) ruff check .
-	@$(RUN) book.assets
-	@$(RUN) pytest tests book $(NOTEBOOKS) -n $(WORKERS) --dist loadfile -rs --durations=15
+	@$(MAKE) --no-print-directory book
+	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && \
+	$(RUN) tests.book.rehearsal _build/html "$$place" && \
+	COLAB_PLACE="$$place" JUPYTER_PATH="$$place/share/jupyter" \
+	$(RUN) $(PYTEST) tests "$$place/chapters" $(NEAR) --nbval-kernel-name=rehearsal --durations=15
+
+test-quick: $(READY)  ## the checks for daily work: no chapter runs, no page opens, nothing trains long
+	@$(RUN) ruff check .
+	@$(RUN) $(PYTEST) tests -m "not slow and not browser"
+
+test-cpus: $(READY)  ## run the chapters as other processors would, and on two threads
+	@$(RUN) tests.book.cpus --workers $(WORKERS)
+
+test-wheel: $(READY)  ## install the wheel with its own dependencies alone, and use it as README does
+	@$(RUN) tests.packaging.clean_wheel
+
+wheel: $(READY)  ## build the package into dist
+	@$(RUN) pip --quiet --disable-pip-version-check wheel --no-deps --wheel-dir dist .
 
 lint: $(READY)  ## only the linter
 	@$(RUN) ruff check .
@@ -55,7 +80,7 @@ chapter: $(READY)  ## run one chapter again and keep its outputs: make chapter N
 	@$(RUN) book.execute "book/$(NAME).ipynb"
 
 chapters: $(READY)  ## run every chapter again: re-makes every figure of the book
-	@$(VENV)/bin/python book/execute.py book/*.ipynb
+	@$(RUN) book.execute book/*.ipynb
 
 address: $(READY)  ## state the repository's address everywhere: make address URL=https://github.com/OWNER/REPO
 	@$(RUN) book.address $(if $(URL),"$(URL)")

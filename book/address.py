@@ -2,7 +2,7 @@
 
 python book/address.py                                  print it and every place that repeats it
 python book/address.py https://github.com/OWNER/REPO    state another one, everywhere
-python book/address.py --version                        print the version that a release is tagged with
+python book/address.py --version                        print the version, for a release's tag
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BRANCH = "main"
+#: The branch that the workflow puts the notebooks made for Colab on.
+NOTEBOOKS = "colab"
 _ADDRESS = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+?(?=\.git\b|[/\"'\s)>\]\\}@,#]|$)")
 
 
@@ -54,10 +55,17 @@ if not importlib.util.find_spec("droco_lite"):
     )'''
 
 
-def colab(address: str, notebook: str) -> str:
-    """Where Colab opens a chapter, for example ``book/the_loop.ipynb``."""
+def colab(address: str, page: str) -> str:
+    """Where Colab opens a chapter's notebook, made from ``book/the_loop`` by book/colab.py."""
     path = address.removeprefix("https://github.com/")
-    return f"https://colab.research.google.com/github/{path}/blob/{BRANCH}/{notebook}"
+    name = page.removesuffix(".ipynb").rsplit("/", 1)[-1]
+    return f"https://colab.research.google.com/github/{path}/blob/{NOTEBOOKS}/{name}.ipynb"
+
+
+def pages_address(address: str) -> str:
+    """Where GitHub Pages shows the built book."""
+    owner, name = address.removeprefix("https://github.com/").split("/")
+    return f"https://{owner.lower()}.github.io/{name}"
 
 
 def files(root: Path = ROOT) -> list[Path]:
@@ -96,7 +104,11 @@ def restate(address: str, root: Path = ROOT) -> list[str]:
         raise ValueError(f"address must look like https://github.com/OWNER/REPO, got {address!r}")
     old = stated(root)
     # Colab's links name owner and repository without the host.
-    pairs = [(old, address), tuple(colab(a, "").split("/blob/")[0] for a in (old, address))]
+    pairs = [
+        (old, address),
+        tuple(colab(a, "").split("/blob/")[0] for a in (old, address)),
+        tuple(pages_address(a) for a in (old, address)),
+    ]
     changed = []
     for path in files(root):
         text = new = path.read_text(encoding="utf-8")

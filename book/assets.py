@@ -17,6 +17,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from droco_lite.figures.naming import SCRIPT
 from droco_lite.files import atomic_file
 
 VENDOR = Path(__file__).parent / "vendor"
@@ -98,7 +99,9 @@ def main() -> None:
         return
     try:
         fetch_npm()
-    except (subprocess.SubprocessError, OSError, ValueError) as error:
+    except ValueError as error:  # another archive than the expected one
+        sys.exit(str(error))
+    except (subprocess.SubprocessError, OSError) as error:
         print(f"npm could not fetch the page scripts ({error}); pages will use their CDN.")
     else:
         print("Page scripts are in book/vendor: the site will make no outside request.")
@@ -119,6 +122,7 @@ def setup(app) -> dict[str, bool]:
         for path in (Path(app.outdir) / "_static").rglob("*.map"):
             path.unlink()
 
+    app.add_js_file(None, body=SCRIPT)  # names of sliders, for screen readers
     app.connect("config-inited", choose, priority=100)
     app.connect("build-finished", drop_source_maps)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

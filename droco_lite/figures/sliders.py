@@ -10,10 +10,14 @@ from typing import Any
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import display
 from matplotlib.figure import Figure
 
+from droco_lite.figures.naming import show_script
 from droco_lite.figures.style import STYLE
 from droco_lite.figures.svg import describe, svg
+
+VIEW = "application/vnd.jupyter.widget-view+json"
 
 #: More pictures than this make a page that nobody wants to load.
 MOST_POINTS = 400
@@ -33,13 +37,24 @@ class Explorer(widgets.VBox):
     def __repr__(self) -> str:
         return self._summary
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None:
-            bundle["text/plain"] = self._summary
-            if self._still:
-                bundle["image/png"] = base64.b64encode(self._still).decode()
-        return bundle
+    def _beside(self) -> dict[str, str]:
+        """What the output holds beside the widget; and, where asked for, the names of sliders."""
+        show_script()
+        still = {"image/png": base64.b64encode(self._still).decode()} if self._still else {}
+        return {"text/plain": self._summary, **still}
+
+    if hasattr(widgets.VBox, "_repr_mimebundle_"):
+
+        def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+            bundle = super()._repr_mimebundle_(**kwargs)
+            return bundle if bundle is None else {**bundle, **self._beside()}
+
+    else:  # ipywidgets 7, on Colab, displays itself and would cut the summary
+
+        def _ipython_display_(self, **kwargs: Any) -> None:
+            view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+            display({VIEW: view, **self._beside()}, raw=True)
+            self._handle_displayed(**kwargs)
 
 
 def explore(

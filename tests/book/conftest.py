@@ -1,6 +1,34 @@
 """The checkout's root on the path, since the book's own tools are no part of the package."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+
+@pytest.fixture(scope="session")
+def built_site(tmp_path_factory) -> Path:
+    """The built site: ``BOOK_SITE`` where it holds one, else built here without a warning."""
+    site = Path(os.environ.get("BOOK_SITE") or ROOT / "nowhere")
+    if (site / "index.html").is_file():
+        return site
+    out = tmp_path_factory.mktemp("site")
+    main = (sys.executable, "-c", "from jupyter_book.cli.main import main; main()")
+    command = [
+        *main,
+        "build",
+        str(ROOT),
+        "--path-output",
+        str(out),
+        "-W",
+        "--keep-going",
+        "--quiet",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out / "_build/html"

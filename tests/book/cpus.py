@@ -52,7 +52,7 @@ SETTINGS: dict[str, dict[str, str]] = {
 
 def run(setting: str, chapters: list[str], workers: int) -> tuple[int, str]:
     """Exit status and output of pytest over the chapters under one setting."""
-    command = [sys.executable, "-m", "pytest", *chapters, "-q", "-p", "tests.book.near"]
+    command = [sys.executable, "-m", "pytest", *chapters, "-p", "tests.book.near"]
     command += ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=900", "--color=no"]
     command += ["--nbval-sanitize-with=tests/book/sanitize.cfg", "-n", str(workers)]
     command += ["--dist=loadfile"]

@@ -22,6 +22,8 @@ from collections.abc import Iterable
 
 RELATIVE = 1e-6
 ABSOLUTE = 1e-12
+#: Shown beside a slider where the notebook asks for it; it is no result.
+SCRIPT = "application/javascript"
 
 # A sign counts where no word stands before it; a number ends where no letter or digit goes on that
 # could make it part of a name. "3.2s" and "4 %" are numbers with their units.
@@ -105,6 +107,7 @@ def settled(new: str, saved: str, stated: tuple[float, float] | None = None) -> 
 
 def settle_outputs(new: list, saved: list, stated: tuple[float, float] | None = None) -> list:
     """The outputs of a cell, settled one by one against the saved ones of the same kind."""
+    new = [output for output in new if set(output.get("data", {"": 0})) != {SCRIPT}]
     if len(new) != len(saved):
         return new
     for output, reference in zip(new, saved, strict=True):

@@ -1,80 +1,226 @@
-"""A rehearsal of Colab: the wheel alone, ipywidgets 7.7.1, chapters run from another folder.
+"""Notebooks made for Colab and JupyterLab: plain Markdown, and how they find the package.
 
-The fresh environment borrows the large libraries of this one by path, behind its own; only the
-wheel and the old widgets are installed, so nothing of the checkout can be found.
+``make test`` also runs each of them once, from the wheel, with Colab's pins, in a place of its own
+(``rehearsal.py``), and compares what they print.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
-import shutil
+import os
+import re
 import subprocess
 import sys
-import sysconfig
-import venv
 from pathlib import Path
+from types import SimpleNamespace
 
+import nbformat
 import pytest
 from chapters import ROOT, notebooks
 
-WIDGETS = ("ipywidgets==7.7.1", "widgetsnbextension==3.6.10", "jupyterlab-widgets==1.1.11")
-# Only what the kernel side of the old widgets needs beyond this environment.
-LEGACY = ("ipython-genutils==0.2.0",)
+from book.address import setup_cell, stated, version
+from book.colab import NAMES, Chapter, References, UnknownMarkup, convert, make
 
-pytestmark = pytest.mark.slow
+ADDRESS = "https://github.com/someone/a-fork"
+PAGES = "https://someone.github.io/a-fork/book"
 
 
-def run(*command, cwd=None, timeout=600) -> str:
-    done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=timeout
+def work(*people: str, **fields: str) -> SimpleNamespace:
+    authors = [SimpleNamespace(prelast_names=[], last_names=[name]) for name in people]
+    return SimpleNamespace(persons={"author": authors}, fields=fields)
+
+
+@pytest.fixture
+def chapter() -> Chapter:
+    references = References(
+        equations={"here": ("3", "book/a"), "there": ("7", "book/b")},
+        numbered={"t": ("Theorem 2", "book/b"), "ex": ("Exercise 5", "book/a")},
+        sections={"s": ("The end", "book/b")},
+        titles={"book/a": "First", "book/b": "Second"},
+        works={
+            "x": work("Qiao", "Ma", "Hu", title="T", year="2026", eprint="2512.02486"),
+            "y": work("Nilim", "El Ghaoui", title="U", year="2005"),
+        },
+        substitutions={"best": "DROCO"},
+        address=ADDRESS,
     )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return done.stdout
+    return Chapter("book/a", references)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("see {eq}`here`", "see (3)"),
+        ("see {eq}`there`", f"see [(7)]({PAGES}/b.html#equation-there)"),
+        ("by {prf:ref}`t`", f"by [Theorem 2]({PAGES}/b.html#t)"),
+        ("{ref}`s`", f"[“The end”]({PAGES}/b.html#s)"),
+        ("{doc}`b`, {doc}`this <b>`", f"[Second]({PAGES}/b.html), [this]({PAGES}/b.html)"),
+        (
+            "{cite}`x,y`",
+            "([Qiao et al., 2026](https://arxiv.org/abs/2512.02486); Nilim and El Ghaoui, 2005)",
+        ),
+        ("{cite:t}`y`", "Nilim and El Ghaoui (2005)"),
+        ("{{ best }} wins", "DROCO wins"),
+        ("(label)=\n## Title", "## Title"),
+        ("% a comment\ntext", "text"),
+        ("$$\na\n$$ (here)\nso", "$$\na\n\\tag{3}\n$$\nso"),
+        ("```python\nx = {eq}`here`\n```", "```python\nx = {eq}`here`\n```"),
+        (":::{admonition} Look\n:class: tip\nat {eq}`here`\n:::", "> **Look**\n>\n> at (3)"),
+        ("```{note}\n$$\na\n=b\n$$\n```", "> **Note**\n>\n> $$ a =b $$"),
+        ("```{exercise}\n:label: ex\nWhy?\n```", "**Exercise 5.** Why?"),
+        (
+            "````{solution} ex\n:class: dropdown\n```python\n1\n```\n````",
+            "<details><summary>Solution to exercise 5</summary>\n\n```python\n1\n```\n\n</details>",
+        ),
+    ],
+)
+def test_markup_becomes_plain(chapter, written, read):
+    assert chapter.markdown(written) == read
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{magic}`x`",
+        "{eq}`gone`",
+        "```{video} a\n```",
+        "{{ gone }}",
+        "{cite}`gone`",
+        "$$\na\n$$ (gone)",
+        "```{note}\nx",
+    ],
+)
+def test_what_has_no_plain_form_is_an_error(chapter, written):
+    with pytest.raises(UnknownMarkup):
+        chapter.markdown(written)
+
+
+def test_a_solution_that_spans_cells_folds_in_each(chapter):
+    cells = [
+        nbformat.v4.new_code_cell("setup"),
+        nbformat.v4.new_markdown_cell("```{solution-start} ex\n:class: dropdown\n```\nFirst."),
+        nbformat.v4.new_code_cell("1 + 1"),
+        nbformat.v4.new_markdown_cell("Then.\n```{solution-end}\n```\nAfter."),
+        nbformat.v4.new_code_cell("2"),
+    ]
+    made = convert(nbformat.v4.new_notebook(cells=cells), "book/a", chapter.references)
+    _setup, first, code, last, open_code = made.cells
+    assert (
+        first.source == "<details><summary>Solution to exercise 5</summary>\n\nFirst.\n\n</details>"
+    )
+    assert code.metadata.jupyter.source_hidden and code.metadata.cellView == "form"
+    assert last.source.endswith("Then.\n\n</details>\n\nAfter.")
+    assert "jupyter" not in open_code.metadata
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory) -> Path:
-    """The fresh environment's interpreter."""
-    place = tmp_path_factory.mktemp("colab")
-    venv.create(place / "env", with_pip=False)
-    python = place / "env/bin/python"
-    purelib = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
-    (Path(purelib) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
-    into = ("install", "--no-deps", "--target", purelib)
-    run(*pip, "wheel", "--no-deps", "--wheel-dir", place, ROOT, cwd=place)
-    (wheel,) = place.glob("*.whl")
-    try:
-        run(*pip, *into, *WIDGETS, *LEGACY)
-    except AssertionError as error:
-        pytest.skip(f"ipywidgets 7.7.1 could not be installed: {str(error)[-200:]}")
-    run(*pip, *into, wheel)
-    return python
+def made(built_site, tmp_path_factory) -> list[Path]:
+    return make(built_site, tmp_path_factory.mktemp("colab"))
 
 
-def test_the_wheel_and_the_old_widgets_are_what_is_imported(python, tmp_path):
-    told = run(
-        python,
-        "-c",
-        "import json, droco_lite, ipywidgets as w;"
-        "print(json.dumps([droco_lite.__file__, w.__version__, hasattr(w, 'Stack')]))",
-        cwd=tmp_path,
+RAW = re.compile(r"\{[\w:+-]+\}`|^[`:]{3,}\{|\{\{|^\([\w:-]+\)=|\$\$ *\([\w:-]+\)$", re.M)
+
+
+def test_no_raw_role_reaches_a_reader(made):
+    assert [path.name for path in made] == sorted(path.name for path in notebooks())
+    for path in made:
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                text = re.sub(r"^```(?!\{).*?^```", "", cell.source, flags=re.M | re.S)
+                assert not (found := RAW.search(text)), f"{path.name}: {found[0]!r} in {text[:300]}"
+
+
+def test_made_notebooks_ask_for_a_gpu_and_hold_no_widgets(made):
+    for path in made:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        assert notebook.metadata.accelerator == "GPU"
+        assert "widgets" not in notebook.metadata
+        assert "widget-view" not in path.read_text(encoding="utf-8")
+
+
+def test_the_set_up_cell_comes_first_and_is_folded(made):
+    for path in made:
+        first = next(c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code")
+        assert (
+            first.source
+            == "# @title Set-up: run this first\n" + setup_cell(stated(), version()) + NAMES
+        )
+        assert first.metadata.cellView == "form"
+
+
+# The set-up cell ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def set_up(monkeypatch):
+    """Runs the set-up cell where the package is missing; returns what pip was asked for."""
+
+    def run(on_colab: bool, works: str = "nothing", installed: bool = False) -> list[str]:
+        asked = []
+
+        def install(command, **_):
+            asked.append(command[-1])
+            return SimpleNamespace(returncode=int(works not in command[-1]))
+
+        found = [installed]
+
+        def find_spec(name):
+            return object() if found[0] or any(works in place for place in asked) else None
+
+        monkeypatch.setattr(subprocess, "run", install)
+        monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+        if on_colab:
+            monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
+        try:
+            exec(compile(setup_cell(ADDRESS, "0.1.0"), "cell", "exec"), {})
+        except ModuleNotFoundError as error:
+            asked.append(str(error))
+        return asked
+
+    return run
+
+
+WHEEL = f"{ADDRESS}/releases/download/v0.1.0/droco_lite-0.1.0-py3-none-any.whl"
+
+
+def test_where_the_package_is_installed_nothing_happens(set_up):
+    assert set_up(on_colab=False, installed=True) == []
+    assert set_up(on_colab=True, installed=True) == []
+
+
+def test_colab_takes_the_released_wheel_else_the_repository(set_up):
+    assert set_up(on_colab=True, works="releases") == [WHEEL]
+    assert set_up(on_colab=True, works="git+") == [WHEEL, f"droco-lite @ git+{ADDRESS}"]
+
+
+def test_where_neither_is_there_one_sentence_says_so(set_up):
+    *_, said = set_up(on_colab=True)
+    assert said.count(".") <= 2 and f'pip install "droco-lite @ git+{ADDRESS}"' in said
+
+
+def test_outside_colab_a_missing_package_is_told_with_its_command(set_up):
+    (said,) = set_up(on_colab=False)
+    assert f'pip install "droco-lite @ git+{ADDRESS}"' in said
+
+
+# The rehearsal --------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_wheel_and_colabs_pins_are_what_the_rehearsal_imports(tmp_path):
+    place = os.environ.get("COLAB_PLACE")
+    if not place:
+        pytest.skip("make test prepares the rehearsal")
+    code = (
+        "import json, droco_lite as d, ipywidgets as w, numpy as n;"
+        "print(json.dumps([d.__file__, w.__version__, hasattr(w, 'Stack'), n.__version__]))"
     )
-    where, version, has_stack = json.loads(told)
-    assert Path(where).is_relative_to(python.parents[1])
-    assert (version, has_stack) == ("7.7.1", False)
-
-
-@pytest.mark.parametrize("path", notebooks(), ids=lambda path: path.stem)
-def test_the_chapter_runs(path, python, tmp_path):
-    shutil.copy(path, tmp_path)
-    execute = "from nbclient.cli import main; main()"
-    run(python, "-c", execute, "--inplace", path.name, cwd=tmp_path, timeout=900)
-    saved = json.loads((tmp_path / path.name).read_text(encoding="utf-8"))
-    state = saved["metadata"].get("widgets", {})
-    models = state.get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
-    pictures = [m for m in models.values() if m["model_name"] == "HTMLModel"]
-    explorers = sum("explore(" in "".join(cell["source"]) for cell in saved["cells"])
-    assert bool(pictures) or not explorers
-    for model in pictures:
-        assert "droco-figure" in model["state"]["value"]
+    python = Path(place) / "env/bin/python"
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    told = subprocess.check_output([python, "-c", code], cwd=tmp_path, env=environment, text=True)
+    where, widgets, has_stack, numpy = json.loads(told)
+    assert Path(where).is_relative_to(Path(place) / "env")
+    assert not Path(where).is_relative_to(ROOT)
+    assert (widgets, has_stack, numpy) == ("7.7.1", False, "2.1.3")

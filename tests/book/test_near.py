@@ -76,6 +76,12 @@ def test_outputs_are_settled_kind_by_kind():
     assert settle_outputs(outputs("loss 0.50\n", "Figure at 0.1")[:1], saved) != saved
 
 
+def test_a_script_beside_a_slider_is_no_result():
+    saved = outputs("loss 0.50\n", "Figure at 0.1")
+    script = nbformat.v4.new_output("display_data", {"application/javascript": "0"})
+    assert settle_outputs([script, *outputs("loss 0.51\n", "Figure at 0.1")], saved) == saved
+
+
 @pytest.mark.parametrize(
     ("name", "saved", "code"),
     [("near", "gain 0.33", 0), ("far", "gain 0.36", 1), ("word", "loss 0.33", 1)],

@@ -67,7 +67,7 @@ def test_minaris_own_tools_read_it(data):
     assert dataset.observation_space.shape == environment.observation_space.shape
     metadata = minari.list_local_datasets()[NAME]
     assert metadata["algorithm_name"] == "by hand"
-    assert metadata["code_permalink"].startswith("https://github.com/droco-lite/droco-lite/tree/")
+    assert metadata["code_permalink"].startswith(f"{minari_store.CODE}/tree/")
     assert (metadata["ref_min_score"], metadata["ref_max_score"]) == (-20.272305, 3234.3)
     expert = minari.get_normalized_score(dataset, np.array([3234.3]))
     np.testing.assert_allclose(expert, 1.0)

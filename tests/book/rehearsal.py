@@ -1,0 +1,117 @@
+"""A rehearsal of Colab: an environment with its pins, the wheel, and the made notebooks.
+
+    python -m tests.book.rehearsal _build/html PLACE
+
+PLACE lies outside the checkout, so nothing of it can be found. It gets
+
+* ``env``: an environment that borrows this one's large libraries by path, behind its own; on top
+  stand the wheel and what Colab pins otherwise (``PINS``);
+* ``share/jupyter``: a kernel of that environment, named ``rehearsal``. At its start a hook moves
+  every slider through all its places, as a reader would;
+* ``chapters``: the notebooks that ``make colab`` makes. ``make test`` runs each once, there.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+from book.colab import make
+
+ROOT = Path(__file__).resolve().parents[2]
+KERNEL = "rehearsal"
+
+#: As Colab's image of August 2026 has them, where they differ from requirements.txt in kind. Its
+#: Python is 3.13; here it is the one that runs the tests, whose large libraries are borrowed.
+PINS = (
+    "ipywidgets==7.7.1",
+    "widgetsnbextension==3.6.10",
+    "jupyterlab-widgets==1.1.11",
+    "numpy==2.1.3",
+)
+#: What the kernel side of the old widgets needs beyond this environment.
+LEGACY = ("ipython-genutils==0.2.0",)
+
+MOVE_EVERY_SLIDER = '''
+"""Each explorer's sliders go through all their places while the cell runs; then back."""
+import droco_lite.explore
+import droco_lite.figures.sliders
+
+
+def _moving(explore):
+    import itertools
+
+    def moved(*arguments, **keywords):
+        explorer = explore(*arguments, **keywords)
+        *handles, view = explorer.children
+        start = [handle.index for handle in handles]
+        places = itertools.product(*(range(len(handle.options)) for handle in handles))
+        for place in [*places, start]:
+            for handle, index in zip(handles, place):
+                handle.index = index
+            assert "droco-figure" in view.value, place
+        return explorer
+
+    return moved
+
+
+droco_lite.explore.explore = _moving(droco_lite.explore.explore)
+droco_lite.figures.sliders.explore = droco_lite.explore.explore
+del _moving, droco_lite
+'''
+
+
+def run(*command: object, cwd: Path | None = None) -> str:
+    """A command's output; what it said is in the error where it fails."""
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, timeout=900
+    )
+    if done.returncode:
+        raise RuntimeError(done.stdout[-3000:] + done.stderr[-6000:])
+    return done.stdout
+
+
+def environment(place: Path) -> Path:
+    """The fresh environment's interpreter, with the wheel and Colab's pins."""
+    venv.create(place / "env", with_pip=False)
+    python = place / "env/bin/python"
+    purelib = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    (Path(purelib) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+    run(*pip, "wheel", "--no-deps", "--wheel-dir", place / "wheels", ROOT, cwd=place)
+    (wheel,) = (place / "wheels").glob("*.whl")
+    run(*pip, "install", "--no-deps", "--target", purelib, *PINS, *LEGACY, wheel)
+    return python
+
+
+def kernel(place: Path, python: Path) -> None:
+    """The kernel's description, and the hook that moves its sliders."""
+    startup = place / "ipython/profile_default/startup"
+    startup.mkdir(parents=True)
+    (startup / "move_every_slider.py").write_text(MOVE_EVERY_SLIDER, encoding="utf-8")
+    folder = place / f"share/jupyter/kernels/{KERNEL}"
+    folder.mkdir(parents=True)
+    described = {
+        "argv": [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "Rehearsal of Colab",
+        "language": "python",
+        "env": {"IPYTHONDIR": str(place / "ipython"), "PYTHONPATH": ""},
+    }
+    (folder / "kernel.json").write_text(json.dumps(described), encoding="utf-8")
+
+
+def main(site: Path, place: Path) -> None:
+    place = place.resolve()
+    if place.is_relative_to(ROOT):
+        raise SystemExit(f"{place} lies in the checkout; a rehearsal needs another place")
+    kernel(place, environment(place))
+    written = make(site, place / "chapters")
+    print(f"A rehearsal of Colab with {len(written)} notebooks stands in {place}")
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:]))
