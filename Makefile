@@ -27,7 +27,7 @@ export BOOK_SITE ?= $(CURDIR)/_build/html
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 # The package is installed from this very folder; after a move, again.
 ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
