@@ -14,6 +14,7 @@ what it scores and how it came about::
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -24,8 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from droco_lite.files import cache_folder
 from droco_lite import files
+from droco_lite.files import cache_folder
 from droco_lite.robots import NOMINAL, Shift, get_robot, shift_values
 
 __all__ = [
