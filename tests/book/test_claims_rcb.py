@@ -1,0 +1,90 @@
+"""The RCB operator: its sentences, over eight pairs of data sets, all radii and all winds."""
+
+import numpy as np
+import pytest
+from test_theory import namespace
+
+from droco_lite.tabular import ACTIONS, WassersteinBall, policy_values, robust, solve, standard
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return namespace("rcb_operator")
+
+
+def promised(chapter, rule, n):
+    return np.array(chapter["found"][rule, n])[:, 1]
+
+
+def test_the_weight_of_the_loss_moves_little_and_the_share_of_counts_much(chapter):
+    for few, many in ((200, 5000), (1000, 5000)):
+        weight, share = (
+            promised(chapter, rule, many) - promised(chapter, rule, few)
+            for rule in ("target_weight", "target_share")
+        )
+        assert (share > weight + 0.05).all()  # in each of the eight
+        assert share.mean() > 3 * weight.mean()
+    weights = np.array([chapter["found"]["target_weight", n] for n in (1000, 5000)])[..., 0]
+    assert np.abs(weights - 0.5).max() < 0.05
+    assert np.array(chapter["found"]["target_weight", 200])[:, 0].mean() < 0.45
+
+
+def test_the_promise_never_passes_what_the_policy_earns(chapter):
+    for runs in chapter["found"].values():
+        _, promise, earned = np.array(runs).T
+        assert (promise < earned).all()
+
+
+def test_the_pair_left_over_is_a_step_into_the_cliff(chapter):
+    cliff, best, live = chapter["cliff"], chapter["best"], chapter["live"]
+    for epsilon in (0.05, 0.1, 0.2, 0.4):
+        q = solve(robust(chapter["source"], WassersteinBall(epsilon, chapter["d"])))
+        over = np.where(live[:, None], q - best, -np.inf)
+        pairs = np.argwhere(over > over.max() - 1e-9)
+        for state, action in pairs:
+            assert ACTIONS[action] == "down" and cliff.cells[state][0] == cliff.height - 2
+        if epsilon >= 0.1:
+            assert q[tuple(pairs[0])] == pytest.approx(q[live].min(), abs=1e-6)
+
+
+def test_v_is_overestimated_only_below_two_hundredths(chapter):
+    best = chapter["best"].max(1)
+    for epsilon, above in ((0, True), (0.01, True), (0.02, False), (0.05, False)):
+        q = solve(robust(chapter["source"], WassersteinBall(epsilon, chapter["d"])))
+        assert ((q.max(1) - best)[chapter["live"]].max() > 1e-6) == above
+
+
+def test_the_threshold_is_the_wind(chapter):
+    for wind in (0.05, 0.1, 0.15, 0.2, 0.3):
+        windy = chapter["cliff"].mdp(wind)
+        rows = chapter["wasserstein_rows"](
+            chapter["source"].transitions, windy.transitions, chapter["d"]
+        )
+        assert rows.max() == pytest.approx(wind, abs=1e-9)
+        q = solve(robust(chapter["source"], WassersteinBall(wind, chapter["d"])))
+        assert (q <= solve(standard(windy)) + 1e-8).all()
+
+
+def test_more_pessimism_earns_more_in_the_wind(chapter):
+    earned = {epsilon: chapter["solved"](epsilon)[3] for epsilon in (0, 0.05, 0.1, 0.15, 0.2, 0.3)}
+    for epsilon, row in earned.items():
+        if epsilon:
+            assert row["target"] > earned[0]["target"] + 0.02
+            assert row["deployed"] > earned[0]["deployed"] + 0.15
+            assert row["source"] < earned[0]["source"]
+
+
+@pytest.mark.parametrize("epsilon", [0.02, 0.05, 0.1, 0.15, 0.2, 0.3])
+def test_the_promise_breaks_from_the_start_for_two_radii_only(chapter, epsilon):
+    _, values, policy, _ = chapter["solved"](epsilon)
+    start = chapter["start"]
+    short = [values[start] - policy_values(mdp, policy)[start] for mdp in chapter["deployments"]]
+    inside = np.array(short)[chapter["winds"] <= epsilon + 1e-9]
+    assert inside.max() <= 1e-8
+    assert (max(short) > 1e-6) == (epsilon in (0.02, 0.05))
+
+
+def test_too_wide_a_ball_gives_up(chapter):
+    for order, epsilon in ((1, 0.6), (1, 1.0), (np.inf, 1.0)):
+        earned = chapter["solved"](epsilon, order=order)[3]
+        assert earned["target"] < 0.05 and earned["deployed"] < 0.05

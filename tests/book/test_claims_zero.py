@@ -1,0 +1,89 @@
+"""Offline RL on the cliff: its sentences, on twenty records."""
+
+import numpy as np
+import pytest
+from test_theory import namespace
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return namespace("offline_rl_on_the_cliff")
+
+
+def test_nearly_half_of_the_pairs_were_never_tried(chapter):
+    shares = [(chapter["count"](r)[~chapter["ends"]] == 0).mean() for r in chapter["records"]]
+    assert min(shares) > 0.35 and max(shares) < 0.65
+
+
+def test_a_wilder_guess_promises_more_and_earns_less(chapter):
+    pairs = chapter["pairs"]
+    means = np.array([pairs[sigma].mean(0) for sigma in chapter["SIGMAS"]])
+    assert (np.diff(means[:, 0]) > -0.02).all() and means[-1, 0] > means[0, 0] + 0.4
+    assert (np.diff(means[:, 1]) < 0.02).all() and means[-1, 1] < means[0, 1] - 0.4
+    promised, earned = pairs[0.5].T
+    assert (promised > earned).all()
+
+
+def test_even_without_noise_the_promise_is_above_the_return_on_average(chapter):
+    promised, earned = chapter["pairs"][0].T
+    assert promised.mean() > earned.mean() + 0.05
+    assert (promised > earned).mean() >= 0.7
+
+
+def test_the_in_sample_maximum_does_not_look_at_the_guess(chapter):
+    shape = chapter["S"], chapter["A"]
+    for rows in chapter["records"][:8]:
+        low, high = (chapter["in_sample_q"](rows, g * np.ones(shape)) for g in (-0.7, 0.7))
+        at = chapter["start"]
+        assert low[at].max() == pytest.approx(high[at].max(), abs=0.05)
+
+
+def test_tau_one_half_is_the_recorded_behaviour_and_one_the_in_sample_maximum(chapter):
+    rise = np.diff(chapter["promise"], axis=0)
+    assert (rise > -1e-9).all()  # in every record
+    walker = chapter["evaluate"](chapter["P"], chapter["walker"])[chapter["start"]]
+    assert chapter["promise"][0].mean() == pytest.approx(walker, abs=0.1)
+    best = [
+        chapter["in_sample_q"](rows, np.zeros((chapter["S"], chapter["A"])))[chapter["start"]].max()
+        for rows in chapter["records"]
+    ]
+    assert (chapter["promise"][-1] <= np.array(best) + 1e-6).all()
+    assert chapter["promise"][-1] == pytest.approx(best, abs=0.06)
+
+
+def test_the_expectile_is_what_scipy_finds(chapter):
+    from scipy.stats import expectile
+
+    rng = np.random.default_rng(0)
+    for tau in (0.1, 0.5, 0.9, 0.99):
+        x = rng.normal(size=30)
+        assert chapter["expectile"](x, tau) == pytest.approx(expectile(x, tau), abs=1e-6)
+
+
+def test_a_larger_alpha_earns_more_on_average_and_the_largest_is_not_the_safest(chapter):
+    earned = chapter["earned"]
+    assert (np.diff(earned.mean(1)) > 0).all()
+    assert abs(earned[0].mean()) < 0.1
+    lowest = dict(zip(chapter["ALPHAS"], earned.min(1), strict=True))
+    assert lowest[100] < lowest[30]
+
+
+def test_the_source_promises_more_than_it_earns_and_is_the_worst_in_the_wind(chapter):
+    results = {name: np.array(rows) for name, rows in chapter["results"].items()}
+    alone, source, both = results.values()
+    for learned in (source, both):
+        assert len(learned) >= 8
+        assert (learned[:, 0] > learned[:, 1] + 0.04).all()  # in each of the eight
+        assert learned[:, 1].mean() > alone[:, 1].mean()
+        assert learned[:, 2].mean() < alone[:, 2].mean() - 0.05
+    assert all(rows[:, 2].mean() < 0.5 * chapter["limit"] for rows in results.values())
+    assert abs(source[:, 2].mean()) < 0.1
+    apart = np.abs(both[:, 0] - source[:, 0])
+    assert apart.max() < 0.02  # 5,000 rows outvote 200
+
+
+def test_no_random_record_reaches_the_goal(chapter):
+    random_walk = np.full((chapter["S"], chapter["A"]), 1 / chapter["A"])
+    for seed in range(8):
+        rows = chapter["record"](chapter["world"], random_walk, 200, seed)
+        assert (rows[:, 2] != chapter["cliff"].goal).all()

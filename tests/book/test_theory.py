@@ -1,0 +1,94 @@
+"""What the theory chapters claim in words, checked on more than the picture beside the words."""
+
+import contextlib
+import functools
+import io
+import re
+from typing import Any
+
+import pytest
+from chapters import ROOT, cells, read, source, tags
+
+PAGES = (
+    "offline_rl_on_the_cliff",
+    "wasserstein_dual",
+    "worst_states",
+    "rcb_operator",
+)
+each = pytest.mark.parametrize("name", PAGES)
+
+
+def path(name: str):
+    return ROOT / "book" / f"{name}.ipynb"
+
+
+@functools.cache
+def namespace(name: str) -> dict[str, Any]:
+    """What the chapter's code cells leave behind, without the cells that draw or run robots."""
+    names: dict[str, Any] = {"__name__": name}
+    for cell in cells(path(name), "code"):
+        code = source(cell)
+        if {"hide-input", "remove-cell"} & set(tags(cell)) or "droco_lite.robots" in code:
+            continue
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(code, f"{name}: {cell['id']}", "exec"), names)
+    return names
+
+
+# Form ---------------------------------------------------------------------------------------------
+
+
+@each
+def test_visible_code_fits_its_column(name):
+    for cell in cells(path(name), "code"):
+        if not {"hide-input", "remove-cell"} & set(tags(cell)):
+            wide = [line for line in source(cell).splitlines() if len(line) > 88]
+            assert not wide, wide
+
+
+@each
+def test_code_that_draws_is_folded(name):
+    for cell in cells(path(name), "code"):
+        if re.search(r"(?m)^explore\(|\bfigure\(", source(cell)):
+            assert "hide-input" in tags(cell), source(cell)[:80]
+
+
+@each
+def test_every_prediction_is_answered_under_its_slider(name):
+    waiting = 0
+    for cell in read(path(name))["cells"]:
+        text = source(cell)
+        if cell["cell_type"] != "markdown":
+            continue
+        for found in re.finditer(r"\*\*Answer\.\*\*|\{admonition\} Predict", text):
+            if found[0].startswith("**"):
+                waiting -= 1
+                assert waiting == 0, f"an answer without a question: {text[:80]}"
+            else:
+                waiting += 1
+                assert waiting == 1, f"no answer before the next question: {text[:80]}"
+    assert waiting == 0
+
+
+@each
+def test_two_exercises_or_more_ask_to_change_code(name):
+    text = "\n".join(source(cell) for cell in cells(path(name), "markdown"))
+    assert len(re.findall(r"Change the code", text)) >= 2
+
+
+def solutions(name: str) -> list[str]:
+    text = "\n".join(source(cell) for cell in cells(path(name), "markdown"))
+    found = re.findall(r"`{3,}\{solution\}.*?\n(`{3,})\n", text, flags=re.S)
+    assert found
+    blocks = re.findall(r"````\{solution\}.*?```python\n(.*?)```", text, flags=re.S)
+    return blocks
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [(name, i) for name in PAGES if path(name).is_file() for i in range(len(solutions(name)))],
+)
+def test_solutions_run(name, number):
+    names = dict(namespace(name))
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(solutions(name)[number], f"{name}: solution {number}", "exec"), names)
