@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from droco_lite.robots.registry import ROBOTS
+from droco_lite.robots.robot import Robot
 
 __all__ = ["ROBOT_FILES", "current_file", "load_robot_file", "load_robot_files"]
 
@@ -54,10 +55,15 @@ def load_robot_file(path: str | os.PathLike) -> tuple[str, ...]:
             "MuJoCo model (.xml) is named in it"
         )
     before = dict(ROBOTS)
-    with _as_current(path):
-        _run(path)
+    try:
+        with _as_current(path):
+            _run(path)
+    except BaseException:
+        _restore(before)
+        raise
     names = tuple(name for name, robot in ROBOTS.items() if before.get(name) is not robot)
     if not names:
+        sys.modules.pop(_module_name(path), None)
         raise ValueError(
             f"robot file: {path} registers no robot; call droco_lite.robots.register_robot in it, "
             "outside of any 'if __name__ == \"__main__\"'"
@@ -89,9 +95,27 @@ def _as_current(path: Path) -> Iterator[None]:
         _loading.pop()
 
 
-def _run(path: Path) -> None:
+def _restore(before: dict[str, Robot]) -> None:
+    """Take out what a file registered before it failed."""
+    from droco_lite.robots import gym_ids
+
+    for name in [name for name in ROBOTS if ROBOTS[name] is not before.get(name)]:
+        gym_ids.unregister(name)
+        del ROBOTS[name]
+    for name, robot in before.items():
+        if name not in ROBOTS:
+            ROBOTS[name] = robot
+            gym_ids.register(name)
+
+
+def _module_name(path: Path) -> str:
     # A name of its own for each path, so that functions of the file can be pickled by reference.
-    name = f"droco_lite_robot_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    return f"droco_lite_robot_{path.stem}_{digest}"
+
+
+def _run(path: Path) -> None:
+    name = _module_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

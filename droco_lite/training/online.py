@@ -29,9 +29,9 @@ from torch import Tensor
 from droco_lite import files
 from droco_lite.agents.networks import seeded_generators
 from droco_lite.agents.td3 import HIDDEN, Batch, TD3Settings, TD3State, act, init_td3, td3_update_
-from droco_lite.data.behaviour import POLICIES, QUALITIES, BehaviourPolicy, read_card
+from droco_lite.data.behaviour import QUALITIES, BehaviourPolicy, policy_folder, read_card
 from droco_lite.provenance import provenance
-from droco_lite.robots import BatchedRobot, Shift, get_robot, rollout
+from droco_lite.robots import BatchedRobot, Robot, Shift, get_robot, load_robot_file, rollout
 
 CURVE_COLUMNS = (
     "steps", "updates", "return_mean", "return_sd", "length_mean", "q", "td_error", "seconds",
@@ -337,8 +337,8 @@ def _save_policy(state: TD3State, path: Path) -> None:
 def release(
     settings_or_folder: OnlineSettings | Path,
     quality: str,
-    policies: Path = POLICIES,
-    results: Path = Path("results/behaviour"),
+    policies: Path | None = None,
+    results: Path | None = None,
     gate: bool = False,
     note: str = "",
     candidates: int = 5,
@@ -354,7 +354,14 @@ def release(
     reported on ``episodes`` others.  With "medium" go :data:`SNAPSHOTS` policies spread over the
     training up to it, from which medium-replay is made.
 
+    A robot without an expert return takes, in place of a third of it, the point a third of the way
+    from its curve's first return to its best.
+
     Args:
+        policies: folder of weights and cards; None takes the package's, or for a robot of one's own
+            :func:`~droco_lite.data.behaviour.policy_folder`, where ``make_task`` looks for them.
+        results: folder of the curve; None takes ``results/behaviour``, or for a robot of one's own
+            the policies' folder.
         gate: consider only checkpoints that keep less than a third of their return when put into
             the nominal robot: a source whose policy works in the target leaves nothing to teach.
         note: for the card: what a reader should know and the numbers do not say.
@@ -373,7 +380,10 @@ def release(
     folder = settings_or_folder if is_folder else run_folder(settings_or_folder)
     settings, record = _record(folder / CHECKPOINT)
     spec, curve = get_robot(settings.robot), record["curve"]
-    goal = spec.max_return / 3 if quality == "medium" else math.inf
+    goal = _medium_goal(spec, curve) if quality == "medium" else math.inf
+    policies = policy_folder(spec.name) if policies is None else policies
+    if results is None:
+        results = policies if spec.own else Path("results/behaviour")
 
     def cost(mean: float, sd: float) -> float:
         return abs(mean - goal) + sd / 2 if quality == "medium" else -mean
@@ -419,7 +429,7 @@ def release(
         "length_mean": round(result.lengths[0].mean(), 1),
         "nominal_return_mean": round(transferred.mean(), 1),
         "nominal_return_sd": round(transferred.std(), 1),
-        "score": round(float(spec.score(returns.mean())), 1),
+        "score": _score(spec, returns.mean()),
         "evaluation_seed": REPORT_SEED,
         "selection": {
             "goal": "highest return" if quality == "expert" else round(goal, 1),
@@ -452,12 +462,25 @@ def release(
             "evaluation_seed": SELECTION_SEED,
             "return_mean": [round(row["return_mean"], 1) for row in rows],
             "return_sd": [round(row["return_sd"], 1) for row in rows],
-            "score": [round(float(spec.score(row["return_mean"])), 1) for row in rows],
+            "score": [_score(spec, row["return_mean"]) for row in rows],
         }
         kept = [_kept_policy(folder, steps) for steps in spread["steps"]]
         _ship(kept, spread, policies / f"{name}-snapshots.safetensors")
     write_curve(settings, curve, results)
     return read_card(policies / f"{name}-{quality}.json")
+
+
+def _medium_goal(spec: Robot, curve: list[dict[str, float]]) -> float:
+    if math.isfinite(spec.max_return):
+        return spec.max_return / 3
+    returns = [row["return_mean"] for row in curve]
+    return returns[0] + (max(returns) - returns[0]) / 3
+
+
+def _score(spec: Robot, mean: float) -> float | None:
+    """Rounded; None for a robot without reference returns, as JSON knows no NaN."""
+    score = float(spec.score(mean))
+    return round(score, 1) if math.isfinite(score) else None
 
 
 SNAPSHOTS = 7
@@ -527,6 +550,10 @@ def _ship(policies: list[BehaviourPolicy], card: dict[str, Any], path: Path) -> 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--robot-file", action="append", default=[], metavar="FILE",
+        help="a Python file that registers a robot of your own; before the command",
+    )  # fmt: skip
     commands = parser.add_subparsers(dest="command", required=True)
     training = commands.add_parser("train", help="train or go on training")
     training.add_argument("--steps", type=int, required=True)
@@ -558,6 +585,8 @@ def main(arguments: list[str] | None = None) -> None:
     # it the factors are rounded to bfloat16: enough to train a controller, which is judged after.
     torch.set_float32_matmul_precision("medium")
     command = options.pop("command")
+    for path in options.pop("robot_file"):
+        load_robot_file(path)
     if command == "train":
         steps = options.pop("steps")
         train(OnlineSettings(**options), steps, report=lambda line: print(line, flush=True))
