@@ -28,7 +28,7 @@ def complete_methods(incomplete: str) -> list[str]:
 
 def complete_tasks(incomplete: str) -> list[str]:
     """Tasks of the paper's table that begin with what was typed."""
-    from droco_lite.data.tasks import TASKS
+    from droco_lite.data import TASKS
 
     return [str(task) for task in TASKS if str(task).startswith(incomplete)]
 
@@ -64,8 +64,23 @@ Results = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs, not a table.")]
 
+RobotFiles = Annotated[
+    list[Path] | None,
+    typer.Option(help="A Python file that registers robots of your own; repeat."),
+]
+
+
+def _load_robot_files(paths: list[Path] | None) -> None:
+    for path in paths or []:
+        from droco_lite.robots import load_robot_file
+
+        load_robot_file(path)
+
+
 #: Options that every command takes: parameter's name -> (annotation, default, what to do with it).
-COMMON: dict[str, tuple[Any, Any, Callable[[Any], None]]] = {}
+COMMON: dict[str, tuple[Any, Any, Callable[[Any], None]]] = {
+    "robot_file": (RobotFiles, None, _load_robot_files),
+}
 
 
 # ------------------------------------------------------------------------------------- commands

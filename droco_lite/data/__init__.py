@@ -7,21 +7,6 @@
   (:mod:`droco_lite.data.behaviour`).
 """
 
-from droco_lite.data.behaviour import BehaviourPolicy, load_behaviour
-from droco_lite.data.load import load
-from droco_lite.data.tasks import TASKS, CrossDomainData, Task, make_task
-from droco_lite.data.transitions import DataError, OracleTransitions, Transitions, concatenate
+import lazy_loader
 
-__all__ = [
-    "TASKS",
-    "BehaviourPolicy",
-    "CrossDomainData",
-    "DataError",
-    "OracleTransitions",
-    "Task",
-    "Transitions",
-    "concatenate",
-    "load",
-    "load_behaviour",
-    "make_task",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

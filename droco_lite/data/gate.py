@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from droco_lite.data.collect import one_torch_thread
-from droco_lite.data.tasks import Task, make_dataset
+from droco_lite.data.names import Task
+from droco_lite.data.tasks import make_dataset
 from droco_lite.data.transitions import Transitions
 from droco_lite.robots import rollout
 

@@ -328,7 +328,7 @@ def guess_robot(name: str, data: Transitions) -> str | None:
 
 _NO_PLACE = (
     "single transitions have no place in Minari, which stores episodes: read the file with "
-    "droco_lite.data.load each time, or keep the rows with Transitions.save"
+    "droco_lite.load each time, or keep the rows with Transitions.save"
 )
 
 

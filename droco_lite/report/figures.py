@@ -31,11 +31,13 @@ from droco_lite.report.tables import (
 from droco_lite.robots import NOMINAL
 
 #: Label -> colour's name and dash; a method's colour is its own name.
-LOOKS: Mapping[str, tuple[str, str]] = {
+LOOKS: Mapping[str, tuple[str, Any]] = {
     "cloning, both": ("cloning", "--"),
     "cloning, target": ("cloning", ":"),
     "IQL, target": ("iql", ":"),
     "DROCO, shuffled": ("droco", "--"),
+    "DROCO, as printed": ("droco", (0, (6, 1, 1, 1, 1, 1))),
+    "DROCO, oracle": ("droco", (0, (2, 1))),
     "DROCO, β = 0.1": ("droco", ":"),
     "DROCO, β = 0.5": ("droco", "-."),
 }
