@@ -20,6 +20,7 @@ import pytest
 from bs4 import BeautifulSoup
 from chapters import ROOT, pages, sliders
 
+from book.address import colab, pages_address, stated
 from book.assets import fetched
 
 CHROMIUM = next(
@@ -37,9 +38,8 @@ FLAGS = [
         "disable-component-update",
     )
 ]
-# Two defects of the theme's dependencies that change nothing on the page: sphinx-thebe declares its
-# settings twice, and the theme's first visit finds no stored mode.
-HARMLESS = ("Identifier 'THEBE_JS_URL' has already been declared", "Got invalid theme mode")
+# A notice of the theme that changes nothing on the page: a first visit finds no stored mode.
+HARMLESS = ("Got invalid theme mode",)
 
 needs_browser = [
     pytest.mark.browser,
@@ -67,7 +67,7 @@ def test_the_site_is_small(site, record_property):
     )
     record_property("measured", f"site: {total / 1e6:.1f} MB")
     record_property("measured", f"largest page: {page}, {largest / 1e6:.2f} MB")
-    assert total < 40e6
+    assert total < 50e6
     assert largest < 3e6
 
 
@@ -82,6 +82,56 @@ def test_its_links_lead_somewhere(name, site):
         assert target.exists(), link
         if anchor and target.suffix == ".html":
             assert html(target).find(id=unquote(anchor)), link
+
+
+# What a page says of itself ------------------------------------------------------------------
+
+
+def meta(page: BeautifulSoup, name: str) -> str:
+    found = page.find("meta", attrs={"property": name}) or page.find("meta", attrs={"name": name})
+    return found["content"] if found else ""
+
+
+@pytest.mark.parametrize("name", pages())
+def test_a_shared_page_shows_what_it_is(name, site):
+    page, home = html(site / f"{name}.html"), pages_address(stated())
+    assert len(meta(page, "og:title")) > 3
+    assert 30 < len(meta(page, "og:description")) <= 210
+    assert meta(page, "description") == meta(page, "og:description")
+    assert meta(page, "og:url") == f"{home}/{name}.html"
+    picture = meta(page, "og:image").removeprefix(f"{home}/")
+    assert (site / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_titles_name_the_page_once(site):
+    titles = [html(site / f"{name}.html").title.get_text() for name in pages()]
+    assert len(set(titles)) == len(titles)
+    root, *others = titles
+    assert root == "DROCO, by hand"
+    assert all(re.fullmatch(r".+ — DROCO, by hand", title) for title in others)
+
+
+def test_the_root_address_shows_what_it_is_too(site):
+    front = html(site / "index.html")
+    assert front.title.get_text() == "DROCO, by hand"
+    assert meta(front, "og:image") and meta(front, "description")
+    assert (site / front.find("a")["href"]).is_file()
+
+
+def test_an_address_that_does_not_exist_gets_a_page(site):
+    """It may be shown at any depth, so its links are absolute, and it needs no other file."""
+    missing = html(site / "404.html")
+    base = "/" + pages_address(stated()).split("/", 3)[3]
+    links = [link["href"] for link in missing.select("a")]
+    assert links[:2] == [f"{base}/", f"{base}/search.html"]
+    assert not missing.select("script, link, img")
+
+
+@pytest.mark.parametrize("name", [name for name in pages() if (ROOT / f"{name}.ipynb").is_file()])
+def test_the_colab_button_opens_the_notebook_made_for_colab(name, site):
+    buttons = [a["href"] for a in html(site / f"{name}.html").select("a[href*='colab.research']")]
+    assert colab(stated(), name) in buttons
+    assert all("/blob/colab/" in button for button in buttons)
 
 
 @functools.cache

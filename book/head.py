@@ -1,0 +1,109 @@
+"""What each page says of itself: title, description, picture, and where its Colab button leads.
+
+A Sphinx extension beside sphinxext-opengraph, which writes description and picture. This file adds
+
+* the repository's address on GitHub Pages, stated in pyproject.toml, as the site's own;
+* one title on the root page, where the theme would say the book's name twice;
+* Colab buttons that open the notebooks made for Colab (book/colab.py), not the chapters;
+* a page for addresses that do not exist, and a root page that says what it is;
+* one declaration of thebe's settings fewer: the book does not use thebe, and its second
+  declaration is a script error on every page.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+from book.address import colab, pages_address, stated
+
+NOT_FOUND = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>Page not found — {title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1.1rem/1.6 system-ui, sans-serif; }}
+main {{ max-width: 34rem; margin: 15vh auto; padding: 0 1rem; }}
+</style>
+</head>
+<body>
+<main>
+<h1>There is no page here</h1>
+<p>The address may be mistyped, or the page has another name now.</p>
+<ul>
+<li><a href="{base}/">The book's first page</a></li>
+<li><a href="{base}/search.html">Search the book</a></li>
+<li><a href="{repository}/issues">Tell us about a broken link</a></li>
+</ul>
+</main>
+</body>
+</html>
+"""
+
+FRONT = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+{metas}
+<link rel="canonical" href="{site}/{root}.html">
+<meta http-equiv="refresh" content="0; url={root}.html">
+</head>
+<body>
+<main><h1>{title}</h1><p><a href="{root}.html">Open the book</a></p></main>
+</body>
+</html>
+"""
+
+
+def page_context(app, pagename: str, _template: str, context: dict, _doctree) -> None:
+    """Titles, buttons and scripts of one page."""
+    if pagename == app.config.root_doc:
+        context["docstitle"] = ""
+    for script in list(context.get("script_files", [])):
+        said = f"{getattr(script, 'attributes', {}).get('body')} {getattr(script, 'filename', '')}"
+        if "THEBE_JS_URL" in said or "sphinx-thebe" in said:
+            context["script_files"].remove(script)
+    for button in _links(context.get("header_buttons", [])):
+        if "colab.research.google.com" in button.get("url", ""):
+            button["url"] = colab(stated(), pagename)
+
+
+def _links(buttons: list[dict]) -> list[dict]:
+    """Every button, those of groups too."""
+    return [link for b in buttons for link in [b, *_links(b.get("buttons", []))]]
+
+
+def own_address(_app, config) -> None:
+    """The site's address is the repository's, on GitHub Pages."""
+    config.ogp_site_url = f"{pages_address(stated())}/"
+
+
+def front_and_missing(app, error) -> None:
+    """``index.html`` with the root page's description and picture, and ``404.html``."""
+    if error or app.builder.format != "html":
+        return
+    out, root = Path(app.outdir), app.config.root_doc
+    site, title = pages_address(stated()), html.escape(app.config.html_title or app.config.project)
+    page = (out / f"{root}.html").read_text(encoding="utf-8")
+    metas = "\n".join(
+        re.findall(r'<meta (?:property="og:|name="(?:description|twitter:))[^>]*>', page)
+    )
+    front = FRONT.format(title=title, metas=metas, site=site, root=root)
+    (out / "index.html").write_text(front, encoding="utf-8")
+    base = "/" + site.split("/", 3)[3]
+    missing = NOT_FOUND.format(title=title, base=base, repository=stated())
+    (out / "404.html").write_text(missing, encoding="utf-8")
+
+
+def setup(app) -> dict[str, bool]:
+    app.connect("config-inited", own_address, priority=100)
+    app.connect("html-page-context", page_context, priority=900)
+    app.connect("build-finished", front_and_missing, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
