@@ -1,5 +1,6 @@
 from .behaviour import BehaviourPolicy, load_behaviour
 from .names import TASKS, Task
+from .plausible import DataWarning
 from .reading import load
 from .tasks import CrossDomainData, make_task
 from .transitions import DataError, OracleTransitions, Transitions, concatenate
@@ -9,6 +10,7 @@ __all__ = [
     "BehaviourPolicy",
     "CrossDomainData",
     "DataError",
+    "DataWarning",
     "OracleTransitions",
     "Task",
     "Transitions",

@@ -12,18 +12,19 @@ import contextlib
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from droco_lite.data.ends import MAX_EPISODE_STEPS, close_episodes
 from droco_lite.data.transitions import (
     CHUNK,
     DataError,
     Transitions,
     check_columns,
     empty,
+    refuse_no_flags,
 )
 
 #: Ant's columns without contact forces: 13 positions (x and y left out) and 14 velocities.
@@ -49,7 +50,7 @@ def read_hdf5(
     path: str | os.PathLike,
     robot: str | None = None,
     *,
-    max_episode_steps: int = 1000,
+    max_episode_steps: int | None = None,
     contact_cost_weight: float | None = None,
 ) -> Transitions:
     """Read a D4RL-style HDF5 file, in chunks, and check it.
@@ -59,7 +60,8 @@ def read_hdf5(
     ======== ======== =======================================================================
     next     timeouts rule
     ======== ======== =======================================================================
-    yes      yes      as stored
+    yes      yes      as stored, and where ``next_observations[i]`` is far from
+                      ``observations[i + 1]``
     yes      no       an episode also ends where ``next_observations[i]`` is not
                       ``observations[i + 1]``
     no       yes      the next row is the next observation; a row at a timeout has none and is
@@ -67,7 +69,9 @@ def read_hdf5(
     no       no       the same, a timeout being ``max_episode_steps`` rows without a terminal
     ======== ======== =======================================================================
 
-    The last row always ends an episode.
+    The last row always ends an episode.  Where more than ``max_episode_steps`` rows follow without
+    an end, the time limit was not marked: a row at the limit whose next observation is the next
+    episode's first is dropped, and a warning names it.
     A terminal row without ``next_observations`` stays, since its reward and flag count; its next
     observation is unknown and set to its own observation, which no learner bootstraps from.
 
@@ -75,15 +79,21 @@ def read_hdf5(
         path: the file.
         robot: refuse any other robot's columns.  Ant files of 105 or 111 columns are turned into
             27, see :func:`ant_without_contacts`.
-        max_episode_steps: time limit where the file keeps neither of the two optional keys.
+        max_episode_steps: time limit of the episodes; by default the robot's, else 1,000.
         contact_cost_weight: see :func:`ant_without_contacts`.
 
     Raises:
         FileNotFoundError: there is no such file.
-        DataError: the file is empty, cut short or not HDF5; a key is missing or of the wrong kind,
-            shape or length; values are refused by :meth:`Transitions.check`.
+        DataError: the file is empty, cut short or not HDF5; a key is missing, of the wrong kind,
+            shape or length, or kept in another file; a flag is neither 0 nor 1; values are refused
+            by :meth:`Transitions.check`.
+        ValueError: ``max_episode_steps`` is no positive whole number.
+
+    Warns:
+        DataWarning: time limits are not marked, or values are none that the robot can have.
     """
     path = Path(path)
+    limit = _limit(max_episode_steps, robot)
     with _opened(path) as file:
         data = {name: _find(file, name, path) for name in _ALIASES}
         rows, columns, actions = _check_shapes(data, path)
@@ -102,14 +112,19 @@ def read_hdf5(
             _remove_contact_cost(out, data, contact_cost_weight, path)
         out.check(robot, str(path))  # before rows are dropped: an error names the file's own row
         stored_next, stored_ends = (data[name] is not None for name in _OPTIONAL)
-    if stored_next:
-        _mark_breaks(out, ends_are_known=stored_ends)
-    else:
-        if not stored_ends:
-            _mark_time_limits(out, max_episode_steps)
-        out = _next_from_following_row(out, path)
-    out.truncations[:] &= ~out.terminations
-    return out
+    return close_episodes(
+        out, stored_next=stored_next, stored_ends=stored_ends, limit=limit, where=str(path)
+    )
+
+
+def _limit(given: int | None, robot: str | None) -> int:
+    if given is None:
+        from droco_lite.robots import get_robot
+
+        return MAX_EPISODE_STEPS if robot is None else get_robot(robot).max_episode_steps
+    if isinstance(given, bool) or int(given) != given or given < 1:
+        raise ValueError(f"max_episode_steps must be a whole number of at least 1, not {given!r}")
+    return int(given)
 
 
 def ant_without_contacts(
@@ -194,6 +209,7 @@ def _find(file: h5py.File, name: str, path: Path) -> h5py.Dataset | None:
             continue
         if not isinstance(found, h5py.Dataset):
             raise DataError(f"{path}: {key} is a group, expected an array")
+        refuse_other_files(file, found, key, path)
         return found
     if name in _OPTIONAL:
         return None
@@ -207,6 +223,23 @@ def _find(file: h5py.File, name: str, path: Path) -> h5py.Dataset | None:
     elif "episode_0" in listed:
         hint = "; this is the inside of a Minari data set: load it by its id"
     raise DataError(f"{path}: no {' or '.join(_ALIASES[name])}; the file holds {keys}{hint}")
+
+
+def refuse_other_files(file: h5py.File, found: h5py.Dataset, key: str, path: Path) -> None:
+    """Refuse an array whose numbers lie in another file: any file of the reader's, say.
+
+    Raises:
+        DataError: it is reached by an external link, in external storage, or virtual.
+    """
+    if found.file.filename != file.filename:
+        how = "a link into another file"
+    elif found.external:
+        how = "kept in another file"
+    elif found.is_virtual:
+        how = "assembled from other files"
+    else:
+        return
+    raise DataError(f"{path}: {key} is {how}; copy it into this one")
 
 
 def _check_shapes(data: dict[str, h5py.Dataset | None], path: Path) -> tuple[int, int, int]:
@@ -254,8 +287,6 @@ def _check_shapes(data: dict[str, h5py.Dataset | None], path: Path) -> tuple[int
 
 def _check_written(dataset: h5py.Dataset, key: str, path: Path) -> None:
     """Refuse an array of which parts were never written: HDF5 would read zeros there."""
-    if dataset.is_virtual:
-        raise DataError(f"{path}: {key} is assembled from other files; copy it into this one")
     if dataset.size == 0:
         return
     try:
@@ -291,10 +322,8 @@ def _read_into(out: np.ndarray, dataset: h5py.Dataset, path: Path) -> None:
     for rows, chunk in _chunks(dataset, path):
         if chunk.ndim == 2 and out.ndim == 1:
             chunk = chunk[:, 0]
-        if out.dtype == np.bool_ and chunk.dtype.kind == "f" and not np.isfinite(chunk).all():
-            row = rows.start + int(np.argmax(~np.isfinite(chunk)))
-            key = dataset.name.lstrip("/")
-            raise DataError(f"{path}: {key} holds {chunk[row - rows.start]} at row {row:,}")
+        if out.dtype == np.bool_:
+            refuse_no_flags(chunk, f"{path}: {dataset.name.lstrip('/')}", rows.start)
         with np.errstate(over="ignore"):
             out[rows] = chunk[:, : out.shape[1]] if out.ndim == 2 else chunk
 
@@ -321,50 +350,3 @@ def _remove_contact_cost(
             )
         if used:
             out.rewards[rows] += (used * squared).astype(np.float32)
-
-
-def _mark_breaks(data: Transitions, ends_are_known: bool) -> None:
-    """Close episodes that the flags leave open: at the last row and, without timeouts, breaks."""
-    if not ends_are_known:
-        for start in range(0, len(data) - 1, CHUNK):
-            stop = min(start + CHUNK, len(data) - 1)
-            reached = data.next_observations[start:stop]
-            follows = data.observations[start + 1 : stop + 1]
-            data.truncations[start:stop] = (reached != follows).any(1)
-    data.truncations[-1] = True
-
-
-def _mark_time_limits(data: Transitions, max_episode_steps: int) -> None:
-    """Mark every ``max_episode_steps``-th row since the last end of an episode."""
-    start = 0
-    for end in [*np.flatnonzero(data.terminations), len(data)]:
-        data.truncations[start + max_episode_steps - 1 : end : max_episode_steps] = True
-        start = end + 1
-
-
-def _next_from_following_row(data: Transitions, path: Path) -> Transitions:
-    """Take row ``i + 1`` as the next observation; drop rows whose successor is not in the file."""
-    data.next_observations[:-1] = data.observations[1:]
-    falls = data.terminations
-    data.next_observations[falls] = data.observations[falls]
-    dropped = data.truncations & ~falls
-    dropped[-1] = not falls[-1]
-    if dropped.all():
-        raise DataError(f"{path}: no row has a successor; the file needs next_observations")
-    if not dropped.any():
-        return data
-    # The row before a dropped one closes the episode, unless it closed an earlier one itself.
-    before = np.flatnonzero(dropped) - 1
-    before = before[before >= 0]
-    data.truncations[before] |= ~falls[before]
-    return _keep_rows(data, np.flatnonzero(~dropped))
-
-
-def _keep_rows(data: Transitions, kept: np.ndarray) -> Transitions:
-    """The rows ``kept`` (ascending), moved forward in place so that no second set is needed."""
-    for field in fields(data):
-        array = getattr(data, field.name)
-        for start in range(0, len(kept), CHUNK):
-            rows = kept[start : start + CHUNK]
-            array[start : start + len(rows)] = array[rows]
-    return data.take(slice(0, len(kept)))

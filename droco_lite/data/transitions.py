@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from droco_lite import files
+from droco_lite.data.plausible import warn_of_the_impossible
 
 #: Arrays of a set above this many bytes are memory-mapped by :meth:`Transitions.load`.
 MEMORY_MAP_ABOVE = 64 * 2**20
@@ -130,6 +131,10 @@ class Transitions:
         Raises:
             DataError: the set is empty, is not this robot's, holds NaN or an infinity, or has an
                 action outside [-1, 1]; the message names the key, the row and the value.
+
+        Warns:
+            DataWarning: a reward that no step earns, a fall of a robot that stands (or cannot
+                fall), or one that no flag tells of, by row.
         """
         place = f"{where}: " if where else ""
         if len(self) == 0:
@@ -153,6 +158,7 @@ class Transitions:
                         f"{place}actions holds {value:g} at row {start + row:,}, outside [-1, 1]; "
                         "divide actions by the actuator's limit, or clip them if the simulator did"
                     )
+        warn_of_the_impossible(self, robot, place)
         return self
 
     def take(self, index: Any) -> Transitions:
@@ -392,10 +398,31 @@ def _as_array(value: Any, dtype: type, name: str, dimensions: int) -> np.ndarray
     if array.ndim != dimensions:
         shape = "[n, columns]" if dimensions == 2 else "[n]"
         raise DataError(f"{name} has shape {array.shape}, expected {shape}")
-    if dtype is np.bool_ and array.dtype.kind == "f" and np.isnan(array).any():
-        raise DataError(f"{name} holds nan at row {int(np.isnan(array).argmax()):,}, not a flag")
+    if dtype is np.bool_:
+        refuse_no_flags(array, name)
     with np.errstate(over="ignore"):  # beyond float32 becomes inf, which check() refuses by row
         return np.ascontiguousarray(array, dtype=dtype)
+
+
+def refuse_no_flags(array: np.ndarray, name: str, first: int = 0) -> None:
+    """Refuse flags other than 0 and 1.
+
+    Args:
+        array: ``[n]``, of any type.
+        name: of the key, for the message.
+        first: row number of the array's first.
+
+    Raises:
+        DataError: names the row and the value.
+    """
+    if array.dtype.kind == "b":
+        return
+    bad = (array != 0) & (array != 1)  # NaN is neither
+    if bad.any():
+        row = int(bad.argmax())
+        raise DataError(
+            f"{name} holds {array[row]:g} at row {first + row:,}, not a flag: expected 0 or 1"
+        )
 
 
 def _first(chunk: np.ndarray, bad: np.ndarray) -> tuple[int, float]:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from droco_lite.data.hdf5 import ant_without_contacts, read_hdf5
+from droco_lite.data.plausible import DataWarning
 from droco_lite.data.transitions import DataError, Transitions
 
 
@@ -110,6 +111,134 @@ def test_an_episode_of_one_row_and_no_successor_is_dropped_whole(tmp_path):
     data = read_hdf5(write(tmp_path / "set.hdf5", arrays, drop=["next_observations"]))
     assert data.episode_lengths().tolist() == [3, 1]
     assert np.flatnonzero(data.truncations).tolist() == [3]
+
+
+def overlapping(lengths, falls=None, **options):
+    """As some public sets: the row at a time limit leads to the next episode's first state."""
+    arrays = episodes(lengths, falls or [False] * len(lengths), **options)
+    arrays["next_observations"][:-1] = arrays["observations"][1:]
+    return arrays
+
+
+@pytest.mark.parametrize("drop", [["timeouts"], []])
+@pytest.mark.parametrize("marked", [[], [0], [1]])
+def test_time_limits_that_no_flag_marks(tmp_path, drop, marked):
+    """With a timeouts key that misses some, and without one."""
+    arrays = overlapping([6, 6, 6])
+    arrays["timeouts"][:] = False
+    ends = [] if drop else [[5, 11][k] for k in marked]
+    arrays["timeouts"][ends] = True
+    path = write(tmp_path / "set.hdf5", arrays, drop=drop)
+    with pytest.warns(DataWarning, match=rf"not marked, at row {11 if ends == [5] else 5}"):
+        data = read_hdf5(path, max_episode_steps=6)
+    assert data.episode_lengths().tolist() == [6 if 5 in ends else 5, 6 if 11 in ends else 5, 6]
+    lost = [row for row in (5, 11) if row not in ends]
+    np.testing.assert_array_equal(data.rewards, np.delete(arrays["rewards"], lost))
+    assert len(data) == 18 - len(lost)
+
+
+def test_a_missed_time_limit_after_a_fall(tmp_path):
+    arrays = overlapping([3, 6, 6, 2], [True, False, False, False])
+    path = write(tmp_path / "set.hdf5", arrays, drop=["timeouts"])
+    with pytest.warns(DataWarning, match="2 time limits are not marked, at row 8 first"):
+        data = read_hdf5(path, max_episode_steps=6)
+    assert data.episode_lengths().tolist() == [3, 5, 5, 2]
+    assert np.flatnonzero(data.terminations).tolist() == [2]
+
+
+def test_a_timeouts_key_that_misses_one_without_next_observations(tmp_path):
+    arrays = episodes([6, 6, 4], [False] * 3)
+    arrays["timeouts"][5] = False
+    path = write(tmp_path / "set.hdf5", arrays, drop=["next_observations"])
+    with pytest.warns(DataWarning, match="a time limit is not marked, at row 5"):
+        data = read_hdf5(path, max_episode_steps=6)
+    assert data.episode_lengths().tolist() == [5, 5, 3]
+
+
+def test_an_end_that_flags_miss_is_seen_by_the_break(tmp_path, three):
+    three["timeouts"][6] = False
+    data = read_hdf5(write(tmp_path / "set.hdf5", three), "hopper")
+    assert data.episode_lengths().tolist() == [4, 3, 5]
+
+
+def test_rounded_next_observations_end_no_episode(tmp_path, three):
+    three["next_observations"] = three["next_observations"] * np.float32(1 + 1e-6)
+    data = read_hdf5(write(tmp_path / "set.hdf5", three))
+    assert data.episode_lengths().tolist() == [4, 3, 5]
+
+
+@pytest.mark.filterwarnings("error::droco_lite.data.DataWarning")
+def test_whole_episodes_at_the_limit_need_no_warning(tmp_path):
+    for drop in ([], ["timeouts"], ["next_observations"]):
+        path = write(tmp_path / "set.hdf5", episodes([6, 6], [False, False]), drop=drop)
+        assert len(read_hdf5(path, max_episode_steps=6).episode_lengths()) == 2
+
+
+@pytest.mark.parametrize("steps", [0, -5, 1.5, True])
+def test_a_time_limit_that_is_none_is_refused(tmp_path, three, steps):
+    with pytest.raises(ValueError, match="max_episode_steps must be a whole number of at least 1"):
+        read_hdf5(write(tmp_path / "set.hdf5", three), max_episode_steps=steps)
+
+
+@pytest.mark.parametrize("key", ["terminals", "timeouts"])
+@pytest.mark.parametrize("value", [0.5, -1, 39, np.nan])
+def test_a_flag_that_is_none_is_refused(tmp_path, three, key, value):
+    three[key] = three[key].astype(np.float64)
+    three[key][7] = value
+    with pytest.raises(DataError, match=rf"{key} holds {value:g} at row 7, not a flag"):
+        read_hdf5(write(tmp_path / "set.hdf5", three))
+
+
+def test_no_array_of_another_file_is_read(tmp_path, three):
+    """A file may not make its reader open others: by links, external storage or virtual arrays."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(np.arange(12, dtype=np.float32).tobytes())
+    write(tmp_path / "other.hdf5", three)
+    path = write(tmp_path / "set.hdf5", three, drop=["rewards", "terminals"])
+    with h5py.File(path, "a") as file:
+        file["terminals"] = h5py.ExternalLink("other.hdf5", "terminals")
+        file["rewards"] = three["rewards"]
+    with pytest.raises(DataError, match="terminals is a link into another file; copy it"):
+        read_hdf5(path)
+    with h5py.File(path, "a") as file:
+        del file["terminals"]
+        file["terminals"] = three["terminals"]
+        del file["rewards"]
+        external = [(str(secret), 0, secret.stat().st_size)]
+        file.create_dataset("rewards", (12,), "f4", external=external)
+    with pytest.raises(DataError, match="rewards is kept in another file; copy it"):
+        read_hdf5(path)
+
+
+def test_what_the_robot_cannot_have_is_warned_of_by_row(tmp_path):
+    arrays = episodes([4, 5], [False, True], 17, 6)
+    arrays["rewards"][3] = 1e30
+    path = write(tmp_path / "set.hdf5", arrays)
+    with pytest.warns(DataWarning) as told:
+        read_hdf5(path, "halfcheetah")
+    said = [str(warning.message) for warning in told]
+    assert len(said) == 2
+    assert "a reward beyond 100, at row 3; is it" in said[0]
+    assert "a fall flagged where the halfcheetah stands, at row 8; is it" in said[1]
+    with pytest.warns(DataWarning, match=r"a reward beyond 1e\+06, at row 3"):
+        read_hdf5(path)
+
+
+def test_a_hoppers_falls_are_compared_with_their_flags(tmp_path):
+    arrays = episodes([4, 5, 3], [True, False, True])
+    for key in ("observations", "next_observations"):
+        arrays[key][:] = 0
+        arrays[key][:, 0] = 1.2  # it stands
+        arrays[key][:, 5] = np.arange(12) + (key != "observations")
+    arrays["next_observations"][11, 0] = 0.5  # as its flag says
+    arrays["next_observations"][5:7, 0] = 0.5  # no flag says so
+    path = write(tmp_path / "set.hdf5", arrays)
+    with pytest.warns(DataWarning) as told:
+        read_hdf5(path, "hopper")
+    said = [str(warning.message) for warning in told]
+    assert len(said) == 2
+    assert "a fall flagged where the hopper stands, at row 3; is it" in said[0]
+    assert "a fall of the hopper that no flag tells of, at row 5 and 1 more; is it" in said[1]
 
 
 def test_no_successor_at_all(tmp_path):
