@@ -8,13 +8,15 @@ from dataclasses import fields
 import numpy as np
 
 from droco_lite.data.plausible import DataWarning
-from droco_lite.data.transitions import CHUNK, DataError, Transitions
+from droco_lite.data.transitions import DataError, Transitions
 
 #: Time limit of a table whose robot is not known: that of every robot in the package.
 MAX_EPISODE_STEPS = 1000
 #: Difference between a next observation and the row that follows, as a share of their size, above
 #: which another episode begins there although the file has flags and none says so.
 BREAK = 1e-3
+#: Rows handled at a time, so that nothing here needs a second copy of a large set.
+STEP = 8192
 
 
 def close_episodes(
@@ -66,8 +68,8 @@ def _mark_breaks(data: Transitions, flags: bool) -> None:
 
     Where flags tell of ends, a rounding of the stored next observation is not one.
     """
-    for start in range(0, len(data) - 1, CHUNK):
-        stop = min(start + CHUNK, len(data) - 1)
+    for start in range(0, len(data) - 1, STEP):
+        stop = min(start + STEP, len(data) - 1)
         reached = data.next_observations[start:stop]
         follows = data.observations[start + 1 : stop + 1]
         if flags:
@@ -115,7 +117,7 @@ def _keep_rows(data: Transitions, kept: np.ndarray) -> Transitions:
     """The rows ``kept`` (ascending), moved forward in place so that no second set is needed."""
     for field in fields(data):
         array = getattr(data, field.name)
-        for start in range(0, len(kept), CHUNK):
-            rows = kept[start : start + CHUNK]
+        for start in range(0, len(kept), STEP):
+            rows = kept[start : start + STEP]
             array[start : start + len(rows)] = array[rows]
     return data.take(slice(0, len(kept)))

@@ -42,6 +42,7 @@ SOURCE_SIZES = {
 #: Target transitions by default, as a share of the source's.
 TARGET_SHARE = 0.1
 
+
 @dataclass(frozen=True)
 class CrossDomainData:
     """Source and target transitions of a task.

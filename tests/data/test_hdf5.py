@@ -253,6 +253,7 @@ def test_chunks_make_no_difference(tmp_path, three, monkeypatch, drop):
     path = write(tmp_path / "set.hdf5", three, drop)
     whole = read_hdf5(path)
     monkeypatch.setattr("droco_lite.data.hdf5.CHUNK", 2)
+    monkeypatch.setattr("droco_lite.data.ends.STEP", 2)
     monkeypatch.setattr("droco_lite.data.transitions.CHUNK", 2)
     pieces = read_hdf5(path)
     for name in Transitions.__dataclass_fields__:
@@ -540,6 +541,7 @@ def test_every_kept_transition_was_in_the_file(tmp_path, shapes, drop, chunk):
     path = write(tmp_path / "set.hdf5", arrays, drop)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("droco_lite.data.hdf5.CHUNK", chunk)
+        patch.setattr("droco_lite.data.ends.STEP", chunk)
         try:
             data = read_hdf5(path, max_episode_steps=6)
         except DataError as error:
