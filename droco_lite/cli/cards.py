@@ -9,6 +9,7 @@ from droco_lite.cli.common import escaped
 
 
 def print_card(source: str, robot: str | None = None, weight: float | None = None) -> None:
+    import numpy as np
     from rich.console import Console
     from rich.panel import Panel
     from rich.table import Table
@@ -49,9 +50,10 @@ def print_card(source: str, robot: str | None = None, weight: float | None = Non
     )
     whole = " over the whole episodes" if cut else ""
     table.add_row("return", f"{returns.mean():,.1f} ± {returns.std():,.1f}{whole}")
-    if robot:
-        score = get_robot(robot).score(returns.mean())
-        table.add_row("score", f"{score:.1f} by D4RL's references")
+    score = get_robot(robot).score(returns.mean()) if robot else np.nan
+    if np.isfinite(score):  # a robot of the user's own need not have reference returns
+        whose = "its own" if get_robot(robot).own else "D4RL's"
+        table.add_row("score", f"{score:.1f} by {whose} references")
     if about.get("description"):
         table.add_row("description", about["description"])
     for name, text in (minari_store.specification(source) if about else {}).items():

@@ -28,9 +28,9 @@ def complete_methods(incomplete: str) -> list[str]:
 
 def complete_tasks(incomplete: str) -> list[str]:
     """Tasks of the paper's table that begin with what was typed."""
-    from droco_lite.data import TASKS
+    from droco_lite.data.names import all_tasks
 
-    return [str(task) for task in TASKS if str(task).startswith(incomplete)]
+    return [str(task) for task in all_tasks() if str(task).startswith(incomplete)]
 
 
 def complete_robots(incomplete: str) -> list[str]:
@@ -41,9 +41,10 @@ def complete_robots(incomplete: str) -> list[str]:
 
 
 TASK_HELP = (
-    "ROBOT-QUALITY or ROBOT-QUALITY-morphology: a robot of hopper, walker2d, halfcheetah, ant, a "
-    "quality of medium, medium-replay, medium-expert, expert. Or ROBOT-QUALITY@SHIFT with a source "
-    "shift of your own, such as halfcheetah-medium@gravity-up-0.5."
+    "ROBOT-QUALITY or ROBOT-QUALITY-morphology: a robot of hopper, walker2d, halfcheetah, ant (or "
+    "yours, with --robot-file), a quality of medium, medium-replay, medium-expert, expert. Or "
+    "ROBOT-QUALITY@SHIFT with a source shift of your own, such as "
+    "halfcheetah-medium@gravity-up-0.5."
 )
 TaskName = Annotated[str, typer.Argument(help=TASK_HELP, autocompletion=complete_tasks)]
 Folder = Annotated[Path, typer.Argument(help="A folder that `droco-lite train` wrote.")]
@@ -64,22 +65,28 @@ Results = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs, not a table.")]
 
-RobotFiles = Annotated[
-    list[Path] | None,
-    typer.Option(help="A Python file that registers robots of your own; repeat."),
-]
 
 
-def _load_robot_files(paths: list[Path] | None) -> None:
-    for path in paths or []:
+def load_robots(paths: list[Path]) -> None:
+    """Run the robot files that were named, so that their robots are like the package's."""
+    if paths:
         from droco_lite.robots import load_robot_file
 
-        load_robot_file(path)
+        for path in paths:
+            load_robot_file(path)
 
+
+RobotFiles = Annotated[
+    list[Path],
+    typer.Option(
+        "--robot-file", metavar="FILE",
+        help="A Python file of yours that registers a robot; it is run. May be repeated.",
+    ),
+]  # fmt: skip
 
 #: Options that every command takes: parameter's name -> (annotation, default, what to do with it).
 COMMON: dict[str, tuple[Any, Any, Callable[[Any], None]]] = {
-    "robot_file": (RobotFiles, None, _load_robot_files),
+    "robot_files": (RobotFiles, (), load_robots),
 }
 
 

@@ -35,11 +35,12 @@ ContactCost = Annotated[
 @command(app, "list")
 def list_data(as_json: AsJson = False) -> None:
     """The tasks, whether their policies are here, and the data sets on disk."""
-    from droco_lite.data import TASKS, minari_store
+    from droco_lite.data import minari_store
+    from droco_lite.data.names import all_tasks
     from droco_lite.data.tasks import missing_policies, sizes_of
 
     local = minari_store.list_local()
-    tasks = [(task, *sizes_of(task), missing_policies(task)) for task in TASKS]
+    tasks = [(task, *sizes_of(task), missing_policies(task)) for task in all_tasks()]
     if as_json:
         print_json(
             {

@@ -11,7 +11,8 @@ import pytest
 
 from droco_lite.data import Task, make_task, minari_store
 from droco_lite.data.behaviour import load_behaviour
-from droco_lite.data.tasks import all_tasks, make_dataset, missing_policies
+from droco_lite.data.names import all_tasks
+from droco_lite.data.tasks import make_dataset, missing_policies
 from droco_lite.evaluation import grid
 from droco_lite.robots import (
     ROBOTS,
