@@ -314,11 +314,17 @@ def adam_(
 
 @torch.no_grad()
 def td3_update_(
-    state: TD3State, batch: Batch, noise: Tensor, settings: TD3Settings
+    state: TD3State,
+    batch: Batch,
+    noise: Tensor,
+    settings: TD3Settings,
+    *,
+    move_policy: bool = True,
 ) -> dict[str, Tensor]:
     """One TD3 update in place; the policy and the targets move on every ``policy_delay``-th.
 
     Args:
+        move_policy: False holds the policy, and moves the target critics alone.
         noise: standard normal ``[R, B, A]``; the update draws nothing itself.
 
     Returns:
@@ -330,7 +336,10 @@ def td3_update_(
     rate = settings.learning_rate
     adam_(parameters(state.critic), gradients, state.critic_moments, state.updates, rate)
     if state.updates % settings.policy_delay == 0:
-        move_policy_(state, batch.observations, settings)
+        if move_policy:
+            move_policy_(state, batch.observations, settings)
+        else:
+            polyak_(state.target_critic, state.critic, settings.tau)
     runs = state.runs
     errors = (q - target.repeat(2, 1, 1)).abs().mean((1, 2)).view(2, runs).mean(0)
     return {"q": q.mean((1, 2)).view(2, runs).mean(0), "td_error": errors}

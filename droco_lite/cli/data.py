@@ -166,18 +166,45 @@ def gate_task(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Does the shift matter, and can the target's data be imitated?"""
-    from droco_lite.data.gate import gate
-    from droco_lite.provenance import provenance, write_json_atomic
+    """Does the shift matter, can the target's data be imitated, and do both sets overlap?"""
+    from droco_lite.agents.gates import all_gates
+    from droco_lite.files import write_json
+    from droco_lite.provenance import provenance
 
-    found = gate(task, episodes=episodes, target_size=target_size, seed=seed)
+    found = all_gates(task, episodes=episodes, target_size=target_size, seed=seed)
     if results is not None:
         sizes = {"episodes": episodes, "target_size": target_size, "seed": seed}
-        write_json_atomic(results, {**found.record(), **provenance(**sizes)})
+        write_json(results, {**found.record(), **provenance(**sizes)})
     if as_json:
         print_json(found.record())
     else:
-        show(_gate_table(found))
+        show(_gate_table(found.returns), _coverage_table(found.coverage))
+
+
+@command(app, "gates")
+def gate_all(
+    out: Annotated[Path, typer.Argument(help="Folder for a JSON file a task and gates.csv.")],
+    tasks: Annotated[
+        list[str] | None,
+        typer.Option("--task", help="These only; by default all that can be made."),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Run the gates of many tasks, and put them in one table; goes on where it was stopped."""
+    from droco_lite.agents.gates import all_gates, gates_table
+    from droco_lite.data.tasks import gate_tasks
+    from droco_lite.evaluation.arms import file_name
+    from droco_lite.files import read_json, write_csv, write_json
+    from droco_lite.provenance import provenance
+
+    records = []
+    for task in tasks or gate_tasks():
+        path = out / f"{file_name(str(task))}.json"
+        if not path.exists():
+            write_json(path, {**all_gates(task, seed=seed).record(), **provenance(seed=seed)})
+        records.append(read_json(path, f"move {path} away and run this again"))
+        write_csv(out / "gates.csv", gates_table(records))
+        print(f"{task}: {records[-1]['passed']} of 3")
 
 
 def _gate_table(found):
@@ -202,10 +229,37 @@ def _gate_table(found):
             found.can_be_cloned,
         ),
     ):
-        verdict = "[green]passes[/]" if passed else "[red]fails[/]"
         share = f"{value / whole:.2f}" if whole > 0 else "-"
-        table.add_row(label, f"{value:.0f}", f"{whole:.0f}", share, bound, verdict)
+        table.add_row(label, f"{value:.0f}", f"{whole:.0f}", share, bound, _verdict(passed))
     return table
+
+
+def _coverage_table(found):
+    from rich.table import Table
+
+    from droco_lite.agents.coverage import COVERAGE_LIMIT
+
+    table = Table("coverage", "source rows", "unseen target rows", "asked", "")
+    bound = f">= {COVERAGE_LIMIT:.2f}"
+    table.add_row(
+        "share within the target data",
+        f"{found.within:.2f}",
+        "0.95",
+        bound,
+        _verdict(found.covered),
+    )
+    for label, value, usual in (
+        ("distance to the target data", found.distance, found.distance_held_out),
+        ("error of the ensemble", found.error, found.error_held_out),
+        ("its error where both robots do the same", found.error_same, found.error_held_out),
+        ("disagreement of its members", found.spread, found.spread_held_out),
+    ):
+        table.add_row(label, f"{value:.2f}", f"{usual:.2f}", "", "")
+    return table
+
+
+def _verdict(passed: bool) -> str:
+    return "[green]passes[/]" if passed else "[red]fails[/]"
 
 
 def _size(text: str) -> int | float:

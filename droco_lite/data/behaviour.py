@@ -42,7 +42,8 @@ __all__ = [
 ]
 
 POLICIES = Path(__file__).parent / "policies"
-QUALITIES = ("medium", "expert")
+#: "tuned" is the nominal robot's medium policy after further training on a shifted robot.
+QUALITIES = ("medium", "expert", "tuned")
 _CARD_KEYS = (
     "robot", "shift", "quality", "observation_size", "action_size", "hidden", "sha256", "steps",
     "seed", "episodes", "return_mean", "return_sd", "score", "versions",

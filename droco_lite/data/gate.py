@@ -1,4 +1,4 @@
-"""Is a pair of source and target worth learning from?  Two numbers to look at before any training.
+"""Is a pair of source and target worth learning from?  Two gates on returns, before any training.
 
 1. *The shift matters*: the source's policy, put on the target robot, keeps less than a third of the
    return it has at home.  Else the source could be deployed as it is.
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from droco_lite.data.collect import one_torch_thread
-from droco_lite.data.names import Task
+from droco_lite.data.names import TUNED, Task
 from droco_lite.data.tasks import make_dataset
 from droco_lite.data.transitions import Transitions
 from droco_lite.robots import rollout
@@ -95,7 +95,7 @@ def gate(
     if task.quality == "medium-replay":
         policy = load_snapshots(task.robot, task.source_shift)[-1]
     else:
-        quality = "expert" if task.quality == "medium-expert" else task.quality
+        quality = {"medium-expert": "expert", TUNED: "tuned"}.get(task.quality, task.quality)
         policy = load_behaviour(task.robot, task.source_shift, quality)
     shifts = [task.source_shift, "nominal"]
     result = rollout(task.robot, shifts, policy, episodes=episodes, seed=seed)

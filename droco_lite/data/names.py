@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from droco_lite.robots import ROBOTS, Shift, get_robot
 from droco_lite.robots.registry import OWN_ROBOT
 
-QUALITIES = ("medium", "medium-replay", "medium-expert", "expert")
+#: The paper's four, and one of ours: in ``medium-tuned`` the source's policy is the target's medium
+#: one, trained on under the source's shift, as a simulator's is that was tuned from the robot's.
+PAPER_QUALITIES = ("medium", "medium-replay", "medium-expert", "expert")
+TUNED = "medium-tuned"
+QUALITIES = (*PAPER_QUALITIES, TUNED)
 #: Families of source shifts, by DROCO's names; the shift's own family is ``morph`` as in ODRL.
 FAMILIES = ("kinematic", "morphology")
 
@@ -108,15 +112,23 @@ def robots() -> tuple[str, ...]:
 
 
 def all_tasks() -> tuple[Task, ...]:
-    """Every quality of every robot and family that has a source shift, now."""
+    """Every quality of the paper of every robot and family that has a source shift, now."""
     return tuple(
         Task(robot, quality, family)
         for family in FAMILIES
         for robot in robots()
         if family in ROBOTS[robot].source_shifts
-        for quality in QUALITIES
+        for quality in PAPER_QUALITIES
     )
 
 
 #: The package's tasks.
 TASKS = all_tasks()
+#: A pair outside the paper's table: HalfCheetah with OTDF's locked thigh.
+OTDF_TASK = Task("halfcheetah", "medium", shift="otdf-kinematic-backthighjnt-hard")
+
+
+def gate_tasks() -> tuple[Task, ...]:
+    """The tasks whose gates are run: the paper's, OTDF's pair, and those with a tuned source."""
+    tuned = tuple(Task(t.robot, TUNED, t.family) for t in TASKS if t.quality == "medium")
+    return (*TASKS, OTDF_TASK, *tuned)

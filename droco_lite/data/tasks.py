@@ -28,7 +28,7 @@ import numpy as np
 from droco_lite.data import minari_store
 from droco_lite.data.behaviour import BehaviourPolicy, load_behaviour, load_snapshots
 from droco_lite.data.collect import collect
-from droco_lite.data.names import Task
+from droco_lite.data.names import TUNED, Task
 from droco_lite.data.transitions import Transitions, empty, rows_of
 from droco_lite.robots import NOMINAL, Shift, get_robot
 
@@ -38,6 +38,7 @@ SOURCE_SIZES = {
     "medium-replay": 500_000,
     "medium-expert": 1_000_000,
     "expert": 1_000_000,
+    TUNED: 1_000_000,
 }
 #: Target transitions by default, as a share of the source's.
 TARGET_SHARE = 0.1
@@ -131,6 +132,8 @@ def make_dataset(
 
     * ``medium`` and ``expert``: episodes of that behaviour policy;
     * ``medium-expert``: one half of each, the expert's first;
+    * ``medium-tuned``: the medium policy on the nominal robot; on a shifted one the same policy
+      after further training there;
     * ``medium-replay``: equal parts from policies spread over the training up to medium, oldest
       first.  D4RL's sets of that name are replay buffers, which hold every policy in between.
 
@@ -203,6 +206,8 @@ def _behaviours(robot: str, shift: str, quality: str) -> list[BehaviourPolicy]:
         return load_snapshots(robot, shift)
     if quality == "medium-expert":
         return [load_behaviour(robot, shift, q) for q in ("expert", "medium")]
+    if quality == TUNED:
+        return [load_behaviour(robot, shift, "tuned" if _has_oracle(shift) else "medium")]
     return [load_behaviour(robot, shift, quality)]
 
 

@@ -29,7 +29,13 @@ from torch import Tensor
 from droco_lite import files
 from droco_lite.agents.networks import seeded_generators
 from droco_lite.agents.td3 import HIDDEN, Batch, TD3Settings, TD3State, act, init_td3, td3_update_
-from droco_lite.data.behaviour import QUALITIES, BehaviourPolicy, policy_folder, read_card
+from droco_lite.data.behaviour import (
+    QUALITIES,
+    BehaviourPolicy,
+    load_behaviour,
+    policy_folder,
+    read_card,
+)
 from droco_lite.provenance import provenance
 from droco_lite.robots import BatchedRobot, Robot, Shift, get_robot, load_robot_file, rollout
 
@@ -58,6 +64,9 @@ class OnlineSettings:
         segment_steps: steps between checkpoints, evaluations and kept policies.
         evaluation_episodes: deterministic episodes at each.
         hidden: widths of the hidden layers.
+        start: quality of the nominal robot's behaviour policy to begin with, such as ``"medium"``;
+            empty for random weights.  It then takes the first ``random_steps``, with noise.
+        policy_after: steps from which on the policy moves; before, only critics learn.
     """
 
     robot: str
@@ -72,6 +81,8 @@ class OnlineSettings:
     segment_steps: int = 10_000
     evaluation_episodes: int = 10
     hidden: tuple[int, ...] = HIDDEN
+    start: str = ""
+    policy_after: int = 0
 
     def __post_init__(self):
         get_robot(self.robot)
@@ -83,8 +94,13 @@ class OnlineSettings:
 
 def run_folder(settings: OnlineSettings) -> Path:
     """Folder of one run: its checkpoint, replay rows and policies."""
-    name = f"{settings.robot}-{settings.shift}-seed{settings.seed}"
-    return files.cache_folder() / "behaviour" / name
+    return files.cache_folder() / "behaviour" / run_name(settings)
+
+
+def run_name(settings: OnlineSettings) -> str:
+    """Name of a run's folder and curve."""
+    begun = f"-from-{settings.start}" if settings.start else ""
+    return f"{settings.robot}-{settings.shift}{begun}-seed{settings.seed}"
 
 
 class Replay:
@@ -199,6 +215,8 @@ def _train_in(folder: Path, settings: OnlineSettings, steps: int, report) -> lis
     spec = get_robot(settings.robot)
     (folder / "policies").mkdir(parents=True, exist_ok=True)
     state = init_td3(spec.observation_size, spec.action_size, [settings.seed], settings.hidden)
+    if settings.start:
+        _begin_with_(state, load_behaviour(settings.robot, quality=settings.start))
     curve, digests = _resume_(state, folder / CHECKPOINT, settings)
     segments = math.ceil(steps / settings.segment_steps)
     rows = settings.segment_steps
@@ -232,6 +250,23 @@ def _train_in(folder: Path, settings: OnlineSettings, steps: int, report) -> lis
     return curve
 
 
+def _begin_with_(state: TD3State, policy: BehaviourPolicy) -> None:
+    """Copy a behaviour policy's weights into the actor and its target.
+
+    Raises:
+        ValueError: its layers are of other sizes.
+    """
+    theirs = [tuple(weight.shape) for weight, _ in policy.layers]
+    mine = [tuple(weight.shape) for weight, _ in state.actor]
+    if mine != theirs:
+        hidden = " ".join(str(shape[2]) for shape in theirs[:-1])
+        raise ValueError(f"hidden: the policy to start from has other layers; ask for {hidden}")
+    for stack in (state.actor, state.target_actor):
+        for own, given in zip(stack, policy.layers, strict=True):
+            for tensor, value in zip(own, given, strict=True):
+                tensor.copy_(value)
+
+
 def train_segment_(
     state: TD3State, replay: Replay, settings: OnlineSettings, segment: int
 ) -> dict[str, float]:
@@ -251,7 +286,7 @@ def train_segment_(
     observations = rows.observations()
     owed, sums, updates = 0.0, torch.zeros(2, dtype=torch.float64), 0
     for step in range(first, first + settings.segment_steps, settings.rows):
-        if step < settings.random_steps:
+        if step < settings.random_steps and not settings.start:
             actions = rng.uniform(-1, 1, (settings.rows, action_size)).astype(np.float32)
         else:
             noise = rng.standard_normal((settings.rows, action_size), dtype=np.float32)
@@ -268,7 +303,8 @@ def train_segment_(
             owed -= 1
             index = torch.randint(step + settings.rows, (settings.batch_size,), generator=generator)
             smoothing = torch.randn(1, settings.batch_size, action_size, generator=generator)
-            logs = td3_update_(state, replay.batch(index), smoothing, td3)
+            moves = step >= settings.policy_after
+            logs = td3_update_(state, replay.batch(index), smoothing, td3, move_policy=moves)
             updates += 1
             if updates % 50 == 0:
                 sums += torch.stack([logs["q"][0], logs["td_error"][0]])
@@ -288,7 +324,7 @@ def _resume_(
     record, tensors = _read_checkpoint(path)
     mine = json.loads(json.dumps(asdict(settings)))
     for field in fields(settings):
-        theirs = record["settings"].get(field.name)
+        theirs = record["settings"].get(field.name, field.default)
         if theirs != mine[field.name]:
             raise ValueError(
                 f"{path}: {field.name} was {theirs!r}, now it is {mine[field.name]!r}; {_MEND}"
@@ -380,6 +416,11 @@ def release(
     folder = settings_or_folder if is_folder else run_folder(settings_or_folder)
     settings, record = _record(folder / CHECKPOINT)
     spec, curve = get_robot(settings.robot), record["curve"]
+    if (quality == "tuned") != bool(settings.start):
+        raise ValueError(
+            f"quality: 'tuned' is for runs that started from a policy, this one started from "
+            f"{settings.start or 'random weights'!r}"
+        )
     goal = _medium_goal(spec, curve) if quality == "medium" else math.inf
     policies = policy_folder(spec.name) if policies is None else policies
     if results is None:
@@ -432,7 +473,7 @@ def release(
         "score": _score(spec, returns.mean()),
         "evaluation_seed": REPORT_SEED,
         "selection": {
-            "goal": "highest return" if quality == "expert" else round(goal, 1),
+            "goal": round(goal, 1) if quality == "medium" else "highest return",
             "gate": gate,
             "episodes": selection_episodes,
             "seed": SELECTION_SEED + 1000,
@@ -492,7 +533,7 @@ _NOT_OF_SNAPSHOTS = (
 
 def write_curve(settings: OnlineSettings, curve: list[dict[str, float]], results: Path) -> Path:
     """The learning curve as CSV, with a provenance record of the same name beside it."""
-    path = results / f"{settings.robot}-{settings.shift}-seed{settings.seed}.csv"
+    path = results / f"{run_name(settings)}.csv"
     lines = [",".join(CURVE_COLUMNS)]
     lines += [",".join(f"{row[column]:.6g}" for column in CURVE_COLUMNS) for row in curve]
     files.write_text(path, "\n".join(lines) + "\n")
@@ -570,6 +611,7 @@ def _parser() -> argparse.ArgumentParser:
     releasing.add_argument("--robot", required=True)
     releasing.add_argument("--shift", default="nominal")
     releasing.add_argument("--seed", type=int, default=0)
+    releasing.add_argument("--start", default="", help="of a run that started from a policy")
     releasing.add_argument("--quality", default="medium", choices=QUALITIES)
     releasing.add_argument("--gate", action="store_true", help="only what fails in the nominal")
     releasing.add_argument("--note", default="", help="what the card should also say")
@@ -583,7 +625,15 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     # Lets products go to oneDNN, 1.5 times as fast as MKL on some CPUs. Where the CPU has units for
     # it the factors are rounded to bfloat16: enough to train a controller, which is judged after.
+    before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
+    try:
+        _do(options)
+    finally:  # whoever called this goes on with products of their own choice
+        torch.set_float32_matmul_precision(before)
+
+
+def _do(options: dict[str, Any]) -> None:
     command = options.pop("command")
     for path in options.pop("robot_file"):
         load_robot_file(path)

@@ -12,6 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from droco_lite import files
 from droco_lite.data.behaviour import load_behaviour, load_snapshots, read_card
+from droco_lite.data.names import TASKS, Task
+from droco_lite.data.tasks import make_dataset
 from droco_lite.robots import ROBOTS, rollout
 from droco_lite.training import online
 from droco_lite.training.online import OnlineSettings, Replay, release, train
@@ -248,3 +250,35 @@ def test_commands(monkeypatch, tmp_path, capsys):
     assert (tmp_path / "behaviour/hopper-nominal-seed7/checkpoint.safetensors").exists()
     with pytest.raises(ValueError, match="robot"):
         online.main(["train", "--robot", "snake", "--steps", "40"])
+
+
+def test_a_run_that_starts_from_a_policy_keeps_it_until_the_critics_know_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("DROCO_LITE_CACHE", str(tmp_path))
+    start = load_behaviour("hopper")
+    hidden = tuple(weight.shape[2] for weight, _ in start.layers[:-1])
+    settings = OnlineSettings(
+        "hopper", "morph-foot-hard", start="medium", hidden=hidden, random_steps=20,
+        policy_after=60, segment_steps=60, evaluation_episodes=1, batch_size=8,
+    )  # fmt: skip
+    train(settings, 120, report=quiet)
+    held, moved = (online._kept_policy(online.run_folder(settings), k) for k in (60, 120))
+    for ours, theirs in zip(held.layers, start.layers, strict=True):
+        torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=0)
+    assert not torch.equal(moved.layers[0][0], start.layers[0][0])
+    assert "from-medium" in online.run_folder(settings).name
+    with pytest.raises(ValueError, match="hidden: the policy to start from has other layers"):
+        train(replace(settings, hidden=(8,), seed=1), 60, report=quiet)
+    with pytest.raises(ValueError, match="'tuned' is for runs that started from a policy"):
+        release(settings, "medium", tmp_path, tmp_path)
+
+
+def test_a_tuned_source_has_the_nominal_robot_s_medium_data_as_its_target():
+    task = Task.parse("walker2d-medium-tuned-morphology")
+    assert (task.quality, task.family) == ("medium-tuned", "morphology")
+    assert str(task) == "walker2d-medium-tuned-morphology"
+    target, medium = (
+        make_dataset("hopper", "nominal", quality, 50, cache=False, progress=False)[0]
+        for quality in ("medium-tuned", "medium")
+    )
+    assert target.observations.shape == medium.observations.shape
+    assert len(TASKS) == 32 and not any(t.quality == "medium-tuned" for t in TASKS)

@@ -1,0 +1,90 @@
+"""All three gates of a task in one record: what is looked at before anything is trained.
+
+The first two (:mod:`droco_lite.data.gate`) ask whether the shift matters and whether the target's
+data can be imitated; the third (:mod:`droco_lite.agents.coverage`) whether source and target data
+overlap.  Pairs for a study are chosen by them, before any return of a method is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from droco_lite.agents.coverage import Coverage, coverage
+from droco_lite.agents.ensemble import EnsembleSettings, fit_ensemble
+from droco_lite.data.gate import Gate, gate
+from droco_lite.data.tasks import Task, make_dataset
+
+RETURNS = ("at_home", "on_target", "target_data", "clone", "shift_matters", "can_be_cloned")
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Verdicts of one task."""
+
+    returns: Gate
+    coverage: Coverage
+
+    @property
+    def passed(self) -> int:
+        """How many of the three gates it passes."""
+        return self.returns.shift_matters + self.returns.can_be_cloned + self.coverage.covered
+
+    def record(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return {**self.returns.record(), "coverage": self.coverage.record(), "passed": self.passed}
+
+
+def gates_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One line a task: the figures of :meth:`Gates.record`, flat, those that pass most first."""
+    lines = []
+    for record in records:
+        plain = {k: record[k] for k in ("task", "source_shift", "passed", *RETURNS)}
+        lines.append(plain | dict(record["coverage"]))
+    table = pd.DataFrame(lines)
+    return table.sort_values(["passed", "within"], ascending=False, kind="stable")
+
+
+def all_gates(
+    name: Task | str,
+    *,
+    target_size: int = 10_000,
+    source_size: int = 20_000,
+    held_out_size: int = 2_000,
+    episodes: int = 20,
+    seed: int = 0,
+    ensemble_epochs: int = 60,
+    on_epoch: Callable[[int, Any], None] | None = None,
+) -> Gates:
+    """Run all gates of a task.
+
+    Args:
+        name: the task.
+        target_size: target rows, to be cloned and to fit the ensemble on.
+        source_size: source rows, as they are collected.
+        held_out_size: rows of other target episodes, the yardstick.
+        episodes: evaluation episodes for each return.
+        seed: of everything random.
+        ensemble_epochs: most passes of the ensemble over the target rows.
+        on_epoch: called after each of them.
+
+    Raises:
+        FileNotFoundError: a behaviour policy is not in the package.
+    """
+    task = Task.parse(name)
+    returns = gate(task, target_size=target_size, episodes=episodes, seed=seed)
+
+    def made(shift: str, rows: int, seed: int):
+        options = {"seed": seed, "cache": False, "progress": False}
+        return make_dataset(task.robot, shift, task.quality, rows, **options)[0]
+
+    source, target = made(task.source_shift, source_size, seed), made("nominal", target_size, seed)
+    held_out = made("nominal", held_out_size, seed + 1)
+    fitted = fit_ensemble(
+        target.observations, target.actions, target.rewards, target.next_observations,
+        EnsembleSettings(seed=seed, max_epochs=ensemble_epochs), on_epoch=on_epoch,
+    )  # fmt: skip
+    return Gates(returns, coverage(source, target, held_out, fitted))
