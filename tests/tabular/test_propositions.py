@@ -1,6 +1,7 @@
 """Every proposition the book states, checked on random finite worlds. Tolerances are stated.
 
-Numbers are those of Qiao et al. (2026), arXiv 2512.02486.
+Numbers are those of Qiao et al. (2026), arXiv 2512.02486. Each bound goes through :func:`bound`, so
+that the last test can make it a tenth smaller and see that the proposition's own test then fails.
 """
 
 import numpy as np
@@ -29,6 +30,30 @@ from droco_lite.tabular import (
     wasserstein_primal,
     wasserstein_rows,
 )
+from droco_lite.tabular.ensembles import printed_bound
+
+#: What each bound is multiplied by: 1, except in the last test of this file.
+SCALE = dict.fromkeys(
+    (
+        "4.1 contraction",
+        "4.1 Banach",
+        "4.2 equality",
+        "4.2 Lipschitz",
+        "4.4 radius",
+        "4.4 radius, other balls",
+        "4.5 robust rows",
+        "4.5 plain rows",
+        "4.6 one backup",
+        "4.6 fixed point",
+    ),
+    1.0,
+)
+
+
+def bound(name, value):
+    """The bound, or a smaller one while the tests themselves are tested."""
+    return SCALE[name] * value
+
 
 ROUNDING = 1e-9  # values lie within 1 / (1 - gamma) <= 34
 SOLVED = 1e-8  # fixed points are solved to 1e-10
@@ -58,7 +83,7 @@ def test_4_1_the_rcb_operator_is_a_gamma_contraction(world):
     for operator in operators(world):
         q, u = world.rng.normal(size=(2, *shape)) * 10
         gap = np.abs(operator(q) - operator(u)).max()
-        assert gap <= operator.discount * np.abs(q - u).max() + ROUNDING
+        assert gap <= bound("4.1 contraction", operator.discount * np.abs(q - u).max()) + ROUNDING
 
 
 @settings(max_examples=10)
@@ -69,7 +94,7 @@ def test_4_1_value_iteration_reaches_one_fixed_point_below_banachs_bound(world):
         from_above = value_iteration(operator, start=50.0)
         from_below = value_iteration(operator, start=-50.0)
         for trace in (from_above, from_below):
-            assert (trace.errors <= trace.banach_bounds + ROUNDING).all()
+            assert (trace.errors <= bound("4.1 Banach", trace.banach_bounds) + ROUNDING).all()
         np.testing.assert_allclose(from_above.q, from_below.q, atol=2e-8)
 
 
@@ -99,7 +124,7 @@ def test_a_larger_radius_has_a_smaller_fixed_point(world):
 @given(instances())
 def test_4_2_the_w_infinity_ball_is_a_neighbourhood_search(case):
     """Equality with the primal linear programme over couplings, to 1e-8."""
-    near = case.distances <= case.epsilon * (1 + 1e-12)
+    near = case.distances <= bound("4.2 equality", case.epsilon) * (1 + 1e-12)
     lowest = np.where(near, case.f, np.inf).min(1)
     for p in case.p:
         primal, _ = wasserstein_primal(case.f, p, case.distances, case.epsilon, np.inf)
@@ -137,10 +162,10 @@ def test_4_2_the_inequality_is_strict_almost_always():
 @given(instances())
 def test_4_2_for_a_lipschitz_f_both_lose_at_most_l_epsilon(case):
     """Both robust values >= E f - L epsilon (1e-9), so they differ by at most L epsilon."""
-    bound = case.p @ case.f - lipschitz_constant(case.f, case.distances) * case.epsilon
+    loss = bound("4.2 Lipschitz", lipschitz_constant(case.f, case.distances) * case.epsilon)
     for order in (1, 2, np.inf):
         ball = WassersteinBall(case.epsilon, case.distances, order)
-        assert (ball.expectation(case.f, case.p) >= bound - ROUNDING).all()
+        assert (ball.expectation(case.f, case.p) >= case.p @ case.f - loss - ROUNDING).all()
 
 
 def test_tv_and_kl_do_not_know_the_metric():
@@ -163,7 +188,8 @@ def test_4_4_a_ball_that_covers_the_target_never_overestimates(world):
     """Q_RCB <= Q*_target + 1e-8 wherever epsilon >= eps* = max W_1(P_src, P_tar)."""
     best = solve(standard(world.target))
     for extra in (0.0, 0.2):
-        ball = WassersteinBall(world.threshold + extra + 1e-12, world.distances)
+        radius = bound("4.4 radius", world.threshold) + extra + 1e-12
+        ball = WassersteinBall(radius, world.distances)
         q = solve(rcb(world.source, world.target, ball, world.share, world.support))
         assert (q <= best + SOLVED).all()
 
@@ -173,12 +199,16 @@ def test_4_4_a_ball_that_covers_the_target_never_overestimates(world):
 def test_4_4_holds_for_the_other_balls_at_their_own_thresholds(world):
     source, target = world.source.transitions, world.target.transitions
     best = solve(standard(world.target))
-    longest = wasserstein_rows(source, target, world.distances, np.inf).max()
+    radii = (
+        wasserstein_rows(source, target, world.distances, np.inf).max(),
+        total_variation(source, target).max(),
+        kullback_leibler(target, source).max(),
+    )
+    longest, mass, divergence = (bound("4.4 radius, other balls", radius) for radius in radii)
     candidates = [
         WassersteinBall(longest, world.distances, np.inf),
-        TotalVariationBall(total_variation(source, target).max() + 1e-12),
+        TotalVariationBall(mass + 1e-12),
     ]
-    divergence = kullback_leibler(target, source).max()
     if np.isfinite(divergence):
         candidates.append(KullbackLeiblerBall(divergence + 1e-9))
     for ball in candidates:
@@ -229,7 +259,8 @@ def test_4_5_robust_rows_hold_wherever_the_deployed_world_stays_in_the_ball(worl
     """The greedy policy earns at least V_RCB in the deployed world, to 1e-8, if no row is plain."""
     deployed = world.sibling(0.3)
     reach = wasserstein_rows(world.source.transitions, deployed.transitions, world.distances).max()
-    operator = robust(world.source, WassersteinBall(reach + 1e-12, world.distances), world.support)
+    ball = WassersteinBall(bound("4.5 robust rows", reach) + 1e-12, world.distances)
+    operator = robust(world.source, ball, world.support)
     q = solve(operator)
     earned = policy_values(deployed, operator.greedy(q))
     assert (earned >= operator.values(q) - SOLVED).all()
@@ -238,19 +269,30 @@ def test_4_5_robust_rows_hold_wherever_the_deployed_world_stays_in_the_ball(worl
 @settings(max_examples=60)
 @given(worlds())
 def test_4_5_plain_rows_cost_gamma_l_c_over_one_minus_gamma(world):
-    """V_deployed >= V_RCB - gamma L c max(w) / (1 - gamma), with L read off V_RCB; to 1e-8."""
-    deployed = world.sibling(0.2)
-    source_reach, c = (
-        wasserstein_rows(one.transitions, deployed.transitions, world.distances).max()
-        for one in (world.source, world.target)
+    """V_deployed >= V_RCB - gamma L c max(w) / (1 - gamma), with L read off V_RCB; to 1e-8.
+
+    The last pair of worlds attains it: one always goes to the state that pays, the other stays.
+    """
+    distances, rewards = 1 - np.eye(2), np.array([[0.0], [1.0]])
+    goes, stays = (
+        MDP(kernel, rewards, 0.9, distances)
+        for kernel in (np.array([[[0, 1.0]], [[0, 1.0]]]), np.eye(2)[:, None])
     )
-    ball = WassersteinBall(source_reach + 1e-12, world.distances)
-    operator = rcb(world.source, world.target, ball, world.share, world.support)
-    q = solve(operator)
-    values, gamma = operator.values(q), operator.discount
-    steep = lipschitz_constant(values, world.distances)
-    cost = gamma * steep * c * world.share.max() / (1 - gamma)
-    assert (policy_values(deployed, operator.greedy(q)) >= values - cost - SOLVED).all()
+    for source, target, deployed, share, support in (
+        (world.source, world.target, world.sibling(0.2), world.share, world.support),
+        (goes, goes, stays, np.ones((2, 1)), np.ones((2, 1), bool)),
+    ):
+        reach, c = (
+            wasserstein_rows(one.transitions, deployed.transitions, source.distances).max()
+            for one in (source, target)
+        )
+        ball = WassersteinBall(reach + 1e-12, source.distances)
+        operator = rcb(source, target, ball, share, support)
+        q = solve(operator)
+        values, gamma = operator.values(q), operator.discount
+        steep = lipschitz_constant(values, source.distances)
+        cost = bound("4.5 plain rows", gamma * steep * c * share.max() / (1 - gamma))
+        assert (policy_values(deployed, operator.greedy(q)) >= values - cost - SOLVED).all()
 
 
 def test_4_5_a_plain_row_does_lose_something_when_the_world_drifts():
@@ -268,52 +310,117 @@ def test_4_5_a_plain_row_does_lose_something_when_the_world_drifts():
 
 @settings(max_examples=60)
 @given(instances(rows=4))
-def test_4_6_one_backup_overestimates_by_less_than_the_printed_bound(case):
-    """E min_i f(s'_i) - E_target f <= (1 - (1 - 2 e)^N) max f, with f >= 0 and TV errors <= e.
+def test_4_6_one_backup_overestimates_by_at_most_e_times_the_highest_value(case):
+    """E min_i f(s'_i) - E_target f <= e max f for f >= 0 and TV errors <= e, whatever N; to 1e-9.
 
-    The sharper e max f holds as well, whatever N: the minimum is never above one member. To 1e-9.
+    The minimum is never above one member. The last row is where the bound is attained: all of the
+    target on the lowest state, all of the error on the highest.
     """
     f = case.f - case.f.min()
     target, *rows = case.p
+    highest, lowest = np.eye(len(f))[[f.argmax(), f.argmin()]]
     for error in (0.02, 0.2):
-        models = np.array([(1 - error) * target + error * row for row in rows] * 2)
-        assert (total_variation(models, target) <= error + 1e-12).all()
-        for n in (1, 3, 6):
-            over = ensemble_minimum(f, models[:n]) - target @ f
-            printed = (1 - (1 - 2 * error) ** n) * f.max()
-            assert over <= error * f.max() + ROUNDING
-            assert over <= printed + ROUNDING
+        for truth, wrong in ((target, rows), (lowest, [highest] * 3)):
+            models = np.array([(1 - error) * truth + error * row for row in wrong] * 2)
+            assert (total_variation(models, truth) <= error + 1e-12).all()
+            for n in (1, 3, 6):
+                over = ensemble_minimum(f, models[:n]) - truth @ f
+                if n == 1 or truth is target:
+                    assert over <= bound("4.6 one backup", error * f.max()) + ROUNDING
+
+
+def test_4_6_the_printed_bound_is_at_least_twice_the_sharp_one():
+    """So it follows from the sharp one, and no instance can attain it."""
+    for error in (0.001, 0.02, 0.2, 0.5):
+        printed = printed_bound(error, np.arange(1, 30))
+        assert (printed >= 2 * error - 1e-12).all()
 
 
 @settings(max_examples=60)
 @given(instances(rows=5))
-def test_4_6_more_members_lower_the_estimate_while_the_bound_rises(case):
+def test_4_6_more_members_lower_the_estimate(case):
+    """Never higher, and strictly lower wherever the new member has mass below the others' least."""
     values = [ensemble_minimum(case.f, case.p[:n]) for n in range(1, 6)]
     assert (np.diff(values) <= ROUNDING).all()
-    bounds = [1 - (1 - 2 * 0.05) ** n for n in range(1, 6)]
-    assert (np.diff(bounds) > 0).all()
+    for n in range(1, 5):
+        mass = case.p[:n] > 0
+        before = max(case.f[member].min() for member in mass)  # the minimum is surely at most this
+        reach = min(case.f[member].min() for member in mass)
+        if case.f[case.p[n] > 0].min() < reach <= before:
+            assert values[n] < values[n - 1] - 1e-12
+
+
+def test_4_6_the_printed_bound_rises_while_the_estimate_falls():
+    """Opposite directions: the printed bound cannot describe what more members do."""
+    rng, falls = np.random.default_rng(0), 0
+    assert (np.diff(printed_bound(0.05, np.arange(1, 8))) > 0.01).all()
+    for _ in range(50):
+        f, models = rng.normal(size=6), rng.dirichlet(np.ones(6), size=7)
+        values = [ensemble_minimum(f, models[:n]) for n in range(1, 8)]
+        falls += (np.diff(values) < 0).all()
+    assert falls == 50
 
 
 @settings(max_examples=30)
 @given(worlds())
 def test_4_6_the_fixed_point_overestimates_by_at_most_e_gamma_r_over_one_minus_gamma_squared(world):
-    """Errors of all backups add up: Q_ensemble - Q*_target <= gamma e r_max / (1 - gamma)^2."""
-    error, gamma = 0.05, world.target.discount
-    models = np.stack([world.sibling(error).transitions for _ in range(3)])
-    error = total_variation(models, world.target.transitions).max()
-    q = solve(EnsembleOperator(world.source, world.target, models))
-    highest = world.target.rewards.max()
-    best = solve(standard(world.target))
-    assert (q - best).max() <= gamma * error * highest / (1 - gamma) ** 2 + SOLVED
+    """Errors of all backups add up: Q_ensemble - Q*_target <= gamma e r_max / (1 - gamma)^2.
+
+    The second pair of worlds nearly attains it: a rare fall that no member knows.
+    """
+    random_models = np.stack([world.sibling(0.05).transitions for _ in range(3)])
+    pairs = [(world.target, random_models), rare_fall(error=0.005, discount=0.9, members=7)]
+    for target, models in pairs:
+        gamma, highest = target.discount, target.rewards.max()
+        error = total_variation(models, target.transitions).max()
+        q = solve(EnsembleOperator(target, target, models))
+        most = bound("4.6 fixed point", gamma * error * highest / (1 - gamma) ** 2)
+        assert (q - solve(standard(target))).max() <= most + SOLVED
+
+
+def rare_fall(error, discount, members):
+    """A state that pays 1 and is left with chance ``error``, and models that never leave it."""
+    rewards = np.array([[1.0], [0.0]])
+    falls = MDP(np.array([[[1 - error, error]], [[0, 1.0]]]), rewards, discount)
+    model = np.array([[[1.0, 0.0]], [[0.0, 1.0]]])
+    return falls, np.stack([model] * members)
 
 
 def test_4_6_the_printed_bound_speaks_of_one_backup_not_of_the_fixed_point():
     """Seven equal members that never see a rare fall, gamma 0.99: the fixed point lies above it."""
     error, gamma, n = 0.01, 0.99, 7
-    rewards = np.array([[1.0], [0.0]])
-    falls = MDP(np.array([[[1 - error, error]], [[0, 1.0]]]), rewards, gamma)
-    model = np.array([[[1.0, 0.0]], [[0.0, 1.0]]])
-    q = solve(EnsembleOperator(falls, falls, np.stack([model] * n)))
+    falls, models = rare_fall(error, gamma, n)
+    q = solve(EnsembleOperator(falls, falls, models))
     over = (q - solve(standard(falls))).max()
-    printed = (1 - (1 - 2 * error) ** n) / (1 - gamma)
+    printed = printed_bound(error, n) / (1 - gamma)
     assert printed < over <= gamma * error / (1 - gamma) ** 2
+
+
+# --- Do these tests bite? -------------------------------------------------------------------------
+
+TESTS = {
+    "4.1 contraction": test_4_1_the_rcb_operator_is_a_gamma_contraction,
+    "4.1 Banach": test_4_1_value_iteration_reaches_one_fixed_point_below_banachs_bound,
+    "4.2 equality": test_4_2_the_w_infinity_ball_is_a_neighbourhood_search,
+    "4.2 Lipschitz": test_4_2_for_a_lipschitz_f_both_lose_at_most_l_epsilon,
+    "4.4 radius": test_4_4_a_ball_that_covers_the_target_never_overestimates,
+    "4.4 radius, other balls": test_4_4_holds_for_the_other_balls_at_their_own_thresholds,
+    "4.5 robust rows": test_4_5_robust_rows_hold_wherever_the_deployed_world_stays_in_the_ball,
+    "4.5 plain rows": test_4_5_plain_rows_cost_gamma_l_c_over_one_minus_gamma,
+    "4.6 one backup": test_4_6_one_backup_overestimates_by_at_most_e_times_the_highest_value,
+    "4.6 fixed point": (
+        test_4_6_the_fixed_point_overestimates_by_at_most_e_gamma_r_over_one_minus_gamma_squared
+    ),
+}
+
+
+def test_every_bound_has_a_test():
+    assert set(TESTS) == set(SCALE)
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_nine_tenths_of_a_bound_is_too_little(name, monkeypatch):
+    """A test that still passes with a smaller bound would not notice a wrong one."""
+    monkeypatch.setitem(SCALE, name, 0.9)
+    with pytest.raises(AssertionError):
+        TESTS[name]()
