@@ -26,8 +26,9 @@ import torch
 from torch import Tensor
 
 from droco_lite.agents import td3
-from droco_lite.agents.iql import Batch
-from droco_lite.agents.networks import mlp
+from droco_lite.agents.agent import Agent, AgentSettings
+from droco_lite.agents.batch import Batch
+from droco_lite.agents.networks import Layers, twins
 from droco_lite.agents.preparation import (
     Scaler,
     hold_out,
@@ -36,7 +37,7 @@ from droco_lite.agents.preparation import (
     tensors_of,
 )
 from droco_lite.agents.sac import Noise
-from droco_lite.agents.settings import Settings, per_run, setting
+from droco_lite.agents.settings import per_run, setting
 from droco_lite.agents.vae import CVAE, fit_cvae
 
 BETA = 0.5  # weight of the KL term (ODRL)
@@ -45,7 +46,7 @@ ODRL_THRESHOLD = math.log(0.01)  # on the log-density of s' in raw units
 
 
 @dataclass(frozen=True)
-class BOSASettings(Settings):
+class BOSASettings(AgentSettings):
     """BOSA; defaults of ODRL's ``bosa``, equal for its four robots, where not said otherwise.
 
     ``faithful`` computes what ODRL's code computes: the terminal flag inverted (y = r for every
@@ -56,25 +57,15 @@ class BOSASettings(Settings):
 
     method: ClassVar[str] = "bosa"
 
-    label: str = per_run("", help="the run's name in tables and figures")
-    seed: int = per_run(0, low=0, help="initial weights, batches and noise")
-    halves: str = per_run(
-        "union",
-        among=("union", "target", "source"),
-        help="where the two halves of a batch come from",
-    )
     support_weight: float = per_run(0.1, low=0.0, help="lambda (ODRL: 0.1)")
     conservation: float = per_run(0.1, low=0.0, help="weight of mean Q on source rows (ODRL: 0.1)")
 
-    batch_size: int = setting(128, low=1, help="rows of each half of a batch (ODRL)")
-    discount: float = setting(0.99, low=0.0, high=1.0, help="ODRL")
     polyak: float = setting(0.005, low=0.0, high=1.0, help="ODRL")
     learning_rate: float = setting(3e-4, low=0.0, help="Adam (ODRL)")
     hidden: int = setting(256, low=1, help="ODRL")
     policy_delay: int = setting(2, low=1, help="ODRL")
     target_noise: float = setting(0.2, low=0.0, help="ODRL")
     target_noise_clip: float = setting(0.5, low=0.0, help="ODRL")
-    steps: int = setting(1_000_000, low=1, help="ODRL")
 
     faithful: bool = setting(False, help="inverted terminal flag and the rest, see above")
     prepare_seed: int = setting(0, low=0, help="the autoencoders' weights, batches and noise")
@@ -91,15 +82,17 @@ class BOSASettings(Settings):
     cvae_rate: float = setting(1e-3, low=0.0, help="Adam (ODRL)")
 
 
-class BOSA:
-    """R runs of BOSA that share their autoencoders, with the training loop's interface."""
+class BOSA(Agent[BOSASettings]):
+    """R runs of BOSA that share their autoencoders."""
 
     Settings = BOSASettings
     capturable = False  # a step's kind depends on a counter on the host
 
-    def __init__(self, runs: Sequence[BOSASettings], n_obs: int, n_act: int, device="cpu"):
-        self.runs, self.shared = list(runs), runs[0]
-        self.n_obs, self.n_act, self.device = n_obs, n_act, torch.device(device)
+    def __init__(
+        self, runs: Sequence[BOSASettings], n_obs: int, n_act: int,
+        device: torch.device | str = "cpu",
+    ):  # fmt: skip
+        super().__init__(runs, n_obs, n_act, device)
         shared = runs[0]
         seeds, width = [run.seed for run in runs], (shared.hidden, shared.hidden)
         self.td3 = td3.init_td3(n_obs, n_act, seeds, width).to(self.device)
@@ -108,10 +101,8 @@ class BOSA:
             target_noise=shared.target_noise, target_noise_clip=shared.target_noise_clip,
             learning_rate=shared.learning_rate, normalise_q=True,
         )  # fmt: skip
-        self.support_weight, self.conservation = (
-            torch.tensor([getattr(run, name) for run in runs], device=self.device).reshape(-1, 1, 1)
-            for name in ("support_weight", "conservation")
-        )
+        self.support_weight = self.column("support_weight")
+        self.conservation = self.column("conservation")
         self.masks = shared.quantile > 0
         self.constrains = any(run.support_weight > 0 for run in runs)
         self.dynamics: CVAE | None = None
@@ -161,7 +152,8 @@ class BOSA:
             state.critic, batch, y, self.mask(batch), self.push_down(batch)
         )
         leaves = td3.parameters(state.critic)
-        td3.adam_(leaves, gradients, state.critic_moments, state.updates, rate)
+        count = state.counter.fill_(state.updates)
+        td3.adam_(leaves, gradients, state.critic_moments, count, rate)
         if state.updates % self.shared.policy_delay == 0:
             extra = None
             if self.constrains:
@@ -179,10 +171,13 @@ class BOSA:
         per_row = self.n_act * (3 if self.constrains else 1)
         return 2 * self.shared.batch_size * per_row
 
-    def act(self, observations: Tensor) -> Tensor:
-        """Deterministic actions ``[R, rows, A]``."""
-        with torch.no_grad():
-            return td3.act(self.td3.actor, observations)
+    def policy_layers(self) -> Layers:
+        """TD3's actor before its tanh."""
+        return self.td3.actor
+
+    def twin_q(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """Both online critics, ``[2, R, rows, 1]``."""
+        return twins(self.td3.critic, observations, actions)
 
     # ---- The autoencoders -----------------------------------------------------------------------
 
@@ -258,7 +253,7 @@ class BOSA:
                 bounded=False, members=shared.members, **options,
             )  # fmt: skip
             with torch.no_grad():
-                reached = self.log_likelihood(*held).double()
+                reached = self.log_likelihood(*held).cpu().double()  # MPS has none
             level = ODRL_THRESHOLD if shared.faithful else reached.quantile(shared.quantile)
             self.threshold = torch.as_tensor(level, dtype=torch.float32, device=self.device)
         if self.constrains:
@@ -285,17 +280,16 @@ class BOSA:
         if self.constrains:
             self.behaviour = CVAE.from_tensors("behaviour", saved, bounded=True)
 
-    # ---- What the loop logs and saves -----------------------------------------------------------
+    # ---- The contract ---------------------------------------------------------------------------
 
     @torch.no_grad()
     def values(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """min_j Q_j(s, pi(s)) of all rows, and what is backed up for source rows."""
         s, k = batch.observations, batch.n_source
-        inputs = torch.cat([s, self.act(s)], -1).repeat(2, 1, 1)
-        q = mlp(self.td3.critic, inputs).unflatten(0, (2, len(self.runs)))
+        value = self.min_q(s, self.act(s))
         noise = Noise(None, runs=len(self.runs), device=self.device).take(k, self.n_act)
         following = batch.next_observations[:, :k]
-        return q.amin(0), td3.next_value(self.td3, following, noise, self.settings)
+        return value, td3.next_value(self.td3, following, noise, self.settings)
 
     @torch.no_grad()
     def diagnostics(self, batch: Batch) -> dict[str, Tensor]:
@@ -303,26 +297,23 @@ class BOSA:
         runs, (rows, k) = len(self.runs), (batch.rewards.shape[1], batch.n_source)
         noise = Noise(None, runs=runs, device=self.device)
         y, mask = self.q_targets(batch, noise.take(rows, self.n_act)), self.mask(batch)
-        inputs = torch.cat([batch.observations, batch.actions], -1).repeat(2, 1, 1)
-        q = mlp(self.td3.critic, inputs).unflatten(0, (2, runs))
-        loss = (mask * 0.5 * (q - y) ** 2 + self.push_down(batch) * q).mean((2, 3)).sum(0)
-        actions = self.act(batch.observations)
-        first = [(w[:runs], b[:runs]) for w, b in self.td3.critic]
-        by_policy = mlp(first, torch.cat([batch.observations, actions], -1))
-        policy_loss = -by_policy.mean((1, 2)) / by_policy.abs().mean((1, 2))
+        q = self.min_q(batch.observations, batch.actions)
+        loss = td3.critic_loss(self.td3.critic, batch, y, mask, self.push_down(batch))
+        policy_loss = td3.actor_loss(self.td3.actor, self.td3.critic, batch.observations, True)
         if self.constrains:
+            actions = self.act(batch.observations)
             latents = noise.take(rows, 2 * self.n_act)
             policy_loss = policy_loss + self.support_loss(batch.observations, actions, latents)
         return {
             "q_loss": loss,
             "policy_loss": policy_loss,
-            "q_source": q.amin(0)[:, :k].mean((1, 2)),
-            "q_target": q.amin(0)[:, k:].mean((1, 2)),
+            "q_source": q[:, :k].mean((1, 2)),
+            "q_target": q[:, k:].mean((1, 2)),
             "supported": mask[:, :k].mean((1, 2)),
         }
 
-    def state(self) -> dict[str, Tensor]:
-        """All tensors that a step changes, by name."""
+    def tensors(self) -> dict[str, Tensor]:
+        """Networks, Adam's moments and the count of updates, by name."""
         return {f"td3.{name}": t for name, t in self.td3.tensors().items()} | {
             "td3.updates": torch.tensor(self.td3.updates)
         }

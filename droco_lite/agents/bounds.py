@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm
 
+from droco_lite.agents.batch import Batch
 from droco_lite.agents.droco import DROCO, DROCOSettings
-from droco_lite.agents.iql import Batch
 from droco_lite.agents.settings import setting
 
 HELD_OUT_QUANTILE = 0.95  # of the disagreement on target rows: above it a row counts as outside

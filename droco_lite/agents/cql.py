@@ -20,7 +20,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from droco_lite.agents.iql import Batch
+from droco_lite.agents.batch import Batch
 from droco_lite.agents.sac import SAC, Noise, SACSettings
 from droco_lite.agents.settings import per_run, setting
 

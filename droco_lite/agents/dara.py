@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from droco_lite.agents.iql import IQL, Batch, IQLSettings
+from droco_lite.agents.batch import Batch
+from droco_lite.agents.iql import IQL, IQLSettings
 from droco_lite.agents.networks import Layers, init_mlp, mlp, seeded_generators, trainable
 from droco_lite.agents.preparation import (
     Scaler,

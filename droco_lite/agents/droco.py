@@ -20,14 +20,15 @@ run away").  The public code differs in several places; each difference is a swi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from droco_lite.agents.batch import Batch
 from droco_lite.agents.ensemble import Ensemble, EnsembleSettings, fit_ensemble
-from droco_lite.agents.iql import IQL, Batch, IQLSettings
+from droco_lite.agents.iql import IQL, IQLSettings
 from droco_lite.agents.settings import per_run, setting
 from droco_lite.agents.soundness import possible_returns
 
@@ -61,7 +62,10 @@ class DROCOSettings(IQLSettings):
     ensemble_epochs: int = setting(200, low=1, help="most passes over the target data")
 
 
-class DROCO(IQL):
+S = TypeVar("S", bound=DROCOSettings)
+
+
+class DROCO(IQL[S]):
     """R runs of DROCO that share one ensemble."""
 
     Settings = DROCOSettings
@@ -104,13 +108,10 @@ class DROCO(IQL):
         return self.ensemble.predict_in_chunks(source.observations, source.actions, candidates)
 
     def frozen(self) -> dict[str, Tensor]:
-        named = {} if self.ensemble is None else self.ensemble.tensors()
-        return {f"ensemble.{name}": t for name, t in named.items()}
+        return {} if self.ensemble is None else self.ensemble.named("ensemble")
 
     def load_frozen(self, saved) -> None:
-        own = [name for name in saved if name.startswith("ensemble.")]
-        named = {name.removeprefix("ensemble."): saved[name] for name in own}
-        self.ensemble = Ensemble.from_tensors(named) if named else None
+        self.ensemble = Ensemble.unnamed("ensemble", saved)
 
     def penalty(self, batch: Batch, next_value: Tensor) -> Tensor:
         """u of source rows, ``[R, n_source, 1]``: how much V(s') exceeds the worst V predicted."""
@@ -129,11 +130,12 @@ class DROCO(IQL):
         robust = next_value - self.beta * self.penalty(batch, next_value)
         return torch.maximum(robust, self.floor)
 
-    def source_clip(self) -> Tensor:
+    def source_delta(self) -> Tensor | float:
+        """Huber's delta."""
         return self.delta
 
-    def target_clip(self) -> Tensor | float:
-        return self.delta if self.shared.huber_on_target else super().target_clip()
+    def target_delta(self) -> Tensor | float:
+        return self.delta if self.shared.huber_on_target else super().target_delta()
 
     def pool_weights(self, batch: Batch) -> tuple[float, float]:
         return (0.5, 0.5) if self.shared.pooled else (1.0, 1.0)
@@ -142,7 +144,7 @@ class DROCO(IQL):
     def diagnostics(self, batch: Batch) -> dict[str, Tensor]:
         k = batch.n_source
         u = self.penalty(batch, self.v(batch.next_observations[:, :k]))
-        q = self.q_min(self.networks.critics, batch.observations[:, :k], batch.actions[:, :k])
+        q = self.min_q(batch.observations[:, :k], batch.actions[:, :k])
         error = (self.q_targets(batch)[:, :k] - q).abs()
         return super().diagnostics(batch) | {
             "penalty_mean": u.mean((1, 2)),

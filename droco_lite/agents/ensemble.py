@@ -8,7 +8,7 @@ stopping on held-out rows.  All members are one stack.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,6 +113,17 @@ class Ensemble:
         for name in ("input_mean", "input_std", "output_mean", "output_std", "holdout_error"):
             named[name] = getattr(self, name)
         return named | {"elites": torch.tensor(self.elites), "epochs": torch.tensor(self.epochs)}
+
+    def named(self, prefix: str) -> dict[str, Tensor]:
+        """:meth:`tensors` under names that begin with ``prefix.``, for a checkpoint."""
+        return {f"{prefix}.{name}": t for name, t in self.tensors().items()}
+
+    @classmethod
+    def unnamed(cls, prefix: str, saved: Mapping[str, Tensor]) -> Ensemble | None:
+        """What :meth:`named` put under ``prefix``; None where nothing was."""
+        start = f"{prefix}."
+        own = {n.removeprefix(start): t for n, t in saved.items() if n.startswith(start)}
+        return cls.from_tensors(own) if own else None
 
     @classmethod
     def from_tensors(cls, named: dict[str, Tensor]) -> Ensemble:

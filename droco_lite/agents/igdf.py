@@ -21,7 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, normalize
 
-from droco_lite.agents.iql import IQL, Batch, IQLSettings
+from droco_lite.agents.batch import Batch
+from droco_lite.agents.iql import IQL, IQLSettings
 from droco_lite.agents.networks import Layers, init_mlp, mlp, seeded_generators, trainable
 from droco_lite.agents.preparation import (
     Scaler,

@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from droco_lite.agents.batch import Batch
 from droco_lite.agents.ensemble import Ensemble, EnsembleSettings, fit_ensemble
-from droco_lite.agents.iql import Batch
 from droco_lite.agents.preparation import require_rows
 from droco_lite.agents.sac import SAC, Noise, SACSettings
 from droco_lite.agents.settings import per_run, setting
@@ -143,11 +143,10 @@ class MICRO(SAC):
         return {}
 
     def frozen(self) -> dict[str, Tensor]:
-        return {f"models.{name}": t for name, t in self.models.tensors().items()}
+        return {} if self.models is None else self.models.named("models")
 
     def load_frozen(self, saved: Mapping[str, Tensor]) -> None:
-        named = {n.removeprefix("models."): t for n, t in saved.items() if n.startswith("models.")}
-        self.models = Ensemble.from_tensors(named)
+        self.models = Ensemble.unnamed("models", saved)
 
     # ---- Roll-outs: rows of a run's own, beside the data's, made again every so often -----------
 
@@ -252,8 +251,9 @@ def termination(robot: str, n_obs: int):
         raise ValueError(
             f"robot {robot!r} has {spec.observation_size} observation columns, the data {n_obs}"
         )
+
     def ends(observations: Tensor) -> Tensor:
-        flat = observations.reshape(-1, n_obs).double().cpu().numpy()
+        flat = observations.reshape(-1, n_obs).cpu().double().numpy()
         done = spec.terminated_from(flat)
         return (
             torch.as_tensor(done, device=observations.device)

@@ -103,6 +103,12 @@ def polyak_(target: Layers, online: Layers, tau: float) -> None:
     torch._foreach_lerp_(parameters(target), parameters(online), tau)
 
 
+def twins(layers: Layers, observations: Tensor, actions: Tensor, activation=torch.relu) -> Tensor:
+    """Both critics of a stack of 2R, ``[2, R, rows, 1]``, at (s, a) of R runs."""
+    inputs = repeat_rows(torch.cat([observations, actions], -1), 2)
+    return mlp(layers, inputs, activation).unflatten(0, (2, -1))
+
+
 def repeat_rows(x: Tensor, times: int) -> Tensor:
     """``[R, rows, k]`` for ``times`` networks a run: ``[times * R, rows, k]``, network-major."""
     return x.expand(times, *x.shape).reshape(times * x.shape[0], *x.shape[1:])

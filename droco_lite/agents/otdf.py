@@ -25,7 +25,8 @@ import ot
 import torch
 from torch import Tensor
 
-from droco_lite.agents.iql import IQL, Batch, IQLSettings
+from droco_lite.agents.batch import Batch
+from droco_lite.agents.iql import IQL, IQLSettings
 from droco_lite.agents.preparation import Scaler, hold_out, require_rows, tensors_of
 from droco_lite.agents.settings import per_run, setting
 from droco_lite.agents.vae import CVAE, fit_cvae

@@ -15,16 +15,16 @@ carry a leading run axis R; the step draws nothing itself but takes its noise fr
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from droco_lite.agents.iql import Batch
+from droco_lite.agents.agent import Agent, AgentSettings
+from droco_lite.agents.batch import Batch
 from droco_lite.agents.networks import (
     LOG_STD_MAX,
     LOG_STD_MIN,
@@ -33,33 +33,24 @@ from droco_lite.agents.networks import (
     init_mlp,
     mlp,
     parameters,
-    per_run_column,
     polyak_,
     repeat_rows,
     scalar_mlp,
     seeded_generators,
     trainable,
 )
-from droco_lite.agents.settings import Settings, per_run, setting
+from droco_lite.agents.optimizers import Groups, adam, fill_gradients
+from droco_lite.agents.settings import per_run, setting
 
 
 @dataclass(frozen=True)
-class SACSettings(Settings):
+class SACSettings(AgentSettings):
     """SAC on the union of both data sets; defaults of the SAC inside ODRL's CQL agents."""
 
     method: ClassVar[str] = "sac"
 
-    label: str = per_run("", help="the run's name in tables and figures")
-    seed: int = per_run(0, low=0, help="initial weights, batches and noise")
-    halves: str = per_run(
-        "union",
-        among=("union", "target", "source"),
-        help="where the two halves of a batch come from",
-    )
     alpha: float = per_run(0.2, low=0.0, help="temperature, or its first value (ODRL: 0.2 fixed)")
 
-    batch_size: int = setting(128, low=1, help="rows of each half of a batch (ODRL)")
-    discount: float = setting(0.99, low=0.0, high=1.0, help="ODRL")
     polyak: float = setting(0.005, low=0.0, high=1.0, help="ODRL")
     learning_rate: float = setting(3e-4, low=0.0, help="Adam, critics and alpha (ODRL)")
     policy_rate: float = setting(3e-4, low=0.0, help="Adam, policy (ODRL; CORL's CQL 3e-5)")
@@ -67,17 +58,20 @@ class SACSettings(Settings):
     backup_entropy: bool = setting(True, help="- alpha log pi in the backup (ODRL yes, CORL no)")
     hidden: int = setting(256, low=1, help="width of every hidden layer (ODRL)")
     depth: int = setting(2, low=1, help="hidden layers (ODRL 2, CORL's CQL 3)")
-    steps: int = setting(1_000_000, low=1, help="gradient steps (ODRL)")
 
 
-class SAC:
-    """R runs of SAC, with the interface that the training loop asks of every agent."""
+S = TypeVar("S", bound=SACSettings)
+
+
+class SAC(Agent[S]):
+    """R runs of SAC."""
 
     Settings = SACSettings
 
-    def __init__(self, runs: Sequence[SACSettings], n_obs: int, n_act: int, device="cpu"):
-        self.runs, self.shared = list(runs), runs[0]
-        self.n_obs, self.n_act, self.device = n_obs, n_act, torch.device(device)
+    def __init__(
+        self, runs: Sequence[S], n_obs: int, n_act: int, device: torch.device | str = "cpu"
+    ):
+        super().__init__(runs, n_obs, n_act, device)
         seeds, shared = [run.seed for run in runs], runs[0]
         width = [shared.hidden] * shared.depth
         twins = [
@@ -96,33 +90,15 @@ class SAC:
         self.log_alpha = first.clamp(min=1e-8).log().to(self.device).requires_grad_()
         self.fixed_alpha = first.to(self.device)
         self.optimizers = {
-            "critics": self._adam(parameters(self.critics), shared.learning_rate),
-            "policy": self._adam(parameters(self.policy), shared.policy_rate),
-            "alpha": self._adam([self.log_alpha], shared.learning_rate),
+            name: adam([{"params": leaves, "lr": rate}], self.device)
+            for name, leaves, rate in (
+                ("critics", parameters(self.critics), shared.learning_rate),
+                ("policy", parameters(self.policy), shared.policy_rate),
+                ("alpha", [self.log_alpha], shared.learning_rate),
+            )
         }
 
-    def _adam(self, leaves: list[Tensor], rate: float) -> torch.optim.Adam:
-        return torch.optim.Adam(
-            leaves, lr=rate, fused=self.device.type in ("cpu", "cuda"),
-            capturable=self.device.type == "cuda",
-        )  # fmt: skip
-
-    def column(self, name: str) -> Tensor:
-        """A per-run setting as ``[R, 1, 1]``, to broadcast over rows."""
-        return per_run_column(self.runs, name, self.device)
-
     # ---- Hooks: what a method of this family may change -----------------------------------------
-
-    def prepare(self, source, target) -> dict[str, np.ndarray]:
-        """Work done once, before the first step; arrays to carry with the rows."""
-        return {}
-
-    def frozen(self) -> dict[str, Tensor]:
-        """Tensors that :meth:`prepare` made and no step changes."""
-        return {}
-
-    def load_frozen(self, saved: Mapping[str, Tensor]) -> None:
-        """Take :meth:`frozen` back from a checkpoint; :meth:`prepare` is called afterwards."""
 
     def noise_size(self) -> int:
         """Standard normal draws of one run in one step: an action at s' and one at s per row."""
@@ -143,9 +119,8 @@ class SAC:
             value = self.soft_value(batch, noise)
             return batch.rewards + self.shared.discount * batch.continues * value
 
-    critic_term = None
-    """Optional ``critic_term(batch, q [2, R, rows, 1], noise) -> [R]``, added to the critic
-    loss."""
+    critic_term: Callable[[Batch, Tensor, Noise], Tensor] | None = None
+    """Optional ``critic_term(batch, q [2, R, rows, 1], noise) -> [R]`` in the critic loss."""
 
     # ---- One step -------------------------------------------------------------------------------
 
@@ -173,7 +148,7 @@ class SAC:
 
     def act(self, observations: Tensor) -> Tensor:
         """Deterministic actions tanh(mu) ``[R, rows, A]``."""
-        with torch.no_grad():
+        with torch.no_grad():  # of the whole output, to the last digit as in :meth:`sample`
             return torch.tanh(mlp(self.policy, observations)[..., : self.n_act])
 
     def critic_loss(self, batch: Batch, noise: Noise) -> Tensor:
@@ -206,11 +181,10 @@ class SAC:
         """One Adam step of one group; runs are independent, so their losses may be summed."""
         optimizer = self.optimizers[name]
         leaves = optimizer.param_groups[0]["params"]
-        for leaf, gradient in zip(leaves, torch.autograd.grad(loss.sum(), leaves), strict=True):
-            leaf.grad = gradient
+        fill_gradients(leaves, torch.autograd.grad(loss.sum(), leaves))
         optimizer.step()
 
-    # ---- What the loop logs and saves -----------------------------------------------------------
+    # ---- The contract ---------------------------------------------------------------------------
 
     @torch.no_grad()
     def values(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -236,36 +210,27 @@ class SAC:
             "alpha": self.alpha[:, 0, 0],
         }
 
-    def _tensors(self) -> dict[str, Tensor]:
+    def policy_layers(self) -> Layers:
+        """The policy's network with the columns of mu alone."""
+        *hidden, (weight, bias) = self.policy
+        return [*hidden, (weight[..., : self.n_act], bias[..., : self.n_act])]
+
+    def twin_q(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """Both online critics, ``[2, R, rows, 1]``."""
+        return self.q(self.critics, observations, actions)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Critics, target critics, policy and log alpha, by name."""
         stacks = {"critic": self.critics, "target": self.targets, "policy": self.policy}
         flat = {f"{name}.{k}": t for name, s in stacks.items() for k, t in enumerate(parameters(s))}
         return flat | {"log_alpha": self.log_alpha}
 
-    def state(self) -> dict[str, Tensor]:
-        """All tensors that a step changes, by name."""
-        state = self._tensors()
-        for group, optimizer in self.optimizers.items():
-            for k, leaf in enumerate(optimizer.param_groups[0]["params"]):
-                for name, tensor in optimizer.state.get(leaf, {}).items():
-                    state[f"adam.{group}.{k}.{name}"] = tensor
-        return state
-
-    @torch.no_grad()
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Put back what :meth:`state` returned."""
-        for name, tensor in self._tensors().items():
-            tensor.copy_(state[name])
-        for group, optimizer in self.optimizers.items():
-            for k, leaf in enumerate(optimizer.param_groups[0]["params"]):
-                prefix = f"adam.{group}.{k}."
-                saved = {
-                    n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)
-                }
-                if saved:
-                    optimizer.state[leaf] = {
-                        n: t.clone().to(t.device if n == "step" else self.device)
-                        for n, t in saved.items()
-                    }
+    def optimised(self) -> Groups:
+        """One Adam each for critics, policy and temperature."""
+        return {
+            name: (optimizer, optimizer.param_groups[0]["params"])
+            for name, optimizer in self.optimizers.items()
+        }
 
 
 class Noise:

@@ -17,8 +17,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from droco_lite.agents.batch import Batch
 from droco_lite.agents.droco import DROCO, DROCOSettings
-from droco_lite.agents.iql import Batch
 from droco_lite.agents.settings import per_run
 
 

@@ -33,8 +33,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from droco_lite.agents import BOSA, IQL, SAC
-from droco_lite.agents.networks import mlp, repeat_rows
+from droco_lite.agents.agent import Agent
 
 KINDS = ("none", "noise", "min-q")
 CANDIDATES = 50  # RORL's and MICRO's
@@ -93,27 +92,18 @@ class Attack:
 NO_ATTACK = Attack()
 
 
-def smaller_critic(agent) -> Critic:
-    """min_j Q_j of the agent's online critics, as they are now: observations ``[R, rows, S]`` and
-    actions ``[R, rows, A]`` to ``[R, rows, 1]``.
+def smaller_critic(agent: Agent) -> Critic:
+    """min_j Q_j of the agent's online critics, as they are now.
 
-    Raises
-    ------
-    ValueError : an agent of none of the three cores.
+    Returns:
+        Observations ``[R, rows, S]`` and actions ``[R, rows, A]`` to values ``[R, rows, 1]``.
+
+    Raises:
+        ValueError: no agent.
     """
-    if isinstance(agent, IQL):
-        critics = agent.networks.critics
-        return lambda s, a: agent.q_min(critics, s, a)
-    if isinstance(agent, SAC):  # CQL* and MICRO too
-        return lambda s, a: agent.q(agent.critics, s, a).amin(0)
-    if isinstance(agent, BOSA):
-
-        def smaller(s: Tensor, a: Tensor) -> Tensor:
-            both = mlp(agent.td3.critic, repeat_rows(torch.cat([s, a], -1), 2))
-            return both.unflatten(0, (2, -1)).amin(0)
-
-        return smaller
-    raise ValueError(f"min-q: {type(agent).__name__} has no critics that the attack knows of")
+    if not isinstance(agent, Agent):
+        raise ValueError(f"min-q: {type(agent).__name__} has no critics that the attack knows of")
+    return agent.min_q
 
 
 @torch.no_grad()
@@ -165,7 +155,7 @@ class Disturbance:
 
     def __init__(
         self,
-        agent,
+        agent: Agent,
         attack: Attack,
         *,
         episodes: int,

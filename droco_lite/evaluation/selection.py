@@ -36,7 +36,6 @@ from droco_lite.agents.networks import (
     init_mlp,
     mlp,
     parameters,
-    repeat_rows,
     seeded_generators,
     trainable,
 )
@@ -176,8 +175,7 @@ def bellman_error(agent, data: Transitions) -> np.ndarray:
     def errors(part: Transitions) -> Tensor:
         s, a, r, alive, s2 = _tensors(agent, part)
         y = r + agent.shared.discount * alive * agent.v(s2)
-        both = mlp(agent.networks.critics, repeat_rows(torch.cat([s, a], -1), 2))
-        return (y - both.unflatten(0, (2, -1))).square().mean(0)[..., 0]
+        return (y - agent.twin_q(s, a)).square().mean(0)[..., 0]
 
     return _over_rows(errors, data).mean(1)
 
@@ -256,7 +254,7 @@ def evidence(
     ------
     ValueError : the agent is not of DROCO's family, and has no V or no ensemble.
     """
-    if getattr(agent, "ensemble", None) is None:
+    if agent.ensemble is None:
         raise ValueError(
             f"{agent.runs[0].method} has no ensemble of target models; these rules need DROCO runs"
         )

@@ -28,6 +28,7 @@ import torch
 
 from droco_lite import files
 from droco_lite.agents import METHODS
+from droco_lite.agents.agent import Agent
 from droco_lite.agents.settings import Settings, check_stack, per_run_values, setting
 from droco_lite.agents.soundness import WARN_ABOVE, possible_returns, value_figures
 from droco_lite.data.transitions import Transitions
@@ -74,7 +75,7 @@ class Result:
     the policy.
     """
 
-    agent: object
+    agent: Agent
     curve: pd.DataFrame
     seconds: float
     steps_per_second: float
@@ -222,7 +223,7 @@ def _run(
         checkpoint.refuse_not_finite(saved[0], out)
         agent.load_frozen(saved[0])
     columns = agent.prepare(source, target)
-    own = getattr(agent, "own_rows", 0)  # rows that a method makes itself, of each run
+    own = agent.own_rows
     rows = Rows(source, target, columns, device, own * len(runs))
     del columns
     sizes = (len(source), len(target), agent.shared.batch_size, agent.noise_size(), own)
@@ -239,7 +240,7 @@ def _run(
     probe = diagnostic_batch(rows, runs, loop.diagnostic_rows)
     if on_start:
         on_start()
-    slack = getattr(agent, "reward_slack", 0.0)
+    slack = agent.reward_slack
     possible = possible_returns(agent.shared.discount, source, target, slack=slack)
     warned = False
 

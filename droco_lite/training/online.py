@@ -28,7 +28,15 @@ from torch import Tensor
 
 from droco_lite import files
 from droco_lite.agents.networks import seeded_generators
-from droco_lite.agents.td3 import HIDDEN, Batch, TD3Settings, TD3State, act, init_td3, td3_update_
+from droco_lite.agents.td3 import (
+    HIDDEN,
+    TD3Batch,
+    TD3Settings,
+    TD3State,
+    act,
+    init_td3,
+    td3_update_,
+)
 from droco_lite.data.behaviour import (
     QUALITIES,
     BehaviourPolicy,
@@ -163,11 +171,11 @@ class Replay:
                     f"{_MEND_REPLAY}"
                 )
 
-    def batch(self, index: Tensor) -> Batch:
+    def batch(self, index: Tensor) -> TD3Batch:
         """The rows at ``index`` ``[B]`` as a batch of one run."""
         parts = self.rows[index].unsqueeze(0).split(self.sizes, -1)
         observations, actions, rewards, next_observations, continues = parts
-        return Batch(observations, actions, rewards, next_observations, continues)
+        return TD3Batch(observations, actions, rewards, next_observations, continues)
 
 
 def _mapped(path: Path, capacity: int, width: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from droco_lite.agents.iql import Batch
+from droco_lite.agents.batch import Batch
 
 BATCH_STREAM, NOISE_STREAM = 0, 1
 NOISE_BLOCK = 1_000_000  # draws of one run held at a time (4 MB)

@@ -21,8 +21,8 @@ import warnings
 
 import torch
 
-from droco_lite.agents.iql import IQL
-from droco_lite.agents.iql_gradients import Moments, apply_by_hand, by_hand, fill
+from droco_lite.agents.fast.adam import Moments, apply_by_hand
+from droco_lite.agents.fast.gradients import by_hand, fill
 from droco_lite.training.rows import Rows, Sampler
 
 MODES = ("auto", "autograd", "manual", "compiled", "graph")
@@ -30,9 +30,7 @@ MODES = ("auto", "autograd", "manual", "compiled", "graph")
 
 def manual_possible(agent) -> bool:
     """Whether hand-written gradients cover all that this method's loss contains."""
-    if not isinstance(agent, IQL) or agent.value_activation is not IQL.value_activation:
-        return False
-    return type(agent).losses is IQL.losses
+    return agent.by_hand
 
 
 def compile_apart(method):
@@ -59,12 +57,11 @@ class Stepper:
         if mode == "auto":
             mode = "graph" if self.device.type == "cuda" else "manual"
         by_hand_only = mode in ("manual", "compiled") and not manual_possible(agent)
-        if by_hand_only or (mode == "graph" and not getattr(agent, "capturable", True)):
+        if by_hand_only or (mode == "graph" and not agent.capturable):
             mode = "autograd"
         self.mode, self.graph = mode, None
         self.loaded, self.noise, self.noise_loaded = None, None, None
         self.noise_block = sampler.noise_steps(block)
-        self.due = getattr(agent, "due", lambda step: False)
         if sampler.own:
             agent.attach(rows)
         if mode == "compiled":
@@ -105,7 +102,7 @@ class Stepper:
             self.first, self.schedule = first, self.moments.schedule(progress).to(self.device)
         for step in range(first, first + steps):
             self._load(step)
-            if self.due(step):
+            if self.agent.due(step):
                 self.agent.refresh(self.rows, step)
             if self.mode == "graph" and self.graph is None:
                 self._capture()

@@ -41,7 +41,7 @@ def fitted(settings, plane=PLANE):
 
 def rows_of(agent, columns, plane=PLANE):
     """The rows that a training of ``agent`` would hold, and the sampler of its batches."""
-    own = getattr(agent, "own_rows", 0)
+    own = agent.own_rows
     rows = Rows(plane.source, plane.target, columns, own=own * len(agent.runs))
     sizes = (len(plane.source), len(plane.target), agent.shared.batch_size, agent.noise_size(), own)
     return rows, Sampler(agent.runs, *sizes)

@@ -86,9 +86,9 @@ def test_added_variance_moves_every_prediction_up(make, ensemble):
 
 
 def test_huber_on_target_clips_target_errors_too(make):
-    assert make()[0].target_clip() == float("inf")
+    assert make()[0].target_delta() == float("inf")
     agent, _ = make(huber_on_target=True, delta=3.0)
-    assert float(agent.target_clip()) == 3.0
+    assert float(agent.target_delta()) == 3.0
 
 
 def test_pooled_loss_is_half_of_the_sum_of_means(make):

@@ -4,8 +4,8 @@ import torch
 from scipy.stats import expectile as scipy_expectile
 
 from droco_lite.agents import DROCO, IQL, DROCOSettings, IQLSettings
-from droco_lite.agents.iql import advantage_weight, cosine, expectile_loss, huber
-from droco_lite.agents.iql_gradients import by_hand, fill
+from droco_lite.agents.fast.gradients import by_hand, fill
+from droco_lite.agents.losses import advantage_weight, cosine, expectile_loss, huber
 from droco_lite.agents.networks import init_mlp, mlp, seeded_generators
 from tests.agents.toy import N_ACT, N_OBS, batch_of, transitions
 

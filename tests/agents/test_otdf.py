@@ -3,7 +3,7 @@ import ot
 import pytest
 import torch
 
-from droco_lite.agents.iql_gradients import by_hand, fill
+from droco_lite.agents.fast.gradients import by_hand, fill
 from droco_lite.agents.otdf import OTDFSettings, costs, plan, transport_scores
 from droco_lite.agents.vae import fit_cvae
 from tests.agents.rivals import PLANE, area_under_curve, batches, fitted, tiny

@@ -3,15 +3,14 @@
 import pytest
 import torch
 
+from droco_lite.agents.fast.td3 import actor_gradients, critic_gradients
 from droco_lite.agents.networks import mlp, parameters
 from droco_lite.agents.td3 import (
-    Batch,
+    TD3Batch,
     TD3Settings,
     act,
-    actor_gradients,
     actor_loss,
     bellman_target,
-    critic_gradients,
     critic_loss,
     init_td3,
     td3_update_,
@@ -42,7 +41,7 @@ def make_batch(runs=2, seed=0):
         return torch.randn(*shape, generator=draw, dtype=torch.float64)
 
     continues = (torch.rand(runs, ROWS, 1, generator=draw) > 0.3).double()
-    return Batch(
+    return TD3Batch(
         normal(runs, ROWS, S), normal(runs, ROWS, A).tanh(), normal(runs, ROWS, 1),
         normal(runs, ROWS, S), continues,
     )  # fmt: skip
@@ -64,7 +63,9 @@ def test_critic_gradients_are_autograds(hidden, weighted):
     target = torch.randn(2, ROWS, 1, dtype=torch.float64)
     weights = torch.rand(2, ROWS, 1, dtype=torch.float64) if weighted else None
     critic = leaves(state.critic)
-    expected = torch.autograd.grad(critic_loss(critic, batch, target, weights), parameters(critic))
+    expected = torch.autograd.grad(
+        critic_loss(critic, batch, target, weights).sum(), parameters(critic)
+    )
     ours, _ = critic_gradients(state.critic, batch, target, weights)
     assert_same(ours, expected)
 
@@ -76,7 +77,7 @@ def test_push_down_adds_the_gradient_of_its_term():
     critic = leaves(state.critic)
     inputs = torch.cat([batch.observations, batch.actions], -1).repeat(2, 1, 1)
     term = (push.repeat(2, 1, 1) * mlp(critic, inputs)).mean((1, 2)).sum()
-    loss = critic_loss(critic, batch, target) + term
+    loss = critic_loss(critic, batch, target).sum() + term
     ours, _ = critic_gradients(state.critic, batch, target, push_down=push)
     assert_same(ours, torch.autograd.grad(loss, parameters(critic)))
 
@@ -86,7 +87,7 @@ def test_push_down_adds_the_gradient_of_its_term():
 def test_actor_gradients_are_autograds(normalise_q, with_extra):
     state, batch = make_state(), make_batch()
     actor = leaves(state.actor)
-    loss = actor_loss(actor, state.critic, batch.observations, normalise_q)
+    loss = actor_loss(actor, state.critic, batch.observations, normalise_q).sum()
     if with_extra:
         loss = loss + 0.3 * (act(actor, batch.observations) - batch.actions).square().sum()
 
@@ -111,11 +112,11 @@ def test_updates_equal_the_readable_losses_under_torchs_adam():
         td3_update_(fast, batch, noise, settings)
         target = bellman_target(slow, batch, noise, settings)
         critic_adam.zero_grad()
-        critic_loss(critic, batch, target).backward()
+        critic_loss(critic, batch, target).sum().backward()
         critic_adam.step()
         if step % 2 == 0:
             actor_adam.zero_grad()
-            actor_loss(actor, critic, batch.observations).backward()
+            actor_loss(actor, critic, batch.observations).sum().backward()
             actor_adam.step()
             pairs = ((slow.target_critic, critic), (slow.target_actor, actor))
             for averages, networks in pairs:
@@ -147,7 +148,7 @@ def test_runs_do_not_see_each_other():
         td3_update_(together, batch, noise, settings)
     for run, seed in enumerate((3, 4)):
         alone = make_state((seed,))
-        part = Batch(*(tensor[run : run + 1] for tensor in batch))
+        part = TD3Batch(*(tensor[run : run + 1] for tensor in batch))
         for _ in range(4):
             td3_update_(alone, part, noise[run : run + 1], settings)
         assert_same(parameters(alone.actor), [t[run : run + 1] for t in parameters(together.actor)])
@@ -174,7 +175,7 @@ def test_it_learns_the_best_action():
     for _ in range(600):
         s = torch.rand(1, 64, 1, generator=draw) - 0.5
         a = 2 * torch.rand(1, 64, 1, generator=draw) - 1
-        batch = Batch(s, a, -(a - s).square(), s, torch.zeros(1, 64, 1))
+        batch = TD3Batch(s, a, -(a - s).square(), s, torch.zeros(1, 64, 1))
         td3_update_(state, batch, torch.randn(1, 64, 1, generator=draw), settings)
     states = torch.linspace(-0.5, 0.5, 11).view(1, -1, 1)
     assert (act(state.actor, states) - states).abs().max() < 0.1

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from droco_lite.agents.iql import Batch
+from droco_lite.agents.batch import Batch
 from droco_lite.data.transitions import Transitions
 
 N_OBS, N_ACT = 5, 2

@@ -1,0 +1,195 @@
+"""The contract of an agent: all that training, export, attacks and selection may ask of one.
+
+An agent is R runs of one method, stacked: every tensor has the run axis R first, and runs never see
+one another.  To add a method, write its settings (a subclass of :class:`AgentSettings`) and a
+subclass of :class:`Agent`, or of one of the three cores, which fill most of it in
+(:class:`~droco_lite.agents.iql.IQL`, :class:`~droco_lite.agents.sac.SAC`,
+:class:`~droco_lite.agents.bosa.BOSA`), and name it in ``droco_lite.agents.METHODS``.
+
+=============  =====================================================================================
+who asks       what
+=============  =====================================================================================
+training loop  ``prepare``, ``frozen``, ``load_frozen``; ``noise_size``, ``own_rows``, ``attach``,
+               ``due``, ``refresh``; ``update``; ``diagnostics``, ``values``, ``reward_slack``;
+               ``state``, ``load_state``; ``capturable``, ``by_hand``
+evaluation     ``act``
+export         ``policy_layers``
+attacks        ``act``, ``twin_q`` and ``min_q``
+selection      ``act``, ``twin_q``; ``v`` and ``ensemble`` of DROCO's family
+=============  =====================================================================================
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from droco_lite.agents.batch import Batch
+from droco_lite.agents.networks import Layers, mlp, per_run_column
+from droco_lite.agents.optimizers import Groups, adam_state, load_adam_state
+from droco_lite.agents.settings import Settings, per_run, setting
+
+if TYPE_CHECKING:  # MICRO and DROCO bring one; other methods load none
+    from droco_lite.agents.ensemble import Ensemble
+
+
+@dataclass(frozen=True)
+class AgentSettings(Settings):
+    """What every method is told: who a run is, what it draws, and for how long it learns."""
+
+    label: str = per_run("", help="the run's name in tables and figures")
+    seed: int = per_run(0, low=0, help="initial weights, batches and noise")
+    halves: str = per_run(
+        "union",
+        among=("union", "target", "source"),
+        help="where the two halves of a batch come from",
+    )
+    batch_size: int = setting(128, low=1, help="rows of each half of a batch")
+    discount: float = setting(0.99, low=0.0, high=1.0, help="gamma")
+    steps: int = setting(1_000_000, low=1, help="gradient steps, and the length of any schedule")
+
+
+S = TypeVar("S", bound=AgentSettings)
+
+
+class RowTable(Protocol):
+    """The part of :class:`droco_lite.training.rows.Rows` that an agent may use."""
+
+    n_source: int
+    n_target: int
+    own: Tensor
+    """The runs' own rows ``[R * own_rows, width]``, to be filled by the agent."""
+
+    def batch(self, index: Tensor, noise: Tensor | None = None) -> Batch:
+        """The rows ``index [R, rows]``."""
+        ...
+
+    def pack(self, **parts: Tensor) -> Tensor:
+        """Arrays ``[..., k]`` of all fields of a row, by name, as rows ``[..., width]``."""
+        ...
+
+
+class Agent(ABC, Generic[S]):
+    """R runs of one method.
+
+    Args:
+        runs: settings of each run; they may differ in fields declared with ``per_run`` only.
+        n_obs: size S of an observation.
+        n_act: size A of an action.
+        device: where the networks live.
+    """
+
+    Settings: ClassVar[type[Any]] = AgentSettings
+    """The method's settings class."""
+
+    capturable: bool = True
+    """Whether every step does the same on the device, so that a CUDA graph may repeat it."""
+
+    by_hand: bool = False
+    """Whether :mod:`droco_lite.agents.fast` has this method's gradients."""
+
+    reward_slack: float = 0.0
+    """How far a reward may be moved: the range of possible values widens by it."""
+
+    own_rows: int = 0
+    """Rows that a run makes itself; the first half of its batches comes from them."""
+
+    ensemble: Ensemble | None = None
+    """Dynamics models of the target robot, where a method has them."""
+
+    def __init__(
+        self, runs: Sequence[S], n_obs: int, n_act: int, device: torch.device | str = "cpu"
+    ):
+        self.runs, self.shared = list(runs), runs[0]
+        self.n_obs, self.n_act, self.device = n_obs, n_act, torch.device(device)
+
+    def column(self, name: str) -> Tensor:
+        """A per-run setting as ``[R, 1, 1]``, to broadcast over rows; NaN where it is None."""
+        return per_run_column(self.runs, name, self.device)
+
+    # ---- Before the first step ------------------------------------------------------------------
+
+    def prepare(self, source: Any, target: Any) -> dict[str, np.ndarray]:
+        """Work done once; returns arrays ``[n_source + n_target, k]`` to carry with the rows."""
+        return {}
+
+    def frozen(self) -> dict[str, Tensor]:
+        """Tensors that :meth:`prepare` made and no step changes, saved for a resumed run."""
+        return {}
+
+    def load_frozen(self, saved: Mapping[str, Tensor]) -> None:
+        """Take :meth:`frozen` back from a checkpoint; :meth:`prepare` is called afterwards."""
+
+    # ---- What a step needs, and the step --------------------------------------------------------
+
+    def noise_size(self) -> int:
+        """Standard normal draws that one run needs in one step."""
+        return 0
+
+    def attach(self, rows: RowTable) -> None:
+        """Take the part of the table that holds the runs' own rows."""
+
+    def due(self, step: int) -> bool:
+        """Whether :meth:`refresh` must be called before ``step``."""
+        return False
+
+    def refresh(self, rows: RowTable, step: int) -> None:
+        """Make the runs' own rows anew; what is drawn depends on seed and ``step`` alone."""
+
+    @abstractmethod
+    def update(self, batch: Batch, progress: Tensor | float) -> None:
+        """One gradient step of everything; ``progress`` in [0, 1] drives any schedule."""
+
+    # ---- Policy and values ----------------------------------------------------------------------
+
+    @abstractmethod
+    def policy_layers(self) -> Layers:
+        """The deterministic policy: a = tanh(MLP(s)) with ReLU between these layers."""
+
+    def act(self, observations: Tensor) -> Tensor:
+        """Deterministic actions ``[R, rows, A]`` for observations ``[R, rows, S]``."""
+        with torch.no_grad():
+            return torch.tanh(mlp(self.policy_layers(), observations))
+
+    @abstractmethod
+    def twin_q(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """Both online critics, ``[2, R, rows, 1]``; gradients flow to observations and actions."""
+
+    def min_q(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """min_j Q_j(s, a) of the online critics, ``[R, rows, 1]``."""
+        return self.twin_q(observations, actions).amin(0)
+
+    @abstractmethod
+    def values(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """V(s) of all rows ``[R, rows, 1]``, and what is backed up for source rows."""
+
+    @abstractmethod
+    def diagnostics(self, batch: Batch) -> dict[str, Tensor]:
+        """Figures ``[R]`` worth logging; no part of a step, so that a step never waits for them."""
+
+    # ---- State ----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def tensors(self) -> dict[str, Tensor]:
+        """All networks that a step changes, by name."""
+
+    def optimised(self) -> Groups:
+        """The torch optimisers by group name, each with its leaves."""
+        return {}
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors that a step changes; with them a stopped run goes on exactly."""
+        return self.tensors() | adam_state(self.optimised())
+
+    @torch.no_grad()
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Put back what :meth:`state` returned."""
+        for name, tensor in self.tensors().items():
+            tensor.copy_(state[name])
+        load_adam_state(self.optimised(), state)
