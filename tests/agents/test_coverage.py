@@ -1,0 +1,88 @@
+"""The third gate: distance, error and overlap of source and target data."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from droco_lite.agents import EnsembleSettings, fit_ensemble
+from droco_lite.agents.coverage import COVERAGE_LIMIT, coverage, distance_to
+from droco_lite.agents.gates import gates_table
+from droco_lite.data import OracleTransitions
+from tests.agents.toy import transitions
+
+TARGET, HELD_OUT = transitions(1500, 0), transitions(300, 1)
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    data = TARGET
+    return fit_ensemble(
+        data.observations, data.actions, data.rewards, data.next_observations,
+        EnsembleSettings(members=3, elites=2, hidden=32, max_epochs=30),
+    )  # fmt: skip
+
+
+def source(moved_to=0.0, shift=0.0, rows=400):
+    """Rows of the toy's own dynamics, moved away from the target's states, with their oracle."""
+    rng = np.random.default_rng(7)
+    plain = transitions(rows, 5)
+    s = plain.observations + np.float32(moved_to)
+    after = 0.9 * s + 0.3 * np.tile(plain.actions, (1, 3))[:, : s.shape[1]]
+    after = (after + 0.05 * rng.standard_normal(s.shape)).astype(np.float32)
+    return OracleTransitions(
+        s, plain.actions, plain.rewards, after + np.float32(shift), plain.terminations,
+        plain.truncations, next_observations_target=after,
+    )  # fmt: skip
+
+
+def test_rows_from_the_target_s_own_states_pass(ensemble):
+    found = coverage(source(), TARGET, HELD_OUT, ensemble)
+    assert found.within == pytest.approx(0.95, abs=0.05) and found.covered
+    assert found.distance == pytest.approx(found.distance_held_out, rel=0.1)
+    assert found.error == pytest.approx(found.error_held_out, rel=0.3)
+
+
+def test_rows_far_away_fail_and_the_error_says_why(ensemble):
+    near = coverage(source(), TARGET, HELD_OUT, ensemble)
+    far = coverage(source(moved_to=6.0), TARGET, HELD_OUT, ensemble)
+    assert far.within < 0.05 < COVERAGE_LIMIT and not far.covered
+    assert far.distance > 3 * near.distance and far.error > 2 * near.error
+    # The robots do the same there: the error is the model's, not the shift's.
+    assert far.error_same == pytest.approx(far.error, rel=0.05)
+
+
+def test_where_no_row_is_the_same_for_both_there_is_no_such_error(ensemble):
+    assert np.isnan(coverage(source(shift=2.0), TARGET, HELD_OUT, ensemble).error_same)
+
+
+def test_without_an_oracle_there_are_distances_but_no_errors(ensemble):
+    found = coverage(source().without_oracle(), TARGET, HELD_OUT, ensemble)
+    assert np.isnan([found.error, found.error_same, found.correlation]).all()
+    assert np.isfinite([found.distance, found.within, found.spread]).all()
+
+
+def test_distance_counts_columns_in_the_target_s_units():
+    base = transitions(50, 3)
+    moved = dataclasses.replace(base, observations=base.observations.copy())
+    both = np.concatenate([base.observations, base.actions], 1)
+    moved.observations[:] += 1e3 * both.std(0)[: base.observation_size]
+    columns = both.shape[1]
+    expected = 1e3 * np.sqrt(base.observation_size / columns)
+    np.testing.assert_allclose(distance_to(base, moved), expected, rtol=0.01)
+    np.testing.assert_allclose(distance_to(base, base), 0, atol=1e-3)
+
+
+def test_the_table_puts_pairs_that_pass_first():
+    def record(task, passed, within):
+        returns = dict.fromkeys(
+            ("at_home", "on_target", "target_data", "clone", "shift_matters", "can_be_cloned"), 1
+        )
+        return {
+            "task": task, "source_shift": "x", "passed": passed, **returns,
+            "coverage": {"within": within, "covered": within > 0.25},
+        }  # fmt: skip
+
+    table = gates_table([record("a", 2, 0.9), record("b", 3, 0.3), record("c", 3, 0.6)])
+    assert isinstance(table, pd.DataFrame) and list(table["task"]) == ["c", "b", "a"]
