@@ -59,7 +59,7 @@ def test_minari(tmp_path, monkeypatch, ant):
     name = "droco-lite/ant/large-v0"
     write_minari(name, ant, {"robot": "ant"})
     assert peak_share(lambda: load(name, "ant")) < 1.5
-    monkeypatch.setattr("droco_lite.data.minari_store.MEMORY_MAP_ABOVE", 1)
+    monkeypatch.setattr("droco_lite.data.minari_read.MEMORY_MAP_ABOVE", 1)
     load(name)
     assert (tmp_path / name / minari_store.ARRAYS).is_dir()
     assert peak_share(lambda: load(name, "ant")) < 0.3

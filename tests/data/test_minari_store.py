@@ -91,6 +91,7 @@ def test_the_specification_is_what_minaris_pages_list(data, root):
     write_minari(NAME, data, {"algorithm": "by hand"})  # of an unknown robot
     assert minari_store.specification(NAME)["environment"] == ""
     metadata = folder / "data/metadata.json"
+    (folder / "data/SHA256SUMS").unlink()
     metadata.write_text(json.dumps(json.loads(metadata.read_text()) | {"action_space": "{}"}))
     with pytest.raises(DataError, match=r"metadata\.json: no readable spaces"):
         minari_store.specification(NAME)
@@ -166,7 +167,7 @@ def test_ant_with_contact_forces_uses_its_environments_weight():
 
 
 def test_large_sets_become_memory_mapped_once(data, monkeypatch):
-    for module in ("minari_store", "transitions"):
+    for module in ("minari_write", "minari_read", "transitions"):
         monkeypatch.setattr(f"droco_lite.data.{module}.MEMORY_MAP_ABOVE", 100)
     folder = write_minari(NAME, data, CARD)
     arrays = folder / minari_store.ARRAYS
@@ -175,6 +176,7 @@ def test_large_sets_become_memory_mapped_once(data, monkeypatch):
     assert isinstance(back.observations.base, np.memmap)
     assert_same(back, data)
     # Arrays of another state of the set are not used, and arrays that are gone are made anew.
+    (folder / "data/SHA256SUMS").unlink()
     with h5py.File(folder / "data/main_data.hdf5", "a") as file:
         file["episode_0/rewards"][0] = 7.0
     os.utime(folder / "data/main_data.hdf5", ns=(1, 1))
@@ -218,7 +220,7 @@ def full_disk(*arguments, **keywords):
     ],
 )
 def test_a_full_disk_leaves_nothing_and_a_second_run_mends_it(data, root, monkeypatch, function):
-    for module in ("minari_store", "transitions"):
+    for module in ("minari_write", "minari_read", "transitions"):
         monkeypatch.setattr(f"droco_lite.data.{module}.MEMORY_MAP_ABOVE", 100)
     with monkeypatch.context() as patch:
         patch.setattr(function, full_disk)
@@ -244,9 +246,9 @@ def test_an_interrupt_leaves_nothing(data, root, monkeypatch):
 
 def test_a_read_only_disk_still_reads(data, monkeypatch):
     write_minari(NAME, data, CARD)
-    for module in ("minari_store", "transitions"):
+    for module in ("minari_write", "minari_read", "transitions"):
         monkeypatch.setattr(f"droco_lite.data.{module}.MEMORY_MAP_ABOVE", 100)
-    monkeypatch.setattr("tempfile.mkdtemp", full_disk)
+    monkeypatch.setattr("os.mkdir", full_disk)
     assert_same(read_minari(NAME), data)
 
 
@@ -257,15 +259,16 @@ def test_damaged_sets_are_refused_with_the_mend(data, root):
     folder = write_minari(NAME, data, CARD)
     main = folder / "data/main_data.hdf5"
     whole = main.read_bytes()
+    (folder / "data/SHA256SUMS").unlink()  # as in sets of others
     for content in (b"", whole[: len(whole) // 2], b"not hdf5"):
         main.write_bytes(content)
-        with pytest.raises(DataError, match=rf"{NAME}: cannot be .*minari delete {NAME}"):
+        with pytest.raises(DataError, match=rf"{NAME}: cannot be .*move .*{NAME} away"):
             read_minari(NAME)
     main.write_bytes(whole)
     assert_same(read_minari(NAME), data)
     with h5py.File(main, "a") as file:
         file["episode_1/actions"].resize((2, 3))
-    with pytest.raises(DataError, match=r"episode 1.*minari delete"):
+    with pytest.raises(DataError, match=r"episode 1.*move .* away"):
         read_minari(NAME)
     main.write_bytes(whole)
     with h5py.File(main, "a") as file:
