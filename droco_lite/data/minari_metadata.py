@@ -245,7 +245,7 @@ def _whole(value: Any) -> bool:
 
 def _number(value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value is None or (number and math.isfinite(value))
+    return value is None or (number and not math.isinf(value))  # NaN: no reference is known
 
 
 def _text(value: Any) -> bool:
