@@ -1,9 +1,9 @@
 """What a built page loads besides itself: from this site where it was fetched, else from a CDN.
 
-``python book/assets.py`` lays MathJax, the widget script with its icon fonts (both by npm) and
-plotly.js (from the installed plotly package) into ``book/vendor``. As a Sphinx extension, this
-file then points the pages at whatever is there; a site built with all of them asks no other host
-for anything.
+``python book/assets.py`` lays MathJax, the widget script with its icon fonts (both by npm),
+plotly.js (from the installed plotly package) and the live lab's scripts into ``book/vendor``. As a
+Sphinx extension, this file then points the pages at whatever is there; a site built with all of
+them asks no other host for anything.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pathlib import Path
 from droco_lite.figures.naming import SCRIPT
 from droco_lite.files import atomic_file
 
-VENDOR = Path(__file__).parent / "vendor"
+ROOT = Path(__file__).resolve().parents[1]
+VENDOR = ROOT / "book/vendor"
 
 # npm package: {file in it: name in book/vendor}. The widget script takes its fonts from beside it.
 PACKAGES = {
@@ -90,8 +91,64 @@ def _place(content: bytes, name: str) -> None:
         part.write_bytes(content)
 
 
+def build_lab() -> None:
+    """The live lab's scripts: MuJoCo and the page's code by npm, robots and policies by Python.
+
+    Nothing is done where what they are made from has not changed.
+
+    Raises:
+        OSError: npm could not fetch its packages, or the lab could not be built.
+    """
+    code = [ROOT / "lab" / name for name in ("build.mjs", "package-lock.json")]
+    code += sorted((ROOT / "lab/src").iterdir())
+    if _changed("lab.js", sources=code):
+        for command in (["npm", "ci", "--silent"], ["node", "build.mjs", str(VENDOR / "lab.js")]):
+            _run(command, ROOT / "lab")
+        _mark("lab.js", code)
+    parts = ("live", "robots", "agents/weights", "data/policies", "agents/trained_policies.py")
+    facts = [path for part in parts for path in _files(ROOT / "droco_lite" / part)]
+    from droco_lite.live.export import LAB_ROBOTS, write_scripts
+
+    if _changed(*(f"lab-{robot}.js" for robot in LAB_ROBOTS), sources=facts):
+        write_scripts(VENDOR)
+        _mark(f"lab-{LAB_ROBOTS[0]}.js", facts)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(p for p in path.rglob("*") if p.is_file() and p.suffix != ".pyc")
+
+
+def _digest(sources: list[Path]) -> str:
+    content = (p.relative_to(ROOT).as_posix().encode() + p.read_bytes() for p in sources)
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in content)).hexdigest()
+
+
+def _changed(*names: str, sources: list[Path]) -> bool:
+    """Whether a file is missing, or the first was made from other sources."""
+    mark = VENDOR / f".{names[0]}.made-from"
+    there = all((VENDOR / name).is_file() for name in names) and mark.is_file()
+    return not there or mark.read_text() != _digest(sources)
+
+
+def _mark(name: str, sources: list[Path]) -> None:
+    _place(_digest(sources).encode(), f".{name}.made-from")
+
+
+def _run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        raise OSError(f"{' '.join(command[:2])}: {(done.stderr or done.stdout).strip()[-300:]}")
+
+
 def main() -> None:
     copy_plotly()
+    if shutil.which("npm") and shutil.which("node"):
+        try:
+            build_lab()
+        except (subprocess.SubprocessError, OSError) as error:
+            print(f"The live lab was not built ({error}); pages show its clips alone.")
     if fetched():
         return
     if shutil.which("npm") is None:

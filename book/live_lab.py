@@ -1,0 +1,157 @@
+"""The directive that places the live lab in a page.
+
+::
+
+    ```{live-lab} walker2d
+    :views: race, ghosts
+    :policies: iql, droco-0.5
+    :shift: kinematic-footjnt-hard
+    ```
+
+The page first shows pre-rendered clips; the lab's scripts, several megabytes, are loaded when the
+reader presses *Run live*. Where the book was built without npm there is no button, and a sentence
+says why.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import Directive, directives
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+#: Views that a page may ask for.
+VIEWS = ("race", "ghosts")
+#: Clips are named ROBOT-POLICY-STRENGTH; these are the strengths, and what the page calls them.
+STRENGTHS = {"0": "nominal", "1/3": "easy", "2/3": "medium", "1": "hard"}
+SCRIPT = "live_lab.js"
+WITHOUT_NPM = (
+    "This copy of the book was built without npm, so the live lab is not in it; "
+    "with npm at hand, make book adds it."
+)
+
+
+def split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def block(
+    robot: str,
+    *,
+    static: str,
+    views: list[str] | None = None,
+    policies: list[str] | None = None,
+    shift: str = "",
+    built: bool = True,
+) -> str:
+    """The HTML of one lab.
+
+    Args:
+        robot: name in ``LAB_ROBOTS``.
+        static: path of the site's static files as seen from the page, with a slash at its end.
+        views: some of :data:`VIEWS`; a race alone by default.
+        policies: names within the robot's file, of those that race first.
+        shift: the shift to begin with, such as ``"kinematic-footjnt-hard"``; nominal by default.
+        built: whether the site holds the lab's scripts.
+
+    Raises:
+        ValueError: an unknown view.
+    """
+    views = views or ["race"]
+    for view in views:
+        if view not in VIEWS:
+            raise ValueError(f"live-lab: view {view!r} is not one of {', '.join(VIEWS)}")
+    settings = {"policies": policies} if policies else {}
+    if shift and shift != "nominal":
+        from droco_lite.robots import Shift
+
+        asked = Shift.parse(shift)
+        settings |= {
+            "family": asked.family, "variant": asked.variant, "strength": asked.strength
+        }  # fmt: skip
+    options = html.escape(json.dumps({"robot": robot, "views": views, "settings": settings}))
+    start = (
+        '<button type="button" class="droco-lab-start">Run live</button>'
+        '<span class="droco-lab-note">MuJoCo and the trained policies in this page: about '
+        "8 MB, no kernel, no network.</span>"
+        if built
+        else f'<span class="droco-lab-note">{WITHOUT_NPM}</span>'
+    )
+    return (
+        f'<div class="droco-lab" data-static="{static}" data-options="{options}">'
+        f'<div class="droco-lab-fallback">{clips(robot, static)}</div>'
+        f'<p class="droco-lab-press">{start}</p>'
+        '<p class="droco-lab-said" role="status"></p>'
+        '<div class="droco-lab-stage"></div></div>'
+    )
+
+
+def clips(robot: str, static: str) -> str:
+    """The pre-rendered clips of a robot, or nothing where there are none."""
+    index = HERE / "_static" / "lab" / f"{robot}.json"
+    if not index.is_file():
+        return ""
+    facts = json.loads(index.read_text(encoding="utf-8"))
+    folder = f"{static}lab/"
+    first = facts["clips"][0]
+    said = html.escape(first["said"])
+    picture = (
+        f'<picture><source media="print, (prefers-reduced-motion: reduce)" '
+        f'srcset="{folder}{first["still"]}">'
+        f'<img src="{folder}{first["clip"]}" alt="{said}" width="{facts["width"]}" '
+        f'height="{facts["height"]}" loading="lazy"></picture>'
+    )
+    return (
+        f'<figure class="droco-lab-clips" data-clips="{html.escape(json.dumps(facts))}" '
+        f'data-folder="{folder}">{picture}<figcaption>{said}</figcaption></figure>'
+    )
+
+
+class LiveLab(Directive):
+    """``live-lab``: see the module's docstring."""
+
+    required_arguments = 1
+    option_spec: ClassVar = {
+        "views": directives.unchanged, "policies": directives.unchanged,
+        "shift": directives.unchanged,
+    }  # fmt: skip
+
+    def run(self) -> list[nodes.Node]:
+        env = self.state.document.settings.env
+        static = "../" * env.docname.count("/") + "_static/"
+        try:
+            content = block(
+                self.arguments[0], static=static, views=split(self.options.get("views", "")),
+                policies=split(self.options.get("policies", "")),
+                shift=self.options.get("shift", ""), built=lab_is_built(),
+            )  # fmt: skip
+        except ValueError as error:
+            raise self.error(str(error)) from None
+        return [nodes.raw("", content, format="html")]
+
+
+def lab_is_built() -> bool:
+    """Whether ``book/assets.py`` has laid the lab's scripts out for the site."""
+    from droco_lite.live.export import LAB_ROBOTS
+
+    names = ("lab.js", *(f"lab-{robot}.js" for robot in LAB_ROBOTS))
+    return all((HERE / "vendor" / name).is_file() for name in names)
+
+
+def add_script(app, page: str, template: str, context: dict, doctree) -> None:
+    """The small script behind *Run live* goes only where there is a lab."""
+    if "droco-lab-fallback" in context.get("body", ""):
+        app.add_js_file(SCRIPT)
+
+
+def setup(app) -> dict[str, bool]:
+    app.add_directive("live-lab", LiveLab)
+    app.connect("html-page-context", add_script)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,269 @@
+"""The lab's files: one script a robot, holding its models, policies and starts.
+
+``python -m droco_lite.live.export FOLDER`` writes ``lab-ROBOT.js`` for each robot that the lab
+shows. Every number comes from the package: models from ``make_model``, starts from the robots' own
+initial states, policies from their released weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from droco_lite.agents.trained_policies import TrainedPolicy, load_policy, policy_names
+from droco_lite.data.behaviour import BehaviourPolicy, available, load_behaviour
+from droco_lite.figures.colors import COLORS
+from droco_lite.files import write_text
+from droco_lite.live.model_tables import (
+    STEPS_PER_UNIT,
+    all_shifts,
+    nominal_fields,
+    nominal_xml,
+)
+from droco_lite.robots import (
+    LEVELS,
+    NOMINAL,
+    BatchedRobot,
+    Shift,
+    get_robot,
+    make_model,
+    max_strength,
+    record,
+)
+from droco_lite.robots.drawing import shifted_geoms
+
+__all__ = ["LAB_ROBOTS", "array", "policy_facts", "robot_facts", "write_scripts"]
+
+#: Robots that the lab shows. Ant needs a picture in three dimensions, which the lab does not draw.
+LAB_ROBOTS = ("walker2d", "halfcheetah", "hopper")
+#: Seeds whose starts the lab has: so many robots run in its swarm.
+START_SEEDS = tuple(range(30))
+#: Where an episode goes on: (entry of qpos followed by qvel, above, below); see ``RobotSpec``.
+HEALTHY: dict[str, list[tuple[int, float, float]]] = {
+    "walker2d": [(1, 0.8, 2.0), (2, -1.0, 1.0)],
+    "hopper": [(1, 0.7, 1e300), (2, -0.2, 0.2), *((i, -100.0, 100.0) for i in range(2, 12))],
+    "halfcheetah": [],
+    "ant": [(2, 0.2, 1.0)],
+}
+RECORDED_STEPS = 300
+
+
+def array(values: Any, dtype: str = "f8") -> dict[str, Any]:
+    """Numbers as the lab reads them: type, shape and little-endian bytes in base64."""
+    values = np.asarray(values, dtype=f"<{dtype}")
+    data = base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
+    return {"dtype": dtype, "shape": list(values.shape), "data": data}
+
+
+def robot_facts(robot: str) -> dict[str, Any]:
+    """A robot's physics for the lab: nominal model, shifts, reward, starts.
+
+    Raises:
+        ValueError: the lab does not know when this robot's episodes end.
+    """
+    spec = get_robot(robot)
+    if robot not in HEALTHY:
+        raise ValueError(f"robot: the lab knows {', '.join(HEALTHY)}, not {robot!r}")
+    model = make_model(robot)
+    clip = spec.velocity_clip
+    return {
+        "robot": robot,
+        "xml": nominal_xml(robot),
+        "nominal": {name: array(values) for name, values in nominal_fields(robot).items()},
+        "stepsPerUnit": STEPS_PER_UNIT,
+        "levels": LEVELS,
+        "shifts": {
+            family: {
+                variant: {
+                    "max": max_strength(robot, Shift(family, variant, 1.0)),
+                    "count": len(next(iter(table.values()))["rows"]),
+                    "geoms": np.flatnonzero(
+                        shifted_geoms(robot, Shift(family, variant, 1.0))
+                    ).tolist(),
+                    "fields": {
+                        name: {"index": array(part["index"], "i4"), "rows": array(part["rows"])}
+                        for name, part in table.items()
+                    },
+                }
+                for variant, table in variants.items()
+            }
+            for family, variants in all_shifts(robot).items()
+        },
+        "source": get_robot(robot).source_shifts["kinematic"],
+        # The limbs on the far side of the robot are drawn behind the others.
+        "far": [g for g in range(model.ngeom) if "left" in model.geom(g).name],
+        "spec": {
+            "observationSize": spec.observation_size,
+            "actionSize": spec.action_size,
+            "frameSkip": spec.frame_skip,
+            "dt": model.opt.timestep * spec.frame_skip,
+            "hiddenPositions": spec.hidden_positions,
+            "velocityClip": None if np.isinf(clip) else clip,
+            "controlCost": spec.control_cost,
+            "healthyReward": spec.healthy_reward,
+            "healthy": HEALTHY[robot],
+            "rewardReadsTorso": robot == "ant",
+            "maxSteps": spec.max_episode_steps,
+            "minReturn": spec.min_return,
+            "maxReturn": spec.max_return,
+        },
+        "starts": starts(robot),
+    }
+
+
+def starts(robot: str) -> dict[str, Any]:
+    """The states from which episodes of ``START_SEEDS`` begin, as the package's roll-outs do."""
+    robots = BatchedRobot(robot, [NOMINAL] * len(START_SEEDS), START_SEEDS)
+    return {"seeds": list(START_SEEDS), "qpos": array(robots.qpos), "qvel": array(robots.qvel)}
+
+
+# Policies -------------------------------------------------------------------------------------
+
+
+def _stack(layers, member: int = 0) -> list[dict[str, Any]]:
+    return [
+        {"weight": array(w[member].numpy(), "f2"), "bias": array(b[member, 0].numpy(), "f2")}
+        for w, b in layers
+    ]
+
+
+def policy_facts(policy: TrainedPolicy | BehaviourPolicy, **facts: Any) -> dict[str, Any]:
+    """A policy's networks for the lab.
+
+    Args:
+        policy: released by the package, so that its weights are float16 numbers.
+        facts: what the lab says of it: ``label``, ``color``, ``kind``, ``returns``.
+    """
+    if isinstance(policy, BehaviourPolicy):
+        return {"policy": _stack(policy.layers), **facts}
+    return {
+        "policy": _stack(policy.policy_layers),
+        "value": _stack(policy.value_layers),
+        "critics": [_stack(policy.critic_layers, k) for k in range(2)],
+        **facts,
+    }
+
+
+def ensemble_facts(ensemble) -> dict[str, Any]:
+    """The dynamics models for the lab. Scales are float32, as the released file's are rounded."""
+    scales = ("input_mean", "input_std", "output_mean", "output_std")
+    return {
+        "members": [_stack(ensemble.layers, k) for k in range(ensemble.members)],
+        **{name: array(getattr(ensemble, name).numpy(), "f4") for name in scales},
+    }
+
+
+def label_of(settings: dict[str, Any]) -> tuple[str, str]:
+    """How the lab names a trained policy, and the key of its colour in ``explore.COLORS``."""
+    if settings["method"] == "droco":
+        return f"DROCO β = {settings['beta']:g}", "droco"
+    target = ", target only" if settings.get("halves") == "target" else ""
+    if settings.get("temperature") == 0:
+        return f"cloning{target}", "cloning"
+    return (f"IQL{target}" if target else "IQL*"), "iql"
+
+
+def trained(robot: str) -> dict[str, TrainedPolicy]:
+    """The released policies of a robot, by the name within the lab (without the robot)."""
+    names = [name for name in policy_names() if name.startswith(f"{robot}-")]
+    return {name.removeprefix(f"{robot}-"): load_policy(name) for name in names}
+
+
+def policies(robot: str) -> dict[str, Any]:
+    """Every policy that the lab offers for a robot: the trained ones, then behaviour policies."""
+    found = {}
+    for name, policy in trained(robot).items():
+        label, color = label_of(policy.card["settings"])
+        facts = {key: policy.card[key] for key in ("kind", "returns")}
+        settings = policy.card["settings"]
+        for key in ("beta", "delta", "floor", "discount"):
+            value = settings.get(key)
+            if isinstance(value, (int, float)):  # an infinity is a word in a card
+                facts[key] = value
+        found[name] = policy_facts(policy, label=label, color=color, **facts)
+    source = get_robot(robot).source_shifts["kinematic"]
+    for card in available():
+        if card["robot"] != robot or card["shift"] not in (str(NOMINAL), source):
+            continue
+        where = "target" if card["shift"] == str(NOMINAL) else "source"
+        policy = load_behaviour(robot, card["shift"], card["quality"])
+        mean = card["return_mean"] if where == "target" else card["nominal_return_mean"]
+        found[f"behaviour-{where}-{card['quality']}"] = policy_facts(
+            policy,
+            label=f"behaviour of the {where}, {card['quality']}",
+            color="muted" if where == "target" else "source",
+            kind=f"TD3, {card['steps']:,} steps online",
+            returns={"mean": round(mean, 1)},
+        )
+    return found
+
+
+def recorded(robot: str) -> dict[str, Any]:
+    """An episode of the source robot under its own behaviour policy: rows as in the data set."""
+    shift = get_robot(robot).source_shifts["kinematic"]
+    policy = load_behaviour(robot, shift, "medium").with_noise(
+        get_robot(robot).action_noise, seed=0
+    )
+    episode = record(robot, shift, policy, seed=0, steps=RECORDED_STEPS)
+    return {
+        "qpos": array(episode.qpos), "qvel": array(episode.qvel),
+        "actions": array(episode.actions, "f4"), "rewards": array(episode.rewards),
+    }  # fmt: skip
+
+
+@functools.cache
+def deviation(robot: str) -> np.ndarray:
+    """The unit of each observation column [S] for noise: its spread over the behaviour policy's
+    own episodes on the target robot, as ``evaluation.attacks`` takes it from the target's data."""
+    policy = load_behaviour(robot, NOMINAL, "medium").with_noise(
+        get_robot(robot).action_noise, seed=0
+    )
+    spec, seen = get_robot(robot), []
+    for seed in range(3):
+        episode = record(robot, NOMINAL, policy, seed=seed)
+        seen.append(spec.observation(episode.qpos[:-1], episode.qvel[:-1]))
+    return np.concatenate(seen).std(axis=0)
+
+
+def lab_facts(robot: str) -> dict[str, Any]:
+    """Everything that the lab's page needs of a robot."""
+    facts = robot_facts(robot)
+    ensembles = [p.ensemble for p in trained(robot).values() if p.ensemble is not None]
+    return {
+        **facts,
+        "policies": policies(robot),
+        "ensemble": ensemble_facts(ensembles[0]) if ensembles else None,
+        "recorded": recorded(robot),
+        "deviation": array(deviation(robot)),
+        "colors": dict(COLORS),
+    }
+
+
+def script(robot: str) -> str:
+    """A robot's file: a classic script, since a page on the disk may not fetch JSON."""
+    facts = json.dumps(lab_facts(robot), ensure_ascii=False, separators=(",", ":"))
+    return f'(globalThis.drocoLabRobots ??= {{}})["{robot}"] = {facts};\n'
+
+
+def write_scripts(folder: str | Path) -> list[Path]:
+    """Write every robot's file into a folder, whole or not at all."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return [write_text(folder / f"lab-{robot}.js", script(robot)) for robot in LAB_ROBOTS]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    for path in write_scripts(parser.parse_args().folder):
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""A robot's compiled models as numbers, for a simulator that cannot compile them itself.
+
+The lab's MuJoCo reads the nominal robot's XML and then takes every number of the compiled model
+from here, so that it holds what :func:`droco_lite.robots.make_model` holds: an XML keeps six
+digits or so, and HalfCheetah's mass is set after compiling. For each variant of each shift there is
+a table of the entries that it changes, one row for every 1/60 of strength up to the variant's
+largest; the published levels 1/3, 2/3 and 1 are rows 20, 40 and 60. Nothing is interpolated.
+"""
+
+from __future__ import annotations
+
+import mujoco
+import numpy as np
+
+from droco_lite.robots import NOMINAL, Shift, get_robot, make_model, max_strength
+from droco_lite.robots.shifts import SHIFT_TABLE
+
+__all__ = ["STEPS_PER_UNIT", "model_fields", "nominal_fields", "nominal_xml", "shift_table"]
+
+#: Rows of a table for one unit of strength.
+STEPS_PER_UNIT = 60
+# MuJoCo's own integers number things (types, addresses) and may be numbered otherwise in another
+# version; these two say which frames coincide, which a shift does change.
+_INTEGERS = ("body_sameframe", "geom_sameframe")
+# Buffers of a thousand contacts, 13 MB a robot, would not let thirty robots into one page.
+_ARENA = 2**20
+
+
+def nominal_xml(robot: str) -> str:
+    """The nominal robot as XML, with the settings of the batched simulator."""
+    edited = get_robot(robot).load()
+    edited.compiler.settotalmass = -1
+    edited.memory, edited.nstack = _ARENA, -1
+    if make_model(robot).ntree == 1:
+        edited.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_ISLAND
+    edited.compile()
+    return edited.to_xml()
+
+
+def model_fields(model: mujoco.MjModel) -> dict[str, np.ndarray]:
+    """Every number of a compiled model that its physics depends on, flat, by name.
+
+    Names are MuJoCo's; those of ``model.opt`` and ``model.stat`` have that word and a dot in front.
+    """
+    found = {}
+    for prefix, owner in (("", model), ("opt.", model.opt), ("stat.", model.stat)):
+        for name in dir(owner):
+            if name.startswith("_"):
+                continue
+            value = getattr(owner, name)
+            if not isinstance(value, (np.ndarray, float)) or np.size(value) == 0:
+                continue
+            value = np.atleast_1d(np.asarray(value)).ravel()
+            if value.dtype.kind == "f" or name in _INTEGERS:
+                found[prefix + name] = value.astype(np.float64)
+    return found
+
+
+def nominal_fields(robot: str) -> dict[str, np.ndarray]:
+    """:func:`model_fields` of the nominal robot."""
+    return model_fields(make_model(robot, NOMINAL))
+
+
+def shift_table(robot: str, family: str, variant: str) -> dict[str, dict[str, np.ndarray]]:
+    """What a shift changes at every strength.
+
+    Args:
+        robot: name in ``ROBOTS``.
+        family, variant: as in ``SHIFT_TABLE``.
+
+    Returns:
+        Field to ``{"index": [k], "rows": [n, k]}``: entry ``index[j]`` of the flat field takes
+        ``rows[i, j]`` at strength ``i / STEPS_PER_UNIT``. Entries that no strength changes are
+        left out.
+
+    Raises:
+        ValueError: the robot has no such shift.
+    """
+    shift = Shift(family, variant, 1.0)
+    count = round(max_strength(robot, shift) * STEPS_PER_UNIT) + 1
+    strengths = [step / STEPS_PER_UNIT for step in range(count)]
+    strengths[-1] = min(strengths[-1], max_strength(robot, shift))
+    models = [model_fields(make_model(robot, shift.at(s))) for s in strengths]
+    table = {}
+    for name in models[0]:
+        rows = np.array([fields[name] for fields in models])
+        changed = np.flatnonzero((rows != rows[0]).any(axis=0))
+        if len(changed):
+            table[name] = {"index": changed, "rows": rows[:, changed]}
+    return table
+
+
+def all_shifts(robot: str) -> dict[str, dict[str, dict[str, dict[str, np.ndarray]]]]:
+    """:func:`shift_table` of every family and variant of a robot."""
+    return {
+        family: {variant: shift_table(robot, family, variant) for variant in variants}
+        for family, variants in SHIFT_TABLE[robot].items()
+    }

@@ -1,0 +1,102 @@
+"""Short trainings for the live lab: policies, values and ensembles to look at before a study ends.
+
+``python -m droco_lite.live.short_runs walker2d --seeds 0 1 2`` trains IQL on both data sets
+(``iql``), on the target alone (``iql_target``), a clone of the target (``cloning_target``) and
+DROCO at three β (``droco-0.1``, ``droco-0.5``, ``droco-1``), and writes the first seed's networks
+with their cards where :func:`droco_lite.agents.trained_policies.load_policy` finds them.
+``--only`` takes some of them. They are *short runs*: their cards say so, and the lab shows it
+beside every name.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from droco_lite.agents import DROCOSettings, IQLSettings
+from droco_lite.agents.trained_policies import WEIGHTS, release_policy
+from droco_lite.data import make_task
+from droco_lite.live.export import LAB_ROBOTS
+from droco_lite.robots import NOMINAL, rollout_runs
+from droco_lite.training import train
+from droco_lite.training.loop import LoopSettings, numpy_act
+
+BETAS = (0.1, 0.5, 1.0)
+EPISODES, EVALUATION_SEED = 20, 20_000  # no choice was made on these
+
+
+def families(steps: int, seeds: Sequence[int]) -> dict[str, list]:
+    """Policy name without the robot -> its settings, one a seed."""
+
+    def iql(**changes):
+        return [IQLSettings(seed=seed, steps=steps, **changes) for seed in seeds]
+
+    named = {
+        "iql": iql(),
+        "iql_target": iql(halves="target"),
+        "cloning_target": iql(halves="target", temperature=0.0),
+    }
+    for beta in BETAS:
+        # The smallest reward of the target's data is not negative, so no value below 0 is possible;
+        # without the floor V runs away on Walker2d.
+        named[f"droco-{beta:g}"] = [
+            DROCOSettings(beta=beta, delta=30.0, floor=0.0, seed=seed, steps=steps)
+            for seed in seeds
+        ]
+    return named
+
+
+def make(robot: str, asked: argparse.Namespace) -> None:
+    """Train, evaluate and release the policies asked for; one stack a method."""
+    task = f"{robot}-medium"
+    data = make_task(
+        task, source_size=asked.source_rows, target_size=asked.target_rows, cache=False
+    )
+    named = families(asked.steps, asked.seeds)
+    command = (
+        f"python -m droco_lite.live.short_runs {robot} --steps {asked.steps} --seeds "
+        f"{' '.join(map(str, asked.seeds))} --source-rows {asked.source_rows} --target-rows "
+        f"{asked.target_rows} --only {' '.join(asked.only)}"
+    )
+    for method in ("iql", "droco"):
+        names = [n for n in asked.only if named[n][0].method == method]
+        if not names:
+            continue
+        runs = [run for name in names for run in named[name]]
+        loop = LoopSettings(evaluate_every=asked.steps, episodes=0)
+        agent = train(runs, data.source, data.target, loop=loop).agent
+        returns = rollout_runs(
+            robot, [NOMINAL], numpy_act(agent), runs=len(runs), episodes=EPISODES,
+            seed=EVALUATION_SEED,
+        ).returns[:, 0].mean(1)  # fmt: skip
+        for k, name in enumerate(names):
+            rows = range(k * len(asked.seeds), (k + 1) * len(asked.seeds))
+            means = zip(asked.seeds, returns[list(rows)], strict=True)
+            path = release_policy(
+                agent, rows[0], asked.out / f"{robot}-{name}", robot=robot, task=task,
+                kind=f"short run, {asked.steps:,} steps", source_rows=asked.source_rows,
+                target_rows=asked.target_rows, episodes=EPISODES, evaluation_seed=EVALUATION_SEED,
+                returns={str(seed): float(np.round(mean, 1)) for seed, mean in means},
+                command=command,
+            )  # fmt: skip
+            print(path.name, returns[list(rows)].round(0), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("robot", choices=LAB_ROBOTS)
+    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--source-rows", type=int, default=100_000)
+    parser.add_argument("--target-rows", type=int, default=10_000)
+    parser.add_argument("--only", nargs="+", default=list(families(1, [0])))
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    asked = parser.parse_args()
+    make(asked.robot, asked)
+
+
+if __name__ == "__main__":
+    main()

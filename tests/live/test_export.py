@@ -1,0 +1,86 @@
+"""The lab's files say of a robot what the package says."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import numpy as np
+import pytest
+
+from droco_lite.live.export import HEALTHY, LAB_ROBOTS, array, robot_facts, script, starts
+from droco_lite.live.model_tables import STEPS_PER_UNIT, model_fields, nominal_xml, shift_table
+from droco_lite.robots import BatchedRobot, Shift, get_robot, make_model
+
+
+def read(facts):
+    return np.frombuffer(base64.b64decode(facts["data"]), f"<{facts['dtype']}").reshape(
+        facts["shape"]
+    )
+
+
+@pytest.mark.parametrize("robot", HEALTHY)
+def test_bounds_of_health_are_the_robots_own(robot):
+    spec, model = get_robot(robot), make_model(robot)
+    rng = np.random.default_rng(0)
+    qpos = model.qpos0 + rng.normal(0, 0.6, (5000, model.nq))
+    qvel = rng.normal(0, 60, (5000, model.nv))
+    state = np.concatenate([qpos, qvel], axis=1)
+    bounds = HEALTHY[robot]
+    inside = np.all([(state[:, i] > a) & (state[:, i] < b) for i, a, b in bounds] or [[True]], 0)
+    healthy = spec.healthy(qpos, qvel)
+    assert np.array_equal(np.broadcast_to(inside, healthy.shape), healthy)
+    if bounds:
+        assert 0 < healthy.mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("robot", "shift"),
+    [("walker2d", "morph-leg-0.35"), ("halfcheetah", "otdf-morph-thigh-0.8"),
+     ("hopper", "kinematic-legjnt-1.25"), ("ant", "gravity-up-0.75")],
+)  # fmt: skip
+def test_a_row_of_a_table_is_the_model(robot, shift):
+    shift = Shift.parse(shift)
+    fields = model_fields(make_model(robot))
+    for name, part in shift_table(robot, shift.family, shift.variant).items():
+        fields[name][part["index"]] = part["rows"][round(shift.strength * STEPS_PER_UNIT)]
+    wanted = model_fields(make_model(robot, shift))
+    assert fields.keys() == wanted.keys()
+    for name, values in wanted.items():
+        assert np.array_equal(fields[name], values), name
+
+
+def test_starts_are_those_of_the_packages_rollouts():
+    found = starts("halfcheetah")
+    robots = BatchedRobot("halfcheetah", ["nominal"] * 3, [0, 1, 2])
+    assert np.array_equal(read(found["qpos"])[:3], robots.qpos)
+    assert np.array_equal(read(found["qvel"])[:3], robots.qvel)
+
+
+def test_the_xml_compiles_in_silence_and_small():
+    import mujoco
+
+    for robot in LAB_ROBOTS:
+        model = mujoco.MjModel.from_xml_string(nominal_xml(robot))
+        assert model.narena == 2**20
+        assert model.nq == make_model(robot).nq
+
+
+def test_arrays_keep_type_and_shape():
+    values = np.arange(6.0).reshape(2, 3) / 3
+    assert np.array_equal(read(array(values)), values)
+    assert np.array_equal(read(array(values, "f2")), values.astype("f2"))
+
+
+def test_a_script_assigns_the_robot_and_nothing_else():
+    text = script("hopper")
+    head, _, body = text.partition(" = ")
+    assert head == '(globalThis.drocoLabRobots ??= {})["hopper"]'
+    facts = json.loads(body.removesuffix(";\n"))
+    assert set(facts["policies"]) >= {"behaviour-target-medium", "behaviour-source-medium"}
+    assert facts["source"] == "kinematic-legjnt-hard"
+
+
+def test_a_robot_that_the_lab_does_not_know_is_named():
+    with pytest.raises(ValueError, match="reacher"):
+        robot_facts("reacher")

@@ -1,0 +1,237 @@
+"""The live lab in Chromium, from the disk, with the network cut off."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from book.live_lab import WITHOUT_NPM, block
+from droco_lite.data.behaviour import load_behaviour
+from droco_lite.live.export import script
+from droco_lite.robots import rollout
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+PAGE = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><title>lab</title>
+<style>
+html {{ --pst-color-background: #fff; --pst-color-primary: #176de8; font-family: sans-serif }}
+html[data-theme="dark"] {{ --pst-color-background: #121212; background: #121212; color: #ced6dd }}
+</style><link rel="stylesheet" href="book.css"><script src="live_lab.js"></script>
+<main class="bd-content">{block}</main></html>"""
+MEDIUM, SOURCE = "behaviour-target-medium", "behaviour-source-medium"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
+]
+
+
+@pytest.fixture(scope="module")
+def site(lab, tmp_path_factory) -> Path:
+    """The lab's script, one robot's file and what stands around them in a page of the book."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        ["node", "build.mjs", str(folder / "lab.js")], cwd=lab, capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("live_lab.js", "book.css"):
+        shutil.copy(ROOT / "book/_static" / name, folder)
+    (folder / "lab-walker2d.js").write_text(script("walker2d"), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser, site, *, width=900, press=True, motion="no-preference", **options):
+    """A page with a lab; what went wrong while it was open fails the test."""
+    wrong: list[str] = []
+    content = block("walker2d", static="", **options)
+    (site / "page.html").write_text(PAGE.format(block=content), encoding="utf-8")
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, reduced_motion=motion, offline=True
+    )
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.asked = asked
+    try:
+        page.goto((site / "page.html").as_uri())
+        if press:
+            page.get_by_role("button", name="Run live").press("Enter")
+            page.wait_for_function("document.querySelector('.droco-lab').lab")
+            page.evaluate("globalThis.lab = document.querySelector('.droco-lab').lab")
+            # A busy machine may have run for a while: every test begins at the start.
+            page.ran = page.evaluate(
+                "lab.race.running || lab.race.session.racers[0].first.step > 0"
+            )
+            page.evaluate("lab.race.toggle(false); lab.race.reset()")
+        yield page
+        assert not wrong, "\n".join(wrong)
+        assert all(url.startswith(("file://", "data:", "blob:")) for url in asked)
+    finally:
+        context.close()
+
+
+def step(page) -> int:
+    return page.evaluate("lab.race.session.racers[0].first.step")
+
+
+def test_nothing_of_the_lab_is_read_before_the_press(browser, site):
+    with opened(browser, site, press=False) as page:
+        page.wait_for_timeout(300)
+        names = {url.rpartition("/")[2] for url in page.asked}
+        assert names == {"page.html", "book.css", "live_lab.js"}
+
+
+def test_the_robots_move_and_pause_by_keyboard(browser, site):
+    with opened(browser, site, policies=[MEDIUM, SOURCE]) as page:
+        assert page.ran
+        page.get_by_role("button", name="Run", exact=True).press("Enter")
+        page.wait_for_function("lab.race.session.racers[0].first.step > 20")
+        pause = page.get_by_role("button", name="Pause")
+        pause.focus()
+        page.keyboard.press("Enter")
+        before = step(page)
+        page.wait_for_timeout(200)
+        assert step(page) == before
+        page.get_by_role("button", name="Step", exact=True).press("Enter")
+        assert step(page) == before + 1
+        page.get_by_role("img", name="Walker2d robots running").focus()
+        page.keyboard.press("r")
+        assert step(page) == 0
+        page.keyboard.press(" ")
+        page.wait_for_function("lab.race.session.racers[0].first.step > 5")
+
+
+def test_a_heavy_robot_falls_where_python_says(browser, site):
+    expected = rollout(
+        "walker2d", ["gravity-up-0.5"], load_behaviour("walker2d"), episodes=1, seed=2
+    ).lengths[0, 0]
+    with opened(browser, site, policies=[MEDIUM]) as page:
+        page.get_by_role("spinbutton", name="Start").fill("2")
+        page.keyboard.press("Tab")
+        page.evaluate("lab.race.apply({gravity: 0.5})")
+        page.get_by_label("Speed").select_option("10")
+        page.get_by_role("button", name="Run", exact=True).press("Enter")
+        page.wait_for_function("lab.race.session.over")
+        assert abs(step(page) - expected) <= 2
+        page.get_by_role("status").filter(has_text=f"fell at step {step(page)}").wait_for()
+        page.get_by_role("button", name="Again").wait_for()
+
+
+def test_every_slider_moves_by_keyboard_and_changes_the_robot(browser, site):
+    with opened(browser, site, policies=[MEDIUM], shift="kinematic-footjnt-easy") as page:
+        strength = page.get_by_label("Strength")
+        assert strength.get_attribute("aria-valuetext") == "0.33, easy"
+        was = page.evaluate("Array.from(lab.race.session.owner.model.jnt_range)")
+        strength.press("End")
+        assert strength.get_attribute("aria-valuetext") == "1.33"
+        assert page.evaluate("Array.from(lab.race.session.owner.model.jnt_range)") != was
+        for name, expression in (
+            ("Gravity", "lab.race.session.owner.model.opt.gravity[2]"),
+            ("Friction", "lab.race.session.owner.model.geom_friction[0]"),
+            ("Noise on observations", "lab.race.settings.noise"),
+            ("Min-Q attack", "lab.race.settings.attack"),
+        ):
+            before = page.evaluate(expression)
+            slider = page.get_by_label(name)
+            words = slider.get_attribute("aria-valuetext")
+            slider.press("ArrowRight")
+            assert page.evaluate(expression) != before, name
+            assert slider.get_attribute("aria-valuetext") != words
+        page.get_by_label("What is worn").select_option("morph/torso")
+        assert page.evaluate("lab.race.changedGeoms().length") == 1
+
+
+def test_a_push_by_key_and_by_pointer(browser, site):
+    with opened(browser, site, policies=[MEDIUM]) as page:
+        view = page.get_by_role("img", name="Walker2d robots running")
+        speed = "lab.race.session.racers[0].first.data.qvel[0]"
+        before = page.evaluate(speed)
+        view.press("ArrowRight")
+        assert page.evaluate(speed) == pytest.approx(before + 1)
+        box = view.bounding_box()
+        page.mouse.move(box["x"] + 300, box["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 180, box["y"] + 60)
+        page.mouse.up()
+        assert page.evaluate(speed) == pytest.approx(before - 1, abs=0.05)
+
+
+def test_a_swarm_falls_one_by_one(browser, site):
+    with opened(browser, site, policies=[MEDIUM]) as page:
+        page.evaluate("lab.race.apply({gravity: 0.6})")
+        page.get_by_label("Swarm of 30").press(" ")
+        page.get_by_label("Speed").select_option("10")
+        page.get_by_role("button", name="Run", exact=True).press("Enter")
+        page.wait_for_function("lab.race.session.events.length >= 5")
+        assert page.evaluate("lab.race.session.racers[0].robots.length") == 30
+        page.get_by_role("status").filter(has_text="of 30 have fallen").wait_for()
+
+
+def test_less_motion_waits_for_the_reader(browser, site):
+    with opened(browser, site, policies=[MEDIUM], motion="reduce") as page:
+        assert not page.ran
+        page.get_by_role("button", name="Run", exact=True).press("Enter")
+        page.wait_for_function("lab.race.session.racers[0].first.step > 3")
+
+
+@pytest.mark.parametrize("width", [390, 900])
+def test_nothing_is_wider_than_the_screen(browser, site, width):
+    with opened(browser, site, width=width, policies=[MEDIUM, SOURCE]) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_control_has_a_name(browser, site):
+    with opened(browser, site) as page:
+        nameless = page.evaluate(
+            """[...document.querySelectorAll('.droco-lab :is(button, input, select, canvas)')]
+            .filter(e => !(e.textContent.trim() && e.tagName !== 'SELECT') && !e.labels?.length
+              && !e.ariaLabel).map(e => e.outerHTML)"""
+        )
+        assert nameless == ["<canvas>"] or nameless == [], nameless
+
+
+def test_a_failure_is_said_in_a_sentence(browser, site):
+    (site / "lab-hopper.js").unlink(missing_ok=True)
+    content = block("hopper", static="")
+    (site / "page.html").write_text(PAGE.format(block=content), encoding="utf-8")
+    page = browser.new_page()
+    page.goto((site / "page.html").as_uri())
+    page.get_by_role("button", name="Run live").click()
+    page.get_by_role("status").filter(has_text="lab-hopper.js could not be read").wait_for()
+    assert page.get_by_role("button", name="Run live").is_enabled()
+    page.close()
+
+
+def test_without_npm_the_page_says_so():
+    content = block("walker2d", static="", built=False)
+    assert WITHOUT_NPM in content
+    assert "<button" not in content
+    with pytest.raises(ValueError, match="tower"):
+        block("walker2d", static="", views=["tower"])
+    options = content.partition('data-options="')[2].partition('"')[0]
+    assert json.loads(options.replace("&quot;", '"'))["views"] == ["race"]
