@@ -136,11 +136,24 @@ def export(
     to: Annotated[
         Path | None, typer.Option(help="File to write.", show_default="beside the checkpoint")
     ] = None,
+    dtype: Annotated[
+        str, typer.Option(help="Of the observations it takes: float32 or float64.")
+    ] = "float32",
+    robot: Robot = "",
+    episodes: Annotated[
+        int, typer.Option(min=0, help="Of each robot on the card, clean and changed; 0: none.")
+    ] = 5,
 ) -> None:
-    """Write a trained policy as a file of its own, with a card that says what it is."""
-    from droco_lite.training.export import export_policy
+    """Write a trained policy as an ONNX file, with a card that says what it is and returns."""
+    from droco_lite.evaluation import evaluate as run_suite
+    from droco_lite.evaluation import grid
+    from droco_lite.training.export import export_policy, restore
 
-    path, card = export_policy(folder, run, to)
+    returns, trained_on = None, restore(folder)[1]["facts"]["evaluation"][0]
+    if episodes and (robot or trained_on):
+        agent, _, robot = _restored(folder, robot)
+        returns = run_suite(agent, robot, grid(robot, strengths=(1.0,)), episodes=episodes)
+    path, card = export_policy(folder, run, to, dtype=dtype, returns=returns)
     say(f"{path}\n{card}")
 
 

@@ -1,45 +1,42 @@
-"""A trained policy as one file that needs nothing of this package: TorchScript and a card."""
+"""A trained policy as one ONNX file that needs nothing of this package, and a card beside it.
+
+The file holds a = tanh(MLP(s)) as MatMul, Add, Relu and Tanh, so any ONNX runtime runs it, for any
+number of rows ``[n, S]``.  It is written from
+:meth:`droco_lite.agents.agent.Agent.policy_layers` and so works for every method.
+"""
 
 from __future__ import annotations
 
-import warnings
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from droco_lite.agents import METHODS
-from droco_lite.agents.networks import mlp
-from droco_lite.files import atomic_file, write_json
+from droco_lite.agents.agent import Agent
+from droco_lite.agents.networks import Layers
+from droco_lite.files import atomic_file
 from droco_lite.provenance import as_json, provenance
 from droco_lite.training import checkpoint
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from onnx import ModelProto
 
-class Policy(nn.Module):
-    """a = tanh(MLP(s)): observations ``[n, S]`` to actions ``[n, A]`` in [-1, 1]."""
-
-    def __init__(self, layers):
-        super().__init__()
-        modules = []
-        for weight, bias in layers:
-            linear = nn.Linear(*weight.shape)
-            linear.weight.data, linear.bias.data = weight.T.clone(), bias[0].clone()
-            modules += [linear, nn.ReLU()]
-        self.layers = nn.Sequential(*modules[:-1])
-
-    def forward(self, observations: torch.Tensor) -> torch.Tensor:
-        return torch.tanh(self.layers(observations))
+DTYPES = ("float32", "float64")
+OPSET, IR_VERSION = 17, 8  # of 2022, so that older runtimes read the file too
 
 
-def restore(folder: str | Path, device: str = "cpu"):
+def restore(folder: str | Path, device: str = "cpu") -> tuple[Agent, dict[str, Any]]:
     """The agent that a training left in ``folder``, and the facts of its checkpoint.
 
-    Raises
-    ------
-    FileNotFoundError : there is no checkpoint in the folder.
-    CheckpointError : it cannot be read.
+    Raises:
+        FileNotFoundError: there is no checkpoint in the folder.
+        CheckpointError: it cannot be read.
     """
-    found = checkpoint.load(folder, device)
+    found = checkpoint.load(Path(folder), device)
     if found is None:
         raise FileNotFoundError(f"{folder} holds no {checkpoint.FILE}; train into it first")
     tensors, facts = found
@@ -51,39 +48,141 @@ def restore(folder: str | Path, device: str = "cpu"):
     return agent, facts
 
 
-def export_policy(folder: str | Path, run: int = 0, to: str | Path | None = None):
-    """Write run ``run``'s policy as TorchScript and, beside it, a JSON card.
+def export_policy(
+    folder: str | Path,
+    run: int = 0,
+    to: str | Path | None = None,
+    *,
+    dtype: str = "float32",
+    returns: pd.DataFrame | None = None,
+) -> tuple[Path, Path]:
+    """Write run ``run``'s policy as ONNX and, beside it, a card in Markdown.
 
-    Returns
-    -------
-    The two paths.  ``torch.jit.load(path)(observations)`` then gives the actions.
+    Args:
+        folder: what a training wrote.
+        run: which of its runs.
+        to: the file to write; ``policy<run>.onnx`` in the folder if None.
+        dtype: of the observations that the file takes; it computes in float32 and gives float32.
+        returns: lines of :func:`droco_lite.evaluation.suite.evaluate` for the card's table.
 
-    Raises
-    ------
-    ValueError : there is no such run, or its policy is not a plain network.
+    Returns:
+        The paths of policy and card.
+
+    Raises:
+        ValueError: there is no such run or dtype, or ``to`` is no ``.onnx`` file.
+        FileNotFoundError: there is no checkpoint in the folder.
     """
     agent, facts = restore(folder)
     if not 0 <= run < len(agent.runs):
         raise ValueError(f"run {run} was asked for; {folder} holds runs 0 to {len(agent.runs) - 1}")
-    networks = getattr(agent, "networks", None)
-    if networks is None or not hasattr(networks, "policy"):
-        raise ValueError(f"{agent.runs[0].method} has no exportable policy network")
-    layers = [(w[run].detach(), b[run].detach()) for w, b in networks.policy]
-    policy = Policy(layers)
-    probe = torch.randn(8, agent.n_obs)
-    expected = torch.tanh(mlp([(w[None], b[None]) for w, b in layers], probe[None]))[0]
-    torch.testing.assert_close(policy(probe), expected)
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+    path = Path(to) if to is not None else Path(folder) / f"policy{run}.onnx"
+    if path.suffix != ".onnx":
+        raise ValueError(f"{path}: a policy is written as ONNX; let the name end in .onnx")
+    layers = [(w[run].detach().cpu(), b[run].detach().cpu()) for w, b in agent.policy_layers()]
+    about = as_json(_about(agent, facts, run, dtype))
+    model = onnx_model(layers, dtype, {"droco_lite": json.dumps(about)})
+    with atomic_file(path) as temporary:
+        Path(temporary).write_bytes(model.SerializeToString())
+    card = path.with_suffix(".md")
+    with atomic_file(card) as temporary:
+        Path(temporary).write_text(_card(path.name, about, facts, run, returns), encoding="utf-8")
+    return path, card
 
-    path = Path(to) if to is not None else Path(folder) / f"policy{run}.pt"
-    with warnings.catch_warnings(), atomic_file(path) as temporary:
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.script(policy.eval()).save(str(temporary))
-    line = next((x for x in reversed(facts["curve"]) if x["run"] == run), {})
-    card = {
-        "policy": "tanh(MLP(s)), deterministic", "observation_size": agent.n_obs,
-        "action_size": agent.n_act, "action_range": [-1, 1], "settings": agent.runs[run].to_dict(),
-        "step": facts["step"], "data": {k: facts["facts"][k] for k in ("source", "target")},
-        "robot": facts["facts"]["evaluation"][0],
-        "last_evaluation": {k: line.get(k) for k in ("return_mean", "return_std", "score")},
-    }  # fmt: skip
-    return path, write_json(path.with_suffix(".json"), provenance(**as_json(card)))
+
+def onnx_model(layers: Layers, dtype: str, metadata: Mapping[str, str]) -> ModelProto:
+    """tanh(MLP(s)) of layers ``(weight [in, out], bias [1, out])`` as an ONNX model.
+
+    Args:
+        layers: one network, not a stack.
+        dtype: of the input ``observations``; the output ``actions`` is float32.
+        metadata: texts to keep in the file.
+    """
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    kinds = {"float32": TensorProto.FLOAT, "float64": TensorProto.DOUBLE}
+    nodes = [helper.make_node("Cast", ["observations"], ["h0"], to=TensorProto.FLOAT)]
+    weights = []
+    for k, (weight, bias) in enumerate(layers):
+        weights.append(numpy_helper.from_array(weight.contiguous().numpy(), f"weight{k}"))
+        weights.append(numpy_helper.from_array(bias.reshape(-1).contiguous().numpy(), f"bias{k}"))
+        last = k == len(layers) - 1
+        nodes += [
+            helper.make_node("MatMul", [f"h{k}", f"weight{k}"], [f"product{k}"]),
+            helper.make_node("Add", [f"product{k}", f"bias{k}"], [f"sum{k}"]),
+            helper.make_node(
+                "Tanh" if last else "Relu", [f"sum{k}"], ["actions" if last else f"h{k + 1}"]
+            ),
+        ]
+    sizes = layers[0][0].shape[0], layers[-1][0].shape[1]
+    graph = helper.make_graph(
+        nodes, "policy",
+        [helper.make_tensor_value_info("observations", kinds[dtype], ["rows", sizes[0]])],
+        [helper.make_tensor_value_info("actions", TensorProto.FLOAT, ["rows", sizes[1]])],
+        weights,
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
+    model.ir_version = IR_VERSION
+    helper.set_model_props(model, dict(metadata))
+    checker.check_model(model)
+    return model
+
+
+def _about(agent: Agent, facts: Mapping, run: int, dtype: str) -> dict[str, Any]:
+    """What the file says of itself."""
+    robot = facts["facts"]["evaluation"][0]
+    return provenance(
+        policy="tanh(MLP(s)), deterministic", observation_size=agent.n_obs,
+        observation_dtype=dtype, action_size=agent.n_act, action_range=[-1, 1], robot=robot,
+        step=facts["step"], settings=agent.runs[run].to_dict(),
+        data={name: facts["facts"][name] for name in ("source", "target")},
+    )  # fmt: skip
+
+
+def _card(name: str, about: Mapping, facts: Mapping, run: int, returns: pd.DataFrame | None) -> str:
+    """The card: what the policy is, what it takes, what it returned, and how it is run."""
+    settings, robot = about["settings"], about["robot"] or "not stated"
+    lines = [
+        f"# {settings['method']} on {robot}, run {run}", "",
+        f"`{name}` maps observations to actions: {about['policy']}.", "",
+        f"* input `observations`: {about['observation_dtype']}, "
+        f"`[n, {about['observation_size']}]`, one row or many",
+        f"* output `actions`: float32, `[n, {about['action_size']}]`, each in [-1, 1]",
+        f"* trained for {about['step']:,} steps on {about['data']['source']['rows']:,} source "
+        f"and {about['data']['target']['rows']:,} target rows", "",
+        "## Returns", "",
+        *_returns(facts, run, returns), "",
+        "## Use", "",
+        "```python", "import onnxruntime", "",
+        f'policy = onnxruntime.InferenceSession("{name}")',
+        '(actions,) = policy.run(None, {"observations": observations})', "```", "",
+        "## Settings", "", "| setting | value |", "|---|---|",
+        *(f"| {key} | {value} |" for key, value in settings.items()), "",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+def _returns(facts: Mapping, run: int, returns: pd.DataFrame | None) -> list[str]:
+    """Lines of the card: the table that was given, else the training's own last evaluation."""
+    if returns is not None:
+        mine = returns[returns.run == run]
+        rows = [
+            f"| {line.shift} | {line.return_mean:.0f} ± {line.return_std:.0f} | {line.score:.1f} "
+            f"| {line.episodes} |"
+            for line in mine.itertuples()
+        ]
+        head = ["| robot | return | D4RL score | episodes |", "|---|---|---|---|"]
+        note = "Mean ± standard deviation over episodes; `nominal` is the robot as it is."
+        return [*head, *rows, "", note]
+    last = next((x for x in reversed(facts["curve"]) if x["run"] == run), {})
+    if last.get("return_mean") is None:
+        return ["None was measured."]
+    mean, std = last["return_mean"], last["return_std"]
+    return [
+        f"Nominal robot, at step {last['step']:,}: {mean:.0f} ± {std:.0f} "
+        f"(D4RL score {last['score']:.1f}).  Robots that changed were not tried."
+    ]
+
+
+__all__ = ["DTYPES", "export_policy", "onnx_model", "restore"]

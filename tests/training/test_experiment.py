@@ -151,15 +151,6 @@ def trained(tmp_path):
     return tmp_path, result
 
 
-def test_exported_policy_acts_as_the_trained_one(trained):
-    folder, result = trained
-    path, card = export_policy(folder, run=1)
-    observations = np.random.default_rng(0).standard_normal((9, N_OBS)).astype(np.float32)
-    actions = torch.jit.load(path)(torch.from_numpy(observations)).detach().numpy()
-    np.testing.assert_allclose(actions, result.policy(1)(observations), atol=1e-6)
-    assert json.loads(card.read_text())["settings"]["seed"] == 1
-
-
 def test_restored_agent_is_the_trained_one(trained):
     folder, result = trained
     agent, facts = restore(folder)
