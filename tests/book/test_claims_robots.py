@@ -1,0 +1,77 @@
+"""Two kinds of robustness: its sentences, on sixteen episodes that the page does not show."""
+
+import numpy as np
+import pytest
+
+from droco_lite.data.behaviour import load_behaviour
+from droco_lite.robots import NOMINAL, BatchedRobot, Shift, record, rollout
+
+SOURCE = Shift.parse("kinematic-thighjnt-hard")
+SEED, EPISODES = 4000, 16
+
+
+@pytest.fixture(scope="module")
+def policies():
+    return {
+        name: load_behaviour("halfcheetah", shift, "medium")
+        for name, shift in (("source", SOURCE), ("target", NOMINAL))
+    }
+
+
+@pytest.fixture(scope="module")
+def exchanged(policies):
+    return {
+        name: rollout(
+            "halfcheetah", [SOURCE, NOMINAL], policy, episodes=EPISODES, seed=SEED
+        ).returns.mean(axis=1)
+        for name, policy in policies.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def worn(policies):
+    strengths = (0.0, 1 / 6, 2 / 3, 1.0)
+    return {
+        joint: rollout(
+            "halfcheetah",
+            [Shift("kinematic", f"{joint}jnt", s) for s in strengths],
+            policies["target"],
+            episodes=EPISODES,
+            seed=SEED,
+        ).returns.mean(axis=1)
+        for joint in ("thigh", "foot")
+    }
+
+
+def test_each_policy_is_good_at_home_and_the_target_policy_suffers_more(exchanged):
+    (source_home, source_away), (target_away, target_home) = exchanged.values()
+    assert min(source_home, target_home) > 3000
+    assert source_away < 0.6 * source_home
+    assert target_away < source_away
+    assert target_away < 0.4 * target_home
+
+
+def test_mild_wear_costs_nothing_and_only_hard_thighs_cost_most(worn):
+    whole = worn["thigh"][0]
+    assert worn["thigh"][1] > 0.95 * whole
+    assert 0.6 * whole < worn["thigh"][2]
+    assert worn["thigh"][3] < 0.5 * whole
+    assert worn["foot"].min() > 0.85 * whole
+
+
+def test_the_source_policy_gains_by_its_own_wear(exchanged):
+    at_source, at_target = exchanged["source"]
+    assert at_source > 1.5 * at_target
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_step_pays_differently(policies, seed):
+    run = record("halfcheetah", NOMINAL, policies["target"], seed=seed, steps=300)
+    paid = []
+    for shift in (SOURCE, NOMINAL):
+        robots = BatchedRobot("halfcheetah", [shift] * 300, [0] * 300, dtype=np.float64)
+        robots.set_state(run.qpos[:-1], run.qvel[:-1])
+        paid.append(robots.step(run.actions)[1])
+    difference = np.abs(paid[0] - paid[1])
+    assert (difference > 0.1).mean() > 0.8
+    assert 0.1 < difference.mean() / paid[1].mean() < 0.3

@@ -1,0 +1,56 @@
+"""The table of notation lists what the theory uses, and nothing that no chapter uses."""
+
+import re
+
+from chapters import ROOT, cells, notebooks, source
+from test_colors import theory
+
+GREEK = re.findall(
+    r"\w+",
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi rho sigma tau "
+    "phi varphi chi psi omega Gamma Delta Sigma Omega ell",
+)
+
+
+def formulas(text: str) -> str:
+    text = re.sub(r"```python.*?```", "", text, flags=re.S)
+    found = re.findall(r"\$\$.*?\$\$|\$[^$\n]+(?:\n[^$\n]+)?\$", text, flags=re.S)
+    return "\n".join(found)
+
+
+def letters(text: str) -> set[str]:
+    return {g for g in GREEK if re.search(rf"\\{g}(?![a-zA-Z])", text)}
+
+
+def squeezed(text: str) -> str:
+    text = re.sub(r"\\[,;! ]|\\(big|Big|bigl|bigr|left|right)(?![a-z])|\s", "", text)
+    text = text.replace(r"\mathrm", r"\text").replace(r"\mid", "|").replace(r"\Vert", "|")
+    return text.replace(r"\|", "|")
+
+
+NOTATION = (ROOT / "book/notation.md").read_text(encoding="utf-8")
+
+
+def test_every_greek_letter_of_the_theory_is_in_the_notation():
+    for path in theory():
+        used = letters(formulas("\n".join(source(c) for c in cells(path, "markdown"))))
+        assert used <= letters(NOTATION), path.stem
+
+
+def symbols() -> list[str]:
+    rows = re.findall(r"(?m)^\| \$([^$]+)\$ \|", NOTATION)
+    assert len(rows) > 40
+    return [part for row in rows for part in re.split(r",\\ |, \\dots, |, ", row)]
+
+
+def test_every_listed_symbol_is_used_by_a_chapter():
+    used = squeezed(
+        "\n".join(formulas(source(c)) for path in notebooks() for c in cells(path, "markdown"))
+    )
+    unused = []
+    for symbol in symbols():
+        plain = re.sub(r"(\\in|\\ge|>).*", "", symbol)  # without its range
+        plain = re.sub(r"\([^)]*\)$", "", squeezed(plain))  # and its arguments
+        if plain not in used:
+            unused.append(symbol)
+    assert not unused
