@@ -92,3 +92,39 @@ def test_progress_and_bad_arguments():
         collect("hopper", "nominal", push, 0)
     with pytest.raises(ValueError, match="noise: must be finite"):
         collect("hopper", "nominal", push, 5, noise=np.nan)
+
+
+def still(observations):
+    """No action of its own: what is recorded is the noise."""
+    return np.zeros((len(observations), 3), np.float32)
+
+
+def first_noise(**changes):
+    """Start and noise of the first step of every episode."""
+    options = {"shift": "nominal", "noise": 0.3, "seed": 4, "stream": "a"} | changes
+    shift = options.pop("shift")
+    data = collect("hopper", shift, still, 600, **options)
+    starts = np.concatenate([[0], data.episode_ends()[:-1] + 1])
+    return data.observations[starts], data.actions[starts]
+
+
+def test_every_episode_has_a_start_and_noise_of_its_own():
+    for drawn in first_noise():
+        assert len(np.unique(drawn, axis=0)) == len(drawn) > 5
+
+
+@pytest.mark.parametrize(
+    "changes", [{"seed": 5}, {"stream": "b"}, {"shift": "gravity-up-0.5"}], ids=str
+)
+def test_no_start_and_no_noise_of_one_set_is_in_another(changes):
+    """Seeds, uses of a seed and dynamics have streams of their own: source and target must not
+    share their noise."""
+    for one, other in zip(first_noise(), first_noise(**changes), strict=True):
+        both = np.concatenate([one, other])
+        assert len(np.unique(both, axis=0)) == len(both)
+
+
+def test_noise_has_the_deviation_that_was_asked_for():
+    data = collect("hopper", "nominal", still, 3000, noise=0.2, seed=1)
+    assert data.actions.std() == pytest.approx(0.2, rel=0.05)  # and not 0.04, or 0.45
+    assert abs(data.actions.mean()) < 0.01

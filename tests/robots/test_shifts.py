@@ -1,6 +1,7 @@
 """The numbers of every shift, against ODRL's and OTDF's published ones."""
 
 import math
+from itertools import pairwise
 
 import mujoco
 import numpy as np
@@ -19,7 +20,7 @@ from droco_lite.robots import (
     max_strength,
     shift_values,
 )
-from droco_lite.robots.shifts import SHIFT_TABLE
+from droco_lite.robots.shifts import FAMILIES, SHIFT_TABLE
 
 ALL = [
     (robot, family, variant)
@@ -363,3 +364,16 @@ def test_otdfs_limbs():
     ant = make_model("ant", "otdf-morph-frontlegs-hard")
     assert 2 * ant.geom("left_ankle_geom").size[1] == pytest.approx(0.1 * math.sqrt(2))
     assert 2 * ant.geom("third_ankle_geom").size[1] == pytest.approx(0.4 * math.sqrt(2))
+
+
+@pytest.mark.parametrize(("robot", "family", "variant"), ALL)
+def test_between_two_published_levels_the_numbers_move_evenly(robot, family, variant):
+    """A quarter of the way is a quarter of the change; of its logarithm where knots are factors."""
+    for quantity, knots in SHIFT_TABLE[robot][family][variant].items():
+        knots = np.asarray(knots, float)
+        geometric = FAMILIES[family].geometric
+        for i, (low, high) in enumerate(pairwise(knots)):
+            strength = (i + 0.25) / (len(knots) - 1)
+            found = shift_values(robot, Shift(family, variant, strength))[quantity]
+            between = low * (high / low) ** 0.25 if geometric else low + 0.25 * (high - low)
+            np.testing.assert_allclose(found, between, rtol=1e-9)

@@ -179,3 +179,18 @@ def test_a_metric_through_which_a_way_is_shorter_is_no_metric():
     distances[0, 2] = distances[2, 0] = 2 * (distances[0, 1] + distances[1, 2])
     with pytest.raises(ValueError, match=r"^distances: .*through state 1"):
         MDP(ROWS, REWARDS, 0.9, distances)
+
+
+@pytest.mark.parametrize("discount", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("start", [-7.0, 0.0, 250.0])
+def test_value_iteration_stops_as_soon_as_its_bound_allows_and_no_sooner(discount, start):
+    """A state that leads to itself contracts by gamma exactly: a small step is no small error."""
+    mdp = MDP(np.ones((1, 1, 1)), np.ones((1, 1)), discount)
+    tolerance = 1e-3
+    trace = value_iteration(standard(mdp), start=start, tolerance=tolerance)
+    assert trace.errors[-1] <= tolerance * (1 + 1e-9)
+    assert trace.errors[-2] > tolerance * (1 - 1e-9)  # one step earlier it was not there yet
+    exact = 1 / (1 - discount)
+    np.testing.assert_allclose(trace.q, exact, atol=tolerance * (1 + 1e-9))
+    steps = np.arange(len(trace.errors))
+    np.testing.assert_allclose(trace.errors, abs(start - exact) * discount**steps, atol=1e-9)
