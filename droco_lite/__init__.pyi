@@ -1,4 +1,4 @@
-from . import agents, data, evaluation, explore, figures, report, robots, tabular, training
+from . import agents, data, evaluation, explore, figures, live, report, robots, tabular, training
 from .agents import (
     METHODS,
     BOSASettings,
@@ -54,6 +54,7 @@ __all__ = [
     "explore",
     "figures",
     "grid",
+    "live",
     "load",
     "make_model",
     "make_task",

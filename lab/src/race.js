@@ -155,6 +155,14 @@ export class Race {
     return this.boxes;
   }
 
+  /** A policy of the reader's own: it joins the list, and races where it is chosen. */
+  addPolicy(name, facts) {
+    this.session.addPolicy(name, facts);
+    const former = this.boxes;
+    former.replaceWith(this.policyControls());
+    this.listRows();
+  }
+
   choosePolicies() {
     const inputs = [...this.boxes.querySelectorAll("input")];
     const wanted = inputs.filter((i) => i.checked).map((i) => i.value);

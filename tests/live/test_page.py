@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import subprocess
@@ -235,3 +236,55 @@ def test_without_npm_the_page_says_so():
         block("walker2d", static="", views=["tower"])
     options = content.partition('data-options="')[2].partition('"')[0]
     assert json.loads(options.replace("&quot;", '"'))["views"] == ["race"]
+
+
+# The kernel's half, as far as the page can tell: traits, and answers to what it asks for.
+KERNEL = """
+const traits = TRAITS, files = FILES, listeners = {};
+const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+const fire = (event, ...rest) => (listeners[event] ?? []).forEach((f) => f(...rest));
+globalThis.model = {
+  changed: {},
+  get: (name) => traits[name],
+  set: (name, value) => { traits[name] = value; },
+  save_changes: () => {},
+  changedAttributes() { return this.changed; },
+  on: (event, f) => (listeners[event] ??= []).push(f),
+  off: (event, f) => { listeners[event] = (listeners[event] ?? []).filter((g) => g !== f); },
+  send: ({ ask }) => setTimeout(() => fire("msg:custom", { answer: ask }, [bytes(files[ask])])),
+  moved(name, value) {
+    traits[name] = value;
+    this.changed = { [name]: value };
+    fire("change");
+  },
+};
+globalThis.traits = traits;
+"""
+
+
+def test_the_widget_in_a_notebook(browser, site):
+    from droco_lite.live import widget
+
+    made = widget.Lab.__new__(widget.Lab)  # without a script of its own: the site's is taken
+    source = (widget._HERE / "widget.js").read_text(encoding="utf-8")
+    facts = (site / "lab-walker2d.js").read_text(encoding="utf-8").partition(" = ")[2]
+    files = {
+        "script": (site / "lab.js").read_bytes(), "robot": facts.rstrip().rstrip(";").encode(),
+        "policies": b"{}",
+    }  # fmt: skip
+    traits = {name: trait.default() for name, trait in type(made).class_traits(sync=True).items()}
+    traits = {n: v for n, v in traits.items() if isinstance(v, (int, float, str, list))}
+    traits["racing"], traits["views"] = [MEDIUM], ["race"]
+    encoded = {name: base64.b64encode(content).decode() for name, content in files.items()}
+    kernel = KERNEL.replace("TRAITS", json.dumps(traits)).replace("FILES", json.dumps(encoded))
+    start = source.replace("export default { render };", "render({ model, el: document.body });")
+    page = browser.new_page()
+    page.set_content(f"<html><body></body></html><script>{kernel}</script>")
+    page.add_script_tag(content=start, type="module")
+    page.wait_for_function("document.body.lab")
+    page.evaluate("globalThis.lab = document.body.lab; lab.race.toggle(false)")
+    page.evaluate("model.moved('gravity', 0.5)")
+    assert page.evaluate("lab.race.session.owner.model.opt.gravity[2]") < -20
+    page.get_by_label("Friction").press("ArrowLeft")
+    assert page.evaluate("traits.friction") == pytest.approx(-1 / 60)
+    page.close()

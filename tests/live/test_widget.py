@@ -1,0 +1,91 @@
+"""The lab in a kernel: traits, messages and the page's half of the widget."""
+
+from __future__ import annotations
+
+import base64
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from traitlets import TraitError
+
+import droco_lite
+from droco_lite.agents import IQL, IQLSettings
+from droco_lite.live import widget
+from droco_lite.live.widget import Lab, facts_of, script_path
+
+MEDIUM = "behaviour-target-medium"
+
+
+@pytest.fixture
+def lab_widget(monkeypatch, tmp_path):
+    (tmp_path / "lab.js").write_text("globalThis.DrocoLab = {};")
+    monkeypatch.setattr(widget, "script_path", lambda: tmp_path / "lab.js")
+    return Lab("hopper", family="kinematic", variant="legjnt", strength=0.7)
+
+
+def answer(lab, what):
+    sent = []
+    lab.send = lambda content, buffers: sent.append((content, buffers))
+    lab._answer(lab, {"ask": what}, None)
+    ((content, (buffer,)),) = sent
+    assert content == {"answer": what}
+    return buffer
+
+
+def test_the_package_has_it_by_its_short_name(monkeypatch, tmp_path):
+    (tmp_path / "lab.js").write_text("")
+    monkeypatch.setattr(widget, "script_path", lambda: tmp_path / "lab.js")
+    assert isinstance(droco_lite.live("hopper"), Lab)
+
+
+def test_settings_are_checked(lab_widget):
+    lab_widget.strength = 4 / 3
+    for name, value in (("strength", 2.0), ("family", "weather"), ("gravity", 3.0), ("seed", 99)):
+        with pytest.raises((ValueError, TraitError)):
+            setattr(lab_widget, name, value)
+    with pytest.raises(ValueError, match="ant"):
+        Lab("ant")
+
+
+def test_sliders_are_tied_in_both_directions(lab_widget):
+    first = lab_widget.controls().children[0]
+    first.value = 0.5
+    assert lab_widget.strength == 0.5
+    lab_widget.strength = 1.0
+    assert first.value == 1.0
+
+
+def test_the_kernel_answers_with_script_robot_and_policies(lab_widget):
+    assert answer(lab_widget, "script").startswith(b"globalThis.DrocoLab")
+    assert json.loads(answer(lab_widget, "robot"))["robot"] == "hopper"
+    assert json.loads(answer(lab_widget, "policies")) == {}
+
+
+def test_a_policy_that_was_just_trained_races(lab_widget):
+    agent = IQL([IQLSettings(seed=0), IQLSettings(seed=1)], 11, 3)
+    lab_widget.policies = {"mine": SimpleNamespace(agent=agent)}
+    assert lab_widget.racing == ["mine"]
+    facts = json.loads(answer(lab_widget, "policies"))["mine"]
+    weight = facts["policy"][0]["weight"]
+    held = np.frombuffer(base64.b64decode(weight["data"]), "<f2").reshape(weight["shape"])
+    own = agent.networks.policy[0][0][0].detach().numpy()
+    assert np.allclose(held, own, atol=1e-3)
+    second = facts["critics"][1][0]["weight"]
+    held = np.frombuffer(base64.b64decode(second["data"]), "<f2").reshape(second["shape"])
+    assert np.allclose(held, agent.networks.critics[0][0][2].detach().numpy(), atol=1e-3)
+    lab_widget.policies = ["mine", MEDIUM]
+    with pytest.raises(ValueError, match="nobody"):
+        lab_widget.policies = ["nobody"]
+
+
+def test_what_is_no_policy_is_refused():
+    with pytest.raises(TypeError, match="int"):
+        facts_of(3)
+
+
+def test_a_missing_script_says_how_to_build_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(widget, "_HERE", tmp_path / "a" / "b")
+    with pytest.raises(FileNotFoundError, match="make book"):
+        script_path()
