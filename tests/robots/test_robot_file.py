@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from droco_lite.data import Task, make_task, minari_store
-from droco_lite.data.behaviour import load_behaviour
+from droco_lite.data.behaviour import load_behaviour, policy_folder
 from droco_lite.data.names import all_tasks
 from droco_lite.data.tasks import make_dataset, missing_policies
 from droco_lite.evaluation import grid
@@ -23,6 +23,7 @@ from droco_lite.robots import (
     unregister_robot,
 )
 from droco_lite.robots.robot_file import ROBOT_FILES, _loaded
+from droco_lite.training import online
 
 XML = """
 <mujoco><option timestep="0.02"/><worldbody><body>
@@ -257,3 +258,33 @@ assert "torch" not in sys.modules
 def test_naming_a_robot_loads_no_simulator_and_none_of_it_loads_torch():
     done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_policy_trained_online_becomes_data(path, tmp_path, capsys):
+    common = ("--robot-file", str(path))
+    online.main([
+        *common, "train", "--robot", "pendulum", "--steps", "300", "--segment-steps", "100",
+        "--random-steps", "100", "--evaluation-episodes", "2", "--hidden", "16",
+    ])  # fmt: skip
+    settings = online.OnlineSettings(
+        "pendulum", segment_steps=100, random_steps=100, evaluation_episodes=2, hidden=(16,)
+    )
+    card = online.release(settings, "expert", candidates=1, selection_episodes=2, episodes=2)
+    assert policy_folder("pendulum") == tmp_path / "cache/policies"
+    assert (policy_folder("pendulum") / "pendulum-nominal-expert.safetensors").exists()
+    assert card["score"] == pytest.approx(card["return_mean"] + 50, abs=0.2)
+    assert missing_policies("pendulum-expert") == ["source"]
+    data, made = make_dataset("pendulum", "nominal", "expert", 120)
+    assert len(data) == 120 and made["behaviour"][0]["algorithm"] == "TD3"
+
+
+def test_a_robot_without_references_can_be_released(tmp_path):
+    register_robot("rod", XML, observation=angle, reward=stay, max_episode_steps=20)
+    settings = online.OnlineSettings(
+        "rod", segment_steps=100, random_steps=100, evaluation_episodes=2, hidden=(8,)
+    )
+    online.train(settings, 300, report=lambda line: None)
+    card = online.release(settings, "medium", candidates=2, selection_episodes=2, episodes=2)
+    assert card["score"] is None and np.isfinite(card["selection"]["goal"])
+    data, made = make_dataset("rod", "nominal", "medium", 60)
+    assert "score" not in made and len(data) == 60
