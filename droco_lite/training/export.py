@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from droco_lite.agents import METHODS
 from droco_lite.agents.agent import Agent
 from droco_lite.agents.networks import Layers

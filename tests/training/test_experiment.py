@@ -3,7 +3,6 @@
 import json
 from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -14,7 +13,7 @@ from droco_lite.cli import app
 from droco_lite.training import CheckpointError, LoopSettings, experiment, train
 from droco_lite.training.experiment import Experiment, default_folder
 from droco_lite.training.export import export_policy, restore
-from tests.agents.toy import N_OBS, transitions
+from tests.agents.toy import transitions
 
 FILE = """
 task: {name: halfcheetah-medium, source_size: 300, target_size: 60}
