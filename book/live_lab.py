@@ -29,8 +29,6 @@ sys.path.insert(0, str(HERE.parent))
 
 #: Views that a page may ask for.
 VIEWS = ("race", "ghosts")
-#: Clips are named ROBOT-POLICY-STRENGTH; these are the strengths, and what the page calls them.
-STRENGTHS = {"0": "nominal", "1/3": "easy", "2/3": "medium", "1": "hard"}
 SCRIPT = "live_lab.js"
 WITHOUT_NPM = (
     "This copy of the book was built without npm, so the live lab is not in it; "
@@ -99,6 +97,7 @@ def clips(robot: str, static: str) -> str:
     if not index.is_file():
         return ""
     facts = json.loads(index.read_text(encoding="utf-8"))
+    shown = html.escape(json.dumps({name: facts[name] for name in ("axes", "clips")}))
     folder = f"{static}lab/"
     first = facts["clips"][0]
     said = html.escape(first["said"])
@@ -109,7 +108,7 @@ def clips(robot: str, static: str) -> str:
         f'height="{facts["height"]}" loading="lazy"></picture>'
     )
     return (
-        f'<figure class="droco-lab-clips" data-clips="{html.escape(json.dumps(facts))}" '
+        f'<figure class="droco-lab-clips" data-clips="{shown}" '
         f'data-folder="{folder}">{picture}<figcaption>{said}</figcaption></figure>'
     )
 
