@@ -14,8 +14,8 @@ the process is pinned to as many cores as it has threads.
   after another, eager.  ``official + reload`` also reads the ensemble's checkpoint at every step.
   It leaves torch's matrix products at their default, as the release does.
 * official, our products: the same with the products that our loop chooses on this device (see
-  :func:`droco_lite.training.loop.choose_precision`), so that what the products and what the rest
-  of the design give can be told apart.
+  :func:`droco_lite.training.precision.choose_precision`), so that what the products and what the
+  rest of the design give can be told apart.
 * iql: the plain style without DROCO's terms.
 * jax: our step in JAX, ``jit`` of a ``lax.scan`` over a block of steps (needs ``jax``).
 * autograd, manual, compiled, graph: the modes of ``droco_lite.training``.
@@ -40,7 +40,7 @@ from droco_lite.agents import DROCO, DROCOSettings
 from droco_lite.data.transitions import Transitions
 from droco_lite.files import write_json
 from droco_lite.provenance import provenance
-from droco_lite.training.loop import choose_precision
+from droco_lite.training.precision import choose_precision
 from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import Stepper
 

@@ -34,6 +34,7 @@ from droco_lite.agents.soundness import WARN_ABOVE, possible_returns, value_figu
 from droco_lite.data.transitions import Transitions
 from droco_lite.robots import NOMINAL, get_robot, rollout_runs
 from droco_lite.training import checkpoint
+from droco_lite.training.precision import choose_precision, precision_restored
 from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import MODES, Stepper
 
@@ -103,35 +104,6 @@ def choose_device(device: str = "auto") -> torch.device:
     return torch.device(device)
 
 
-@contextlib.contextmanager
-def precision_restored():
-    """What follows a training, such as making data, must not depend on how it was run."""
-    before = torch.get_float32_matmul_precision()
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-def choose_precision(precision: str, device: torch.device) -> str:
-    """What ``auto`` stands for on this device: float32 products, by the faster library.
-
-    With "medium" torch hands a CPU's products to oneDNN, which may round factors to bfloat16 where
-    the CPU has matrix units for that, and is exact to float32 elsewhere: there it is up to twice as
-    fast as MKL (on AMD's CPUs), or its equal.  A small product tells which.
-    """
-    if precision != "auto":
-        return precision
-    if device.type != "cpu":
-        return "highest"
-    with precision_restored():
-        torch.set_float32_matmul_precision("medium")
-        x = torch.linspace(0, 1, 4 * 256 * 256).reshape(4, 256, 256)
-        exact = x.double() @ x.double()
-        rounding = (x @ x - exact).abs().max() / exact.max()
-    return "medium" if rounding < 1e-5 else "highest"
-
-
 @precision_restored()
 def train(
     runs: Sequence[Settings],
@@ -192,7 +164,6 @@ def train(
         torch.set_flush_denormal(True)  # tiny Adam moments cost 7 % of a step otherwise
         keep_freed_memory()
 
-    torch.set_float32_matmul_precision(choose_precision(loop.precision, device))
     agent = METHODS[runs[0].method](runs, *sizes, device=device, **agent_options)
     facts = {
         "runs": [run.to_dict() for run in runs],
@@ -215,28 +186,34 @@ def _run(
     on_start, writer, lengthen,
 ) -> Result:  # fmt: skip
     """Go on from the folder's checkpoint, if it holds one, to the last step."""
-    device, runs = agent.device, agent.runs
+    device, runs, on_gpu = agent.device, agent.runs, agent.device.type == "cuda"
     saved = checkpoint.load(out, device) if out else None
     if saved is not None:
         asked = as_long_as(saved[1]["facts"], facts) if lengthen else facts
         checkpoint.refuse_other(saved[1]["facts"], asked, out)
         checkpoint.refuse_not_finite(saved[0], out)
         agent.load_frozen(saved[0])
+    # A training that goes on keeps what "auto" chose for it, so that it ends as if never stopped.
+    before = {} if saved is None else saved[1].get("chosen", {})
+    precision = before.get("precision") if loop.precision == "auto" else None
+    precision = precision or choose_precision(loop.precision, device)
+    torch.set_float32_matmul_precision(precision)
     columns = agent.prepare(source, target)
     own = agent.own_rows
     rows = Rows(source, target, columns, device, own * len(runs))
     del columns
     sizes = (len(source), len(target), agent.shared.batch_size, agent.noise_size(), own)
     sampler = Sampler(runs, *sizes)
-    stepper = Stepper(agent, rows, sampler, loop.mode)
-
-    step, lines = 0, []
-    if saved is not None:
-        step, lines = saved[1]["step"], saved[1]["curve"]
-        agent.load_state(saved[0])
-        write_curve(Path(out) / CURVE, lines)  # a process may have died before it did
+    step, lines = (0, []) if saved is None else (saved[1]["step"], saved[1]["curve"])
     total = agent.shared.steps
     last = total if stop_after is None else min(total, stop_after)
+    mode = loop.mode
+    if mode == "auto" and not lengthen and (before.get("mode") == "graph") == on_gpu:
+        mode = before.get("mode", mode)
+    stepper = Stepper(agent, rows, sampler, mode, steps=last - step)
+    if saved is not None:  # after the stepper: rows of the runs' own have their place by now
+        agent.load_state(saved[0])
+        write_curve(Path(out) / CURVE, lines)  # a process may have died before it did
     probe = diagnostic_batch(rows, runs, loop.diagnostic_rows)
     if on_start:
         on_start()
@@ -248,18 +225,22 @@ def _run(
         if out:
             tensors = agent.state() | agent.frozen()
             refuse_not_finite_state(tensors, step, out)
-            checkpoint.save(out, tensors, {"facts": facts, "step": step, "curve": lines})
+            chosen = {"precision": precision, "mode": stepper.mode}
+            about = {"facts": facts, "step": step, "curve": lines, "chosen": chosen}
+            checkpoint.save(out, tensors, about)
             write_curve(Path(out) / CURVE, lines)
 
     began, first, seconds_stepping = time.perf_counter(), step, 0.0
     with stop_on_signal() as interrupted:
+        if step < last:
+            stepper.warm_up(step)  # compiling is part of the wait, not of the rate
         while step < last:
             ahead = [n - step % n for n in (loop.evaluate_every, loop.save_every, 100)]
             count = min(*ahead, last - step)
             start = time.perf_counter()
             stepper.run(step, count)
             step += count
-            if device.type == "cuda" and min(ahead[:2]) == count:
+            if on_gpu and min(ahead[:2]) == count:
                 torch.cuda.synchronize()
             seconds_stepping += time.perf_counter() - start
             if on_progress:

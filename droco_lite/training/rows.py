@@ -109,12 +109,30 @@ class Sampler:
         """Steps in a block of noise: at most ``longest``, fewer where a step needs much of it."""
         return max(8, min(longest, NOISE_BLOCK // max(1, self.noise_size)))
 
-    def noise(self, number: int, steps: int) -> Tensor | None:
-        """Standard normal draws ``[steps, R, k]`` for methods that ask for them."""
+    def noise(self, number: int, steps: int, device: torch.device | str = "cpu") -> Tensor | None:
+        """Standard normal draws ``[steps, R, k]`` for methods that ask for them.
+
+        They depend on a run's seed and the block's ``number`` alone.  A CUDA device draws its own,
+        since the host could not keep up with it: other numbers than the CPU's, from a stream of
+        each run.
+        """
         if not self.noise_size:
             return None
+        if torch.device(device).type == "cuda":
+            return self._noise_on(torch.device(device), number, steps)
         noise = np.empty((steps, len(self.runs), self.noise_size), np.float32)
         for r, run in enumerate(self.runs):
             rng = np.random.default_rng([run.seed, NOISE_STREAM, number])
             noise[:, r] = rng.standard_normal((steps, self.noise_size), np.float32)
         return torch.from_numpy(noise)
+
+    def _noise_on(self, device: torch.device, number: int, steps: int) -> Tensor:
+        """The draws of :meth:`noise`, made on ``device``."""
+        noise = torch.empty(steps, len(self.runs), self.noise_size, device=device)
+        for r, run in enumerate(self.runs):
+            entropy = np.random.SeedSequence([run.seed, NOISE_STREAM, number])
+            generator = torch.Generator(device)
+            generator.manual_seed(int(entropy.generate_state(1, np.uint64)[0]) % 2**63)
+            shape = (steps, self.noise_size)
+            noise[:, r] = torch.randn(shape, generator=generator, device=device)
+        return noise

@@ -7,7 +7,7 @@ mode            what runs
 ``manual``      the same step with gradients written by hand (IQL family)
 ``compiled``    gradients by hand and Adam in one ``torch.compile``; needs a C++ compiler on CPU
 ``graph``       a CUDA graph of compiled gradients and Adam (CUDA): no launch overhead, no sync
-``auto``        ``graph`` on CUDA, else ``manual``; ``autograd`` for methods without the latter
+``auto``        the fastest for the length of the run, see :func:`choose_mode`
 ==============  ====================================================================================
 
 Batches come from the sampler's blocks, so all modes see the same rows and give the same parameters
@@ -16,21 +16,66 @@ up to rounding.  Where a compiled step or a graph cannot be had, training warns 
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 import types
 import warnings
+from functools import cache
 
 import torch
+from torch import Tensor
 
+from droco_lite.agents.agent import Agent
 from droco_lite.agents.fast.adam import Moments, apply_by_hand
 from droco_lite.agents.fast.gradients import by_hand, fill
+from droco_lite.training.graphs import GraphedStep, restore
 from droco_lite.training.rows import Rows, Sampler
 
 MODES = ("auto", "autograd", "manual", "compiled", "graph")
 
+#: Steps from which on compiling repays its 8 to 15 seconds on a CPU: a compiled step is one to two
+#: milliseconds shorter than one by hand (``benchmarks/training_step.py``).
+COMPILING_PAYS = 20_000
 
-def manual_possible(agent) -> bool:
+
+def manual_possible(agent: Agent) -> bool:
     """Whether hand-written gradients cover all that this method's loss contains."""
     return agent.by_hand
+
+
+def choose_mode(agent: Agent, device: torch.device, steps: int) -> str:
+    """What ``auto`` stands for: the fastest form of the step for a run of ``steps``.
+
+    A graph on CUDA; on a CPU the compiled step where it pays and a compiler is at hand, else the
+    step by hand; autograd for methods that have neither.
+    """
+    if device.type == "cuda":
+        return "graph" if agent.capturable else "autograd"
+    if not manual_possible(agent):
+        return "autograd"
+    if device.type != "cpu" or steps < COMPILING_PAYS:
+        return "manual"
+    if not compiler_found():
+        say_once(
+            "no C++ compiler is at hand, so steps are not compiled and take about a third longer; "
+            "install one (g++ or clang) to have them compiled"
+        )
+        return "manual"
+    return "compiled"
+
+
+@cache
+def compiler_found() -> bool:
+    """Whether a C++ compiler is where torch looks for one."""
+    usual = ("cl",) if sys.platform == "win32" else ("g++", "clang++", "c++")
+    return any(shutil.which(name) for name in (os.environ.get("CXX", ""), *usual) if name)
+
+
+@cache
+def say_once(message: str) -> None:
+    """Warn, once in a process."""
+    warnings.warn(message, stacklevel=4)
 
 
 def compile_apart(method):
@@ -44,10 +89,29 @@ def compile_apart(method):
 
 
 class Stepper:
-    """Runs steps ``[first, first + n)`` of a training, ``block`` indices at a time on the
-    device."""
+    """Runs steps ``[first, first + n)`` of a training.
 
-    def __init__(self, agent, rows: Rows, sampler: Sampler, mode: str = "auto", block: int = 1000):
+    Args:
+        agent: R runs, prepared.
+        rows: the table of transitions, on the device.
+        sampler: which rows each step sees.
+        mode: one of ``MODES``.
+        block: indices of so many steps are on the device at a time.
+        steps: how many will be taken, for ``auto``; None: the whole run.
+
+    Raises:
+        ValueError: no such mode, or a graph without a CUDA device.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        rows: Rows,
+        sampler: Sampler,
+        mode: str = "auto",
+        block: int = 1000,
+        steps: int | None = None,
+    ):
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
         self.agent, self.rows, self.sampler, self.block = agent, rows, sampler, block
@@ -55,17 +119,83 @@ class Stepper:
         if mode == "graph" and self.device.type != "cuda":
             raise ValueError(f"mode 'graph' needs a CUDA device, the data are on {self.device}")
         if mode == "auto":
-            mode = "graph" if self.device.type == "cuda" else "manual"
+            mode = choose_mode(agent, self.device, agent.shared.steps if steps is None else steps)
         by_hand_only = mode in ("manual", "compiled") and not manual_possible(agent)
         if by_hand_only or (mode == "graph" and not agent.capturable):
             mode = "autograd"
-        self.mode, self.graph = mode, None
-        self.loaded, self.noise, self.noise_loaded = None, None, None
+        self.mode = mode
+        self.graph: GraphedStep | None = None
+        self.index: Tensor | None = None
+        self.noise: Tensor | None = None
+        self.loaded: int | None = None
+        self.noise_loaded: int | None = None
+        self.refreshed: int | None = None
         self.noise_block = sampler.noise_steps(block)
+        self.moments: Moments | None = None
+        self.schedule: Tensor | None = None
         if sampler.own:
             agent.attach(rows)
         if mode == "compiled":
-            self.moments, self.whole = None, compile_apart(self._whole)
+            self.whole = compile_apart(self._whole)
+
+    def warm_up(self, step: int) -> None:
+        """Compile, or record the graph, before step number ``step`` and before any clock runs."""
+        if self.mode not in ("compiled", "graph"):
+            return
+        self._ready(step)
+        if self.mode == "graph":
+            self._capture()
+            return
+        self._plan(step, 1)
+        before = {name: tensor.clone() for name, tensor in self.agent.state().items()}
+        self._step(step)  # goes on by hand where it cannot be compiled
+        restore(self.agent, before)
+
+    def run(self, first: int, steps: int) -> None:
+        """Take ``steps`` steps, the first of them being number ``first`` of the whole run."""
+        with warnings.catch_warnings():
+            # Said of every step that is not captured, such as those that lead to a graph.
+            warnings.filterwarnings("ignore", message=".*capturable=True.*")
+            self._run(first, steps)
+
+    def _run(self, first: int, steps: int) -> None:
+        if self.mode == "compiled":
+            self._plan(first, steps)
+        for step in range(first, first + steps):
+            self._ready(step)
+            if self.mode == "graph" and self.graph is None:
+                self._capture()
+            if self.graph is not None:
+                at, noise_at = step % self.block, step % self.noise_block
+                if step == first or at == 0 or noise_at == 0:
+                    self.graph.seek(at, noise_at, step)
+                self.graph.replay()
+            else:
+                self._step(step)
+        if self.mode == "compiled":
+            self.moments.steps += steps
+
+    def _ready(self, step: int) -> None:
+        """Have all that ``step`` reads on the device: indices, noise, and rows of the runs' own."""
+        number, noise_number = step // self.block, step // self.noise_block
+        if self.loaded != number:
+            self.index = self._put(self.index, self.sampler.block(number, self.block))
+            self.loaded = number
+        if self.sampler.noise_size and self.noise_loaded != noise_number:
+            noise = self.sampler.noise(noise_number, self.noise_block, self.device)
+            self.noise = self._put(self.noise, noise)
+            self.noise_loaded = noise_number
+        if self.agent.due(step) and self.refreshed != step:
+            self.agent.refresh(self.rows, step)
+            self.refreshed = step
+
+    def _put(self, place: Tensor | None, made: Tensor) -> Tensor:
+        """``made`` on the device; at its old place if a graph reads that address."""
+        if self.graph is None or place is None:
+            return made.to(self.device)
+        return place.copy_(made, non_blocking=True)
+
+    # ---- Steps that are not a graph -------------------------------------------------------------
 
     def _gradients(self, index, noise):
         batch = self.rows.batch(index, noise)
@@ -74,49 +204,12 @@ class Stepper:
     def _whole(self, index, noise, moments, schedule) -> None:
         apply_by_hand(self.agent, self._gradients(index, noise), moments, schedule)
 
-    def _load(self, step: int) -> None:
-        """Have the blocks of indices and noise that ``step`` reads on the device."""
-        number, noise_number = step // self.block, step // self.noise_block
-        if self.loaded != number:
-            index = self.sampler.block(number, self.block)
-            if self.graph is not None:  # a graph reads fixed addresses
-                self.index.copy_(index, non_blocking=True)
-            else:
-                self.index = index.to(self.device)
-            self.loaded = number
-        if self.sampler.noise_size and self.noise_loaded != noise_number:
-            noise = self.sampler.noise(noise_number, self.noise_block)
-            if self.graph is not None:
-                self.noise.copy_(noise, non_blocking=True)
-            else:
-                self.noise = noise.to(self.device)
-            self.noise_loaded = noise_number
-
-    def run(self, first: int, steps: int) -> None:
-        """Take ``steps`` gradient steps, the first of them being number ``first`` of the whole
-        run."""
-        if self.mode == "compiled":
-            if self.moments is None or not self.moments.current:
-                self.moments = Moments(self.agent)
-            progress = torch.arange(first, first + steps) / self.agent.shared.steps
-            self.first, self.schedule = first, self.moments.schedule(progress).to(self.device)
-        for step in range(first, first + steps):
-            self._load(step)
-            if self.agent.due(step):
-                self.agent.refresh(self.rows, step)
-            if self.mode == "graph" and self.graph is None:
-                self._capture()
-            if self.mode == "graph":
-                if step == first or step % self.block == 0:
-                    self.position.fill_(step % self.block)
-                    self.count.fill_(step)
-                if step == first or step % self.noise_block == 0:
-                    self.noise_position.fill_(step % self.noise_block)
-                self.graph.replay()
-            else:
-                self._step(step)
-        if self.mode == "compiled":
-            self.moments.steps += steps
+    def _plan(self, first: int, steps: int) -> None:
+        """The compiled step's moments, and its rates for ``steps`` steps from ``first``."""
+        if self.moments is None or not self.moments.current:
+            self.moments = Moments(self.agent)
+        progress = torch.arange(first, first + steps) / self.agent.shared.steps
+        self.first, self.schedule = first, self.moments.schedule(progress).to(self.device)
 
     def _step(self, step: int) -> None:
         progress = step / self.agent.shared.steps
@@ -137,43 +230,33 @@ class Stepper:
 
     def _go_on_without(self, what: str, error: Exception) -> None:
         """Take eager steps from here on, and say so."""
-        warnings.warn(f"no {what} here ({type(error).__name__}); going on without", stacklevel=3)
+        warnings.warn(f"no {what} here ({told(error)}); going on without", stacklevel=4)
         self.mode = "manual" if manual_possible(self.agent) else "autograd"
 
-    # ---- CUDA graph: the step counter, the schedule and the batches live on the device ----------
-
-    def _graph_step(self) -> None:
-        index = self.index.index_select(0, self.position)[0]
-        noise = None if self.noise is None else self.noise.index_select(0, self.noise_position)[0]
-        progress = self.count / self.agent.shared.steps
-        if manual_possible(self.agent):
-            fill(self.agent, self.compiled(index, noise))
-            self.agent.apply(progress)
-        else:
-            self.agent.update(self.rows.batch(index, noise), progress)
-        self.position += 1
-        self.noise_position += 1
-        self.count += 1
+    # ---- The graph ------------------------------------------------------------------------------
 
     def _capture(self) -> None:
-        self.position = torch.zeros(1, dtype=torch.long, device=self.device)
-        self.noise_position = torch.zeros_like(self.position)
-        self.count = torch.zeros((), device=self.device)
-        self.compiled = compile_apart(self._gradients)
-        before = {name: tensor.clone() for name, tensor in self.agent.state().items()}
-        try:
-            side = torch.cuda.Stream()
-            side.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(side):
-                for _ in range(3):  # compile, and let the optimiser make its state, first
-                    self._graph_step()
-            torch.cuda.current_stream().wait_stream(side)
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
-                self._graph_step()
-            self.graph = graph
-        except Exception as error:
-            self._go_on_without("CUDA graph", error)
-        with torch.no_grad():
-            for name, tensor in self.agent.state().items():  # undo the warm-up
-                tensor.copy_(before[name]) if name in before else tensor.zero_()
+        """Record the graph of the compiled step, else of the step as it is, else go on eagerly."""
+        plain = self._gradients if manual_possible(self.agent) else None
+        attempts = [plain] if plain is None else [compile_apart(self._gradients), plain]
+        for k, gradients in enumerate(attempts):
+            try:
+                self.graph = GraphedStep(
+                    self.agent, self.rows, gradients, self.index, self.noise
+                )  # fmt: skip
+                return
+            except Exception as error:
+                if k + 1 < len(attempts):
+                    warnings.warn(
+                        f"no graph of a compiled step here ({told(error)}); "
+                        "recording the step uncompiled",
+                        stacklevel=4,
+                    )
+                else:
+                    self._go_on_without("CUDA graph", error)
+
+
+def told(error: Exception) -> str:
+    """An error in one line."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__

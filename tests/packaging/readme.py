@@ -14,7 +14,7 @@ SMALL: dict[str, dict[str, str]] = {
     "data make": {"--source-size": "2000", "--target-size": "500"},
     "train": {"--steps": "200", "--source-size": "2000", "--target-size": "500"},
     "evaluate": {"--episodes": "1"},
-    "export": {},
+    "export": {"--episodes": "1"},
     "compare": {
         "--steps": "20",
         "--seeds": "1",

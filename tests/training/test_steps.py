@@ -1,6 +1,7 @@
 """How steps run: a graph's bookkeeping without a GPU, what happens where no graph can be had, and
 compilation in a long process."""
 
+import warnings
 from contextlib import contextmanager, nullcontext
 from functools import partial
 
@@ -9,9 +10,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from droco_lite.agents import DROCOSettings
-from droco_lite.training import steps
+from droco_lite.training import LoopSettings, graphs, precision, steps, train
 from droco_lite.training.steps import Stepper, manual_possible
-from tests.agents.rivals import fitted, rows_of, tiny
+from tests.agents.rivals import PLANE, fitted, rows_of, tiny
 
 
 def stepper_of(settings, mode):
@@ -38,17 +39,25 @@ def replayed(monkeypatch):
 
     @contextmanager
     def graph(one):
-        one.captured = replayed.stepper._graph_step
         yield
+        one.captured = replayed.last.step
 
     class replayed:
-        stepper = None
+        last = None
 
+    def noted(one):
+        replayed.last = one
+        step(one)
+
+    step = graphs.GraphedStep.step
+    monkeypatch.setattr(graphs.GraphedStep, "step", noted)
     monkeypatch.setattr(torch.cuda, "Stream", Stream)
     monkeypatch.setattr(torch.cuda, "current_stream", Stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
     monkeypatch.setattr(torch, "compile", lambda function: function)
     return replayed
 
@@ -57,7 +66,7 @@ def replayed(monkeypatch):
 def test_a_graph_reads_the_rows_noise_and_schedule_of_every_step(method, replayed):
     settings = tiny(method, steps=30)
     plain = stepper_of(settings, "manual")
-    graphed = replayed.stepper = stepper_of(settings, "manual")
+    graphed = stepper_of(settings, "manual")
     graphed.mode = "graph"
     for first, count in ((0, 5), (5, 12), (17, 13)):
         plain.run(first, count)
@@ -86,7 +95,7 @@ def test_what_a_graph_records_asks_nothing_of_the_host(one, by_hand, replayed, m
 
     if not by_hand:
         monkeypatch.setattr(steps, "manual_possible", lambda agent: False)
-    stepper = replayed.stepper = stepper_of(one, "autograd")
+    stepper = stepper_of(one, "autograd")
     stepper.mode = "graph"
     stepper.run(0, 1)
     with Watch():
@@ -124,3 +133,124 @@ def test_the_tenth_training_of_a_process_is_still_compiled(monkeypatch):
     for _ in range(10):
         stepper_of(tiny("iql"), "compiled").run(0, 1)
     assert len(compiled) == 10
+
+
+@pytest.mark.parametrize("method", ["iql", "cql"])
+def test_a_graph_that_does_nothing_is_refused_and_training_goes_on(method, replayed, monkeypatch):
+    """What a capture on another device would record: nothing at all."""
+
+    class Empty:
+        def replay(self):
+            pass
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Empty)
+    settings = tiny(method, steps=12)
+    plain, tried = stepper_of(settings, "manual"), stepper_of(settings, "manual")
+    tried.mode = "graph"
+    with pytest.warns(UserWarning, match="no CUDA graph here.*moved the counter of batches by 0"):
+        tried.run(0, 12)
+    plain.run(0, 12)
+    for name, tensor in plain.agent.state().items():
+        torch.testing.assert_close(tried.agent.state()[name], tensor)
+
+
+def test_a_graph_whose_replay_is_another_step_is_refused(replayed, monkeypatch):
+    class Wrong:
+        def replay(self):
+            replayed.last.step()
+            replayed.last.agent.networks.weights[1] += 0.5
+
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Wrong)
+    tried = stepper_of(tiny("iql", steps=12), "manual")
+    tried.mode = "graph"
+    with pytest.warns(UserWarning, match="no CUDA graph here.*away from an eager step"):
+        tried.run(0, 1)
+
+
+def test_where_compiling_fails_the_plain_step_is_recorded_and_the_reason_given(
+    replayed, monkeypatch
+):
+    def broken(function):
+        def fails(*args):
+            raise RuntimeError("no compiler on this machine")
+
+        return fails
+
+    monkeypatch.setattr(torch, "compile", broken)
+    settings = tiny("iql", steps=12)
+    plain, tried = stepper_of(settings, "manual"), stepper_of(settings, "manual")
+    tried.mode = "graph"
+    with pytest.warns(
+        UserWarning, match=r"no compiler on this machine\); recording the step uncomp"
+    ):
+        tried.run(0, 12)
+    assert tried.mode == "graph" and tried.graph is not None
+    plain.run(0, 12)
+    for name, tensor in plain.agent.state().items():
+        torch.testing.assert_close(tried.agent.state()[name], tensor, rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("mode", ["compiled", "graph"])
+def test_warming_up_changes_nothing(mode, replayed):
+    settings = tiny("iql", steps=12)
+    cold, warm = stepper_of(settings, "manual"), stepper_of(settings, "manual")
+    cold.mode = warm.mode = mode
+    for stepper in (cold, warm):
+        stepper.whole = stepper._whole
+    cold.run(0, 6)
+    warm.run(0, 3)
+    before = {name: tensor.clone() for name, tensor in warm.agent.state().items()}
+    warm.graph = None
+    warm.warm_up(3)
+    for name, tensor in warm.agent.state().items():
+        assert torch.equal(tensor, before[name]), name
+    warm.run(3, 3)
+    for name, tensor in cold.agent.state().items():
+        torch.testing.assert_close(warm.agent.state()[name], tensor, rtol=1e-5, atol=1e-7)
+
+
+def test_auto_takes_the_fastest_form_for_the_length_of_the_run(monkeypatch):
+    iql, cql, cpu = fitted(tiny("iql"))[0], fitted(tiny("cql"))[0], torch.device("cpu")
+    few, many = steps.COMPILING_PAYS - 1, steps.COMPILING_PAYS
+    monkeypatch.setattr(steps, "compiler_found", lambda: True)
+    assert steps.choose_mode(iql, cpu, few) == "manual"
+    assert steps.choose_mode(iql, cpu, many) == "compiled"
+    assert steps.choose_mode(cql, cpu, many) == "autograd"
+    assert steps.choose_mode(cql, torch.device("cuda"), few) == "graph"
+    assert steps.choose_mode(iql, torch.device("mps"), many) == "manual"
+
+
+def test_without_a_compiler_auto_says_so_once_and_steps_by_hand(monkeypatch):
+    agent = fitted(tiny("iql"))[0]
+    monkeypatch.setattr(steps, "compiler_found", lambda: False)
+    steps.say_once.cache_clear()
+    with pytest.warns(UserWarning, match=r"no C\+\+ compiler.*install one"):
+        assert steps.choose_mode(agent, torch.device("cpu"), 10**6) == "manual"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert steps.choose_mode(agent, torch.device("cpu"), 10**6) == "manual"
+
+
+@pytest.mark.parametrize(("medium", "chosen"), [(1.0, "medium"), (1.2, "medium"), (1.4, "highest")])
+def test_auto_takes_the_clearly_faster_of_the_exact_products(medium, chosen, monkeypatch):
+    seconds = {"medium": medium, "highest": 1.0}
+    monkeypatch.setattr(precision, "seconds_of_products", lambda names: seconds)
+    monkeypatch.setattr(precision, "EXACT", 1.0)  # whatever this CPU does with "medium"
+    assert precision._for_cpu.__wrapped__() == chosen
+    monkeypatch.setattr(precision, "EXACT", -1.0)
+    assert precision._for_cpu.__wrapped__() == "highest"
+
+
+def test_a_training_that_goes_on_keeps_its_mode(tmp_path, monkeypatch):
+    """Chosen for a long run, kept for its short rest: so it ends as if it had never stopped."""
+    monkeypatch.setattr(steps, "COMPILING_PAYS", 25)
+    monkeypatch.setattr(torch, "compile", lambda function: function)
+    monkeypatch.setattr(steps, "compiler_found", lambda: True)
+    loop = LoopSettings(device="cpu", episodes=0, evaluate_every=30, save_every=30)
+    data = {"source": PLANE.source, "target": PLANE.target, "loop": loop}
+    whole = train([tiny("iql")], **data)
+    started = train([tiny("iql")], **data, out=tmp_path, stop_after=27)
+    rest = train([tiny("iql")], **data, out=tmp_path)
+    assert [whole.mode, started.mode, rest.mode] == ["compiled"] * 3
+    for name, tensor in whole.agent.state().items():
+        assert torch.equal(rest.agent.state()[name], tensor), name

@@ -1,0 +1,148 @@
+"""One training step as a CUDA graph: recorded once, checked once, then replayed without a launch.
+
+The step counter, the schedule and the batches live on the device, so that a replay asks nothing of
+the host.  Before a graph is used, one replay is compared with one eager step from the same state:
+a graph that recorded nothing, or on another device, would otherwise train nothing and say nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor
+
+from droco_lite.agents.agent import Agent
+from droco_lite.agents.fast.gradients import fill
+from droco_lite.training.rows import Rows
+
+WARM_UP_STEPS = 3  # for compiling, for the optimiser's state and for libraries' workspaces
+#: Largest distance of a replay from an eager step, as a share of the step's own length.  Kernels
+#: that round otherwise turn the sign of a few gradients near 0, where Adam moves by its full rate.
+TOLERANCE = 0.1
+
+
+class GraphError(RuntimeError):
+    """A graph was recorded, and its replay is not the step."""
+
+
+class GraphedStep:
+    """A step that reads batch ``position`` of a block of indices, and moves on by itself.
+
+    Args:
+        agent: R runs; every step must do the same on the device (``agent.capturable``).
+        rows: the table of transitions.
+        gradients: ``(index, noise) -> gradients``, compiled or not; None takes ``agent.update``.
+        index: the block of indices ``[block, R, 2B]``, whose address is read at every replay.
+        noise: the block of noise ``[noise_block, R, k]``, or None.
+
+    Raises:
+        GraphError: a replay does not move the parameters as an eager step does.
+        RuntimeError: CUDA refused the capture.
+    """
+
+    def __init__(
+        self,
+        agent: Agent,
+        rows: Rows,
+        gradients: Callable[[Tensor, Tensor | None], list[Tensor]] | None,
+        index: Tensor,
+        noise: Tensor | None,
+    ):
+        self.agent, self.rows, self.gradients = agent, rows, gradients
+        self.index, self.noise, self.device = index, noise, rows.table.device
+        self.position = torch.zeros(1, dtype=torch.long, device=self.device)
+        self.noise_position = torch.zeros_like(self.position)
+        self.count = torch.zeros((), device=self.device)
+        before = {name: tensor.clone() for name, tensor in agent.state().items()}
+        try:
+            with on_device(self.device):
+                self.graph = self._capture(before)
+        finally:
+            restore(agent, before)
+
+    def step(self) -> None:
+        """The step that is recorded."""
+        index = self.index.index_select(0, self.position)[0]
+        noise = None if self.noise is None else self.noise.index_select(0, self.noise_position)[0]
+        progress = self.count / self.agent.shared.steps
+        if self.gradients is not None:
+            fill(self.agent, self.gradients(index, noise))
+            self.agent.apply(progress)
+        else:
+            self.agent.update(self.rows.batch(index, noise), progress)
+        self.position += 1
+        self.noise_position += 1
+        self.count += 1
+
+    def seek(self, position: int, noise_position: int, step: int) -> None:
+        """Have the next replay take this row of the blocks, as step number ``step``."""
+        self.position.fill_(position)
+        self.noise_position.fill_(noise_position)
+        self.count.fill_(step)
+
+    def replay(self) -> None:
+        """Take the step."""
+        self.graph.replay()
+
+    # ---- Recording ------------------------------------------------------------------------------
+
+    def _capture(self, before: Mapping[str, Tensor]) -> torch.cuda.CUDAGraph:
+        current = torch.cuda.current_stream()
+        try:
+            side = torch.cuda.Stream()
+            side.wait_stream(current)
+            with torch.cuda.stream(side):
+                for _ in range(WARM_UP_STEPS):
+                    self.seek(0, 0, 0)
+                    self.step()
+            current.wait_stream(side)
+            self.seek(0, 0, 0)
+            graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(graph):
+                self.step()
+            self._check(graph, before)
+            return graph
+        except Exception:
+            # A capture that broke off may leave its own stream as the current one.
+            torch.cuda.synchronize()
+            torch.cuda.set_stream(current)
+            raise
+
+    def _check(self, graph: torch.cuda.CUDAGraph, before: Mapping[str, Tensor]) -> None:
+        """Compare one replay with one eager step, both from the state ``before``."""
+        moved = []
+        for take in (graph.replay, self.step):
+            restore(self.agent, before)
+            self.seek(0, 0, 0)
+            take()
+            tensors = self.agent.tensors()
+            moved.append({n: tensors[n].detach() - before[n].detach() for n in tensors})
+            counted = int(self.position.item())
+            if counted != 1:
+                raise GraphError(f"one step moved the counter of batches by {counted}")
+        replayed, eager = moved
+        length, apart = (
+            float(torch.stack([t.double().square().sum().cpu() for t in parts]).sum().sqrt())
+            for parts in (
+                list(eager.values()),
+                [replayed[name] - eager[name] for name in eager],
+            )
+        )
+        if not (length > 0 and apart <= TOLERANCE * length):
+            raise GraphError(
+                f"a replay ends {apart:.3g} away from an eager step, which is {length:.3g} long"
+            )
+
+
+def on_device(device: torch.device) -> AbstractContextManager:
+    """CUDA's streams and graphs belong to the current device: make it this one."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+@torch.no_grad()
+def restore(agent: Agent, before: Mapping[str, Tensor]) -> None:
+    """Put back every tensor of the agent's state; those that did not exist yet become 0."""
+    for name, tensor in agent.state().items():
+        tensor.copy_(before[name]) if name in before else tensor.zero_()

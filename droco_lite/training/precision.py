@@ -1,0 +1,67 @@
+"""Which library multiplies matrices: float32 products, by the faster of those that are exact."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import time
+from collections.abc import Iterator
+from functools import cache
+
+import torch
+
+#: "medium" is taken where it is exact, unless "highest" is faster by this factor.  Both are equal
+#: on many CPUs, and there a run must not depend on which of two measurements was the luckier.
+CLEARLY = 1.25
+EXACT = 1e-5  # largest error of a float32 product, relative to the largest entry
+ROUNDS, TIMES = 7, 3
+
+
+@contextlib.contextmanager
+def precision_restored() -> Iterator[None]:
+    """What follows a training, such as making data, must not depend on how it was run."""
+    before = torch.get_float32_matmul_precision()
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def choose_precision(precision: str, device: torch.device) -> str:
+    """What ``auto`` stands for on this device: float32 products, by the faster library.
+
+    With "medium" torch hands a CPU's products to oneDNN, which may round factors to bfloat16 where
+    the CPU has matrix units for that, and is exact to float32 elsewhere: there it is up to twice as
+    fast as MKL (on AMD's CPUs), or its equal.  A small product tells whether it is exact, and the
+    step's own products, timed in turn, whether it is slower.
+    """
+    if precision != "auto":
+        return precision
+    return _for_cpu() if device.type == "cpu" else "highest"
+
+
+@cache
+def _for_cpu() -> str:
+    """ "medium" or "highest", decided once in a process."""
+    with precision_restored(), torch.no_grad():
+        torch.set_float32_matmul_precision("medium")
+        x = torch.linspace(0, 1, 4 * 256 * 256).reshape(4, 256, 256)
+        exact = x.double() @ x.double()
+        if (x @ x - exact).abs().max() / exact.max() > EXACT:
+            return "highest"
+        seconds = seconds_of_products(("medium", "highest"))
+    return "highest" if seconds["medium"] > CLEARLY * seconds["highest"] else "medium"
+
+
+def seconds_of_products(precisions: tuple[str, ...]) -> dict[str, float]:
+    """Median seconds of six products of 256 x 256, as in a step, by each setting in turn."""
+    x, found = torch.randn(6, 256, 256), {name: [] for name in precisions}
+    for _ in range(ROUNDS):
+        for name, times in found.items():
+            torch.set_float32_matmul_precision(name)
+            torch.bmm(x, x)
+            start = time.perf_counter()
+            for _ in range(TIMES):
+                torch.bmm(x, x)
+            times.append(time.perf_counter() - start)
+    return {name: statistics.median(times) for name, times in found.items()}
