@@ -30,7 +30,7 @@ MEANINGS: Mapping[str, str] = {
     "micro": "MICRO",
 }
 
-#: The colours themselves, as ``#rrggbb``. ``"accent"`` is the former name of ``"value"``.
+#: The colours themselves, as ``#rrggbb``.
 COLORS: Mapping[str, str] = {
     "ink": INK,
     "muted": "#7d8590",
@@ -48,7 +48,6 @@ COLORS: Mapping[str, str] = {
     "igdf": "#0b8fa8",
     "otdf": "#d6449c",
     "micro": "#8a6d3b",
-    "accent": "#b7791f",
 }
 
 #: Names as figures write them, and the entry of the table whose colour they must have.

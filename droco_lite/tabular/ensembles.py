@@ -67,15 +67,32 @@ def fit_models(
 
 
 def model_errors(models: ArrayLike, transitions: ArrayLike) -> Array:
-    """Return TV(P_i(.|s, a), P(.|s, a)), [N, S, A], from models [N, S, A, S] and P [S, A, S]."""
+    """Return each model's error in total variation, the epsilon of Proposition 4.6.
+
+    Args:
+        models: N dynamics models, [N, S, A, S].
+        transitions: the truth P, [S, A, S].
+
+    Returns:
+        TV(P_i(.|s, a), P(.|s, a)), [N, S, A], between 0 and 1.
+
+    Raises:
+        ValueError: a row is no distribution.
+    """
     models = np.asarray(models, dtype=np.float64)
     return total_variation(models, np.broadcast_to(transitions, models.shape))
 
 
 def disagreement(models: ArrayLike) -> Array:
-    """Return the mean over members of TV(P_i, mean of all P_j), [S, A] from [N, S, A, S].
+    """Return the mean over members of TV(P_i, mean of all P_j).
 
     It needs no truth, so it is what a learner can see of the error in :func:`model_errors`.
+
+    Args:
+        models: N dynamics models, [N, S, A, S].
+
+    Returns:
+        The disagreement, [S, A], between 0 and 1.
     """
     models = np.asarray(models, dtype=np.float64)
     middle = models.mean(0)
@@ -83,18 +100,24 @@ def disagreement(models: ArrayLike) -> Array:
 
 
 def lowest_member(f: ArrayLike, models: ArrayLike) -> tuple[Array, NDArray[np.intp]]:
-    """Return min_i E_{models[i]} f and the member that attains it, [...] each.
+    """Return min_i E_{models[i]} f, and the member that attains it.
 
     Args:
-        f: [S].
-        models: [N, ..., S], a distribution per member and row.
+        f: a function of the states, [S].
+        models: a distribution per member and row, [N, ..., S].
+
+    Returns:
+        The lowest means, [...], and the members' numbers, int [...].
+
+    Raises:
+        ValueError: a row of ``models`` is no distribution.
     """
     means = check_distribution(models, "models") @ np.asarray(f, dtype=np.float64)
     return means.min(0), means.argmin(0)
 
 
 class LowestMemberOperator(EnsembleOperator):
-    """The RCB operator with the ball replaced by the N models themselves, [N, S, A, S].
+    """The RCB operator with the ball replaced by the N models themselves.
 
     Rows without target samples are backed up to r + gamma min_i E_{P_i} V. Arguments are those of
     :class:`~droco_lite.tabular.operators.EnsembleOperator`.
@@ -111,6 +134,9 @@ class LowestMemberOperator(EnsembleOperator):
 
 def printed_bound(error: ArrayLike, members: ArrayLike) -> Array:
     """Return 1 - (1 - 2 epsilon)^N, Proposition 4.6 as printed, in units of r_max / (1 - gamma).
+
+    It rises with N, while the minimum over more members falls; and it is at least twice the sharp
+    bound, epsilon, of one backup.
 
     Args:
         error: epsilon, the members' error in total variation, in [0, 1/2].

@@ -98,7 +98,14 @@ class WindyCliff:
         return np.abs(cells[:, None] - cells).sum(-1).astype(np.float64)
 
     def mdp(self, wind: float) -> MDP:
-        """Return the world at one strength of the wind, a probability of a gust per step."""
+        """Return the world at one strength of the wind.
+
+        Args:
+            wind: probability of a gust per step.
+
+        Raises:
+            ValueError: ``wind`` is no probability.
+        """
         if not 0 <= wind <= 1:
             raise ValueError(f"wind: expected a probability, got {wind!r}")
         size, actions = self.height * self.width, len(ACTIONS)
@@ -125,7 +132,12 @@ class WindyCliff:
         return row * self.width + column
 
     def path(self, policy: ArrayLike, limit: int | None = None) -> list[int]:
-        """Return the states a walker visits from the start when nothing ever disturbs it."""
+        """Return the states a walker visits from the start when nothing ever disturbs it.
+
+        Args:
+            policy: an action for each state, int [S].
+            limit: most states to visit; by default four times the number of the goal.
+        """
         policy, state, limit = np.asarray(policy), self.start, limit or 4 * self.goal
         walk = [state]
         while state != self.goal and state not in self.cliff and len(walk) <= limit:
@@ -149,7 +161,15 @@ class TabularData:
         return len(self.states)
 
     def counts(self, n_states: int, n_actions: int) -> NDArray[np.intp]:
-        """Return how often each transition occurs, [S, A, S]."""
+        """Return how often each transition occurs.
+
+        Args:
+            n_states: S.
+            n_actions: A.
+
+        Returns:
+            Counts, int [S, A, S].
+        """
         counts = np.zeros((n_states, n_actions, n_states), dtype=np.intp)
         np.add.at(counts, (self.states, self.actions, self.next_states), 1)
         return counts
@@ -166,6 +186,12 @@ def sample_transitions(
         rng: the source of chance.
         behaviour: how likely each pair is, [S, A], any positive scale; by default uniform over the
             pairs of states that are not terminal.
+
+    Returns:
+        The transitions, n of them.
+
+    Raises:
+        ValueError: ``behaviour`` has another shape, a negative weight, or none above 0.
     """
     if behaviour is None:
         behaviour = np.repeat(~mdp.terminal[:, None], mdp.n_actions, 1)

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 import pytest
 from bs4 import BeautifulSoup
 from chapters import ROOT, pages, sliders
+from test_theory import PAGES as THEORY
 
 from book.address import colab, pages_address, stated
 from book.assets import fetched
@@ -392,6 +393,42 @@ class TestPages:
             await_sliders(page, name)
             assert page.evaluate(SIDEWAYS) is None
             keep_picture(page, name, "phone")
+
+
+# Text of figures that a phone shows smaller than 11 pixels; sub- and superscripts may be.
+SMALL = """() => {
+  const small = [];
+  for (const svg of document.querySelectorAll('.droco-figure svg')) {
+    const box = svg.getBoundingClientRect();
+    if (!box.height) continue;
+    const scale = box.width / svg.viewBox.baseVal.width;
+    for (const text of svg.querySelectorAll('text')) {
+      const first = text.querySelector('tspan') || text;
+      const size = parseFloat(getComputedStyle(first).fontSize) * scale;
+      if (size < 10.95) small.push(`${text.textContent.trim()}: ${size.toFixed(1)}`);
+    }
+  }
+  return small;
+}"""
+
+
+@pytest.mark.parametrize("name", ["book/intro", *(f"book/{page}" for page in THEORY)])
+class TestTheoryOnAPhone:
+    pytestmark = needs_browser
+
+    def test_figures_and_equations_can_be_read_without_scrolling(self, browser, address, name):
+        with opened(browser, f"{address}/{name}.html", width=390, height=844) as page:
+            await_sliders(page, name)
+            assert page.evaluate(SMALL) == []
+            assert page.evaluate(TOO_WIDE) == [], "equations that scroll sideways"
+
+
+def test_terms_of_the_glossary_show_their_text(site):
+    links = [
+        link for page in pages() for link in html(site / f"{page}.html").select("a:has(.std-term)")
+    ]
+    assert len(links) >= 10
+    assert [link for link in links if len(link.get("title", "")) < 20] == []
 
 
 class TestWithoutAServer:

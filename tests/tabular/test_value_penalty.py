@@ -46,8 +46,11 @@ def problem(seed):
     return rng, batch, next_states, predictions
 
 
-def targets(batch, values, beta, **options):
-    agent = Table([DROCOSettings(beta=beta, discount=GAMMA, hidden=1, **options)], STATES, 1)
+def targets(batch, values, beta, floor=-np.inf, **options):
+    """DROCO's targets of a batch, as the paper prints them: without our floor."""
+    agent = Table(
+        [DROCOSettings(beta=beta, floor=floor, discount=GAMMA, hidden=1, **options)], STATES, 1
+    )
     agent.beta = agent.beta.double()
     agent.table = torch.as_tensor(values)[None, :, None]
     return agent.q_targets(batch)[0, :, 0].numpy()
