@@ -108,7 +108,7 @@ def robot_facts(robot: str) -> dict[str, Any]:
             "controlCost": spec.control_cost,
             "healthyReward": spec.healthy_reward,
             "healthy": HEALTHY[robot],
-            "rewardReadsTorso": robot == "ant",
+            "rewardReadsTorso": "xpos" in spec.reads,
             "maxSteps": spec.max_episode_steps,
             "minReturn": spec.min_return,
             "maxReturn": spec.max_return,
