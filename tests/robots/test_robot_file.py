@@ -24,6 +24,7 @@ from droco_lite.robots import (
 )
 from droco_lite.robots.robot_file import ROBOT_FILES, _loaded
 from droco_lite.training import online
+from droco_lite.training.release import release
 
 XML = """
 <mujoco><option timestep="0.02"/><worldbody><body>
@@ -269,7 +270,7 @@ def test_a_policy_trained_online_becomes_data(path, tmp_path, capsys):
     settings = online.OnlineSettings(
         "pendulum", segment_steps=100, random_steps=100, evaluation_episodes=2, hidden=(16,)
     )
-    card = online.release(settings, "expert", candidates=1, selection_episodes=2, episodes=2)
+    card = release(settings, "expert", candidates=1, selection_episodes=2, episodes=2)
     assert policy_folder("pendulum") == tmp_path / "cache/policies"
     assert (policy_folder("pendulum") / "pendulum-nominal-expert.safetensors").exists()
     assert card["score"] == pytest.approx(card["return_mean"] + 50, abs=0.2)
@@ -284,7 +285,7 @@ def test_a_robot_without_references_can_be_released(tmp_path):
         "rod", segment_steps=100, random_steps=100, evaluation_episodes=2, hidden=(8,)
     )
     online.train(settings, 300, report=lambda line: None)
-    card = online.release(settings, "medium", candidates=2, selection_episodes=2, episodes=2)
+    card = release(settings, "medium", candidates=2, selection_episodes=2, episodes=2)
     assert card["score"] is None and np.isfinite(card["selection"]["goal"])
     data, made = make_dataset("rod", "nominal", "medium", 60)
     assert "score" not in made and len(data) == 60

@@ -16,7 +16,8 @@ from droco_lite.data.names import TASKS, Task
 from droco_lite.data.tasks import make_dataset
 from droco_lite.robots import ROBOTS, rollout
 from droco_lite.training import online
-from droco_lite.training.online import OnlineSettings, Replay, release, train
+from droco_lite.training.online import OnlineSettings, Replay, train
+from droco_lite.training.release import kept_policy, recorded, release
 
 TINY = OnlineSettings(
     "hopper", "kinematic-footjnt-hard", seed=3, batch_size=8, random_steps=40, rows=2,
@@ -124,7 +125,7 @@ def test_damaged_checkpoints_are_refused(finished, tmp_path, damage):
     elif damage == "no record":
         save_file(tensors, path)
     else:
-        _, record = online._record(source)
+        _, record = recorded(source)
         del tensors["critic.1"]
         save_file(tensors, path, {"record": json.dumps(record)})
     with pytest.raises(ValueError, match=r"checkpoint\.safetensors.*start again elsewhere"):
@@ -172,7 +173,7 @@ def test_a_damaged_replay_is_refused(tmp_path, damage):
 def test_a_replay_is_checked_without_checksums_too(finished, tmp_path, damage):
     """Checkpoints of earlier versions have none."""
     train(TINY, 80, tmp_path, quiet)
-    _, record = online._record(tmp_path / "checkpoint.safetensors")
+    _, record = recorded(tmp_path / "checkpoint.safetensors")
     del record["replay"]
     old = {"record": json.dumps(record)}
     save_file(checkpoint(tmp_path), tmp_path / "checkpoint.safetensors", old)
@@ -227,10 +228,10 @@ def test_gate_keeps_only_policies_that_fail_in_the_nominal_robot(finished, tmp_p
     kwargs = dict(gate=True, candidates=4, selection_episodes=2, episodes=2)
     card = release(folder, "medium", tmp_path, tmp_path, gate=False, candidates=4, episodes=2)
     shares = [t["nominal_return_mean"] / t["return_mean"] for t in card["selection"]["candidates"]]
-    monkeypatch.setattr(online, "GATE", min(shares) / 2)
+    monkeypatch.setattr("droco_lite.training.release.GATE", min(shares) / 2)
     with pytest.raises(ValueError, match="another seed or shift"):
         release(folder, "medium", tmp_path, tmp_path, **kwargs)
-    monkeypatch.setattr(online, "GATE", sorted(shares)[1])  # the smallest share alone passes
+    monkeypatch.setattr("droco_lite.training.release.GATE", sorted(shares)[1])  # the smallest share alone passes
     gated = release(folder, "medium", tmp_path, tmp_path, **kwargs | {"selection_episodes": 20})
     best = card["selection"]["candidates"][int(np.argmin(shares))]
     assert gated["steps"] == best["steps"]
@@ -261,7 +262,7 @@ def test_a_run_that_starts_from_a_policy_keeps_it_until_the_critics_know_it(monk
         policy_after=60, segment_steps=60, evaluation_episodes=1, batch_size=8,
     )  # fmt: skip
     train(settings, 120, report=quiet)
-    held, moved = (online._kept_policy(online.run_folder(settings), k) for k in (60, 120))
+    held, moved = (kept_policy(online.run_folder(settings), k) for k in (60, 120))
     for ours, theirs in zip(held.layers, start.layers, strict=True):
         torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=0)
     assert not torch.equal(moved.layers[0][0], start.layers[0][0])
