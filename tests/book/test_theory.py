@@ -15,6 +15,11 @@ PAGES = (
     "wasserstein_dual",
     "worst_states",
     "rcb_operator",
+    "ensembles",
+    "disagreement",
+    "beta",
+    "runaway",
+    "delta",
 )
 NEEDS_ROBOTS = ("two_kinds_of_robustness",)  # its solutions import what they need
 each = pytest.mark.parametrize("name", PAGES)

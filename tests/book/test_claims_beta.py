@@ -1,0 +1,186 @@
+"""The courier: what the chapters on β and δ say of him, on data sets that they do not show."""
+
+import numpy as np
+import pytest
+from test_theory import namespace
+
+from droco_lite.tabular.courier import (
+    CROSS,
+    DRIVE,
+    GOAL,
+    PAIRS,
+    RISKS,
+    ROAD2,
+    courier,
+    courier_data,
+    courier_return,
+)
+
+
+@pytest.fixture(scope="module")
+def beta():
+    return namespace("beta")
+
+
+@pytest.fixture(scope="module")
+def delta():
+    return namespace("delta")
+
+
+# The world ----------------------------------------------------------------------------------------
+
+
+def test_what_is_best_changes_from_world_to_world():
+    worlds = {name: courier(*risk) for name, risk in RISKS.items()}
+    best = {n: np.argmax([courier_return(a, w) for a in range(3)]) for n, w in worlds.items()}
+    assert best == {"source": CROSS, "target": DRIVE, "deployed": DRIVE}
+    deployed = [courier_return(a, worlds["deployed"]) for a in range(3)]
+    assert deployed[CROSS] < deployed[2]
+
+
+def test_rows_are_possible_and_the_same_seed_draws_them_again():
+    one, two = courier_data(3), courier_data(3)
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+    p = courier(*RISKS["target"]).transitions
+    for pair, after in zip(one.pairs[36:], one.next_states[36:], strict=True):
+        assert p[(*PAIRS[pair], after)] > 0
+    assert one.predictions.shape == (36, 3)
+
+
+def test_what_is_no_probability_is_refused():
+    with pytest.raises(ValueError, match="fall"):
+        courier(1.5, 0.1)
+    with pytest.raises(ValueError, match="mud"):
+        courier(0.1, -0.1)
+
+
+# β ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("clamp", [False, True])
+def test_the_package_computes_the_targets_by_hand(beta, clamp):
+    betas = [0.0, 0.3, 1.0, 1.7]
+    for seed in range(8):
+        data = courier_data(seed)
+        v = np.random.default_rng(seed).uniform(-5, 10, (4, 6))
+        by_hand = beta["targets"](v, betas, data)
+        if clamp:
+            by_hand[:, :36] = np.minimum(by_hand, beta["targets"](v, [0.0] * 4, data))[:, :36]
+        package = beta["package_targets"](v, betas, data, clamp=clamp)
+        np.testing.assert_allclose(package, by_hand, atol=1e-4)
+
+
+def test_the_regression_is_the_minimiser_of_the_sum_of_two_means(beta):
+    for seed in range(8):
+        data = courier_data(seed)
+        q, _, trace = beta["learn"](data, [0.5])
+        y = beta["targets"](trace[-1], [0.5], data)
+        residual = (y - q[:, data.pairs])[0] * beta["WEIGHT"]
+        for pair in range(6):
+            assert abs(residual[data.pairs == pair].sum()) < 1e-6
+
+
+def test_half_a_beta_beats_none_and_one_on_other_data_sets(beta):
+    """Paired, by two standard errors, on 200 data sets that the page does not use."""
+    betas = [0.0, 0.5, 1.0, 1.5]
+    picked = np.array(
+        [beta["choice"](beta["learn"](courier_data(s), betas, 120)[0]) for s in range(200, 400)]
+    )
+    for name in ("target", "deployed"):
+        r = beta["earned"][name][picked]
+        for other in (0, 2, 3):
+            gain = r[:, 1] - r[:, other]
+            assert gain.mean() > 2 * gain.std() / 200**0.5
+
+
+def test_no_beta_warns_of_what_no_member_has_seen(beta):
+    bridge = PAIRS.index((1, CROSS))
+    unseen = 0
+    for seed in range(100):
+        data = courier_data(seed)
+        if not (data.next_states[36:][data.pairs[36:] == bridge] == GOAL).all():
+            continue
+        unseen += 1
+        said = data.predictions[data.pairs[:36] == bridge]
+        assert (said == GOAL).all()
+    assert 20 < unseen < 45  # 0.75^4 = 0.32
+
+
+def test_up_to_beta_1_values_stay_in_range_and_beyond_they_may_not(beta):
+    outside = 0
+    for seed in range(40):
+        data = courier_data(seed)
+        _, _, safe = beta["learn"](data, [0.3, 1.0], 300, weight=beta["SOURCE_ONLY"])
+        assert safe.min() >= -1e-9 and safe.max() <= 10 + 1e-9
+        _, _, wild = beta["learn"](data, [1.5], 300, weight=beta["SOURCE_ONLY"])
+        outside += wild.min() < -1
+    assert outside >= 10
+
+
+def test_a_run_away_is_seen_as_one(beta):
+    """At 1.1 V(road 1) settles below every return, at 1.15 and 1.25 it never stops."""
+    road1 = beta["trace"][:, :, beta["ROAD1"]]
+    at = {b: road1[:, k] for k, b in enumerate(beta["FEEDBACK"])}
+    assert at[1][-1] == pytest.approx(0, abs=1e-3)
+    assert -85 < at[1.1][-1] < -75
+    for b in (1.15, 1.25):
+        assert at[b][-1] < 2 * at[b][-50] < 0
+    assert beta["held"][-1].min() >= 0
+
+
+def test_the_clamp_never_raises_a_fixed_point(beta):
+    for seed in range(12):
+        data = courier_data(seed)
+        free = beta["learn"](data, [0.25, 1.0])[2][-1]
+        held = beta["learn"](data, [0.25, 1.0], backup=beta["clamped"])[2][-1]
+        assert (held <= free + 1e-5).all()
+
+
+# δ ------------------------------------------------------------------------------------------------
+
+
+def test_the_huber_estimate_runs_from_the_median_to_the_mean(delta):
+    for seed in range(8):
+        y = np.random.default_rng(seed).standard_cauchy(31)
+        assert delta["location"](y, 1e-4) == pytest.approx(np.median(y), abs=1e-2)
+        assert delta["location"](y, 1e6) == pytest.approx(y.mean(), abs=1e-6)
+        middle = delta["location"](y, 1.0)
+        pulls = np.clip(y - middle, -1, 1).sum()
+        assert abs(pulls) < 1e-6
+
+
+def test_delta_helps_against_glitches_and_hides_disasters_on_other_data_sets(delta):
+    """Paired against δ = ∞, by two standard errors, on 200 data sets that the page does not use."""
+    severe = delta["SEVERE"]
+    plain = [courier_data(seed) for seed in range(200, 400)]
+    cases = {
+        "glitch": ([delta["with_glitch"](one) for one in plain], delta["worlds"]["target"], 0.0, 1),
+        "disaster": ([courier_data(s, severe) for s in range(200, 400)], severe, -40.0, -1),
+    }
+    for sets, world, ditch, sign in cases.values():
+        picks = [
+            delta["choice"](delta["learn"](one, [0.3] * 2, [1.0, np.inf], ditch=ditch)[0])
+            for one in sets
+        ]
+        r = np.array([courier_return(a, world) for a in range(3)])[np.array(picks)]
+        gain = sign * (r[:, 0] - r[:, 1])
+        assert gain.mean() > 2 * gain.std() / 200**0.5
+
+
+def test_a_small_delta_matters_little_without_glitches(delta):
+    r = np.array([courier_return(a, delta["worlds"]["target"]) for a in range(3)])
+    r = r[delta["picks"]["as they are"]]
+    assert np.abs((r - r[:, -1:]).mean(0)).max() < 0.05
+
+
+def test_a_common_fall_is_not_resisted_by_any_delta(delta):
+    y = np.random.default_rng(0).normal(size=31)
+    for d in (0.1, 1.0, 10.0):
+        assert delta["location"](y - 5, d) == pytest.approx(delta["location"](y, d) - 5, abs=1e-6)
+
+
+def test_the_glitch_is_the_fifth_row_of_road_2(delta):
+    data = courier_data(0)
+    changed = (delta["with_glitch"](data).rewards != data.rewards).nonzero()[0]
+    assert changed.tolist() == [28] and PAIRS[data.pairs[28]] == (ROAD2, DRIVE)

@@ -1,0 +1,133 @@
+"""Why minima of models run away: on sixteen seeds, half of which the page does not show."""
+
+import numpy as np
+import pytest
+from test_theory import namespace
+
+SEEDS = range(16)
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return namespace("runaway")
+
+
+@pytest.fixture(scope="module")
+def predicted(chapter):
+    more = [chapter["predictions"](chapter["fitted"](seed))[0] for seed in range(8, 16)]
+    return np.concatenate([chapter["PREDICTED"], more])
+
+
+def ends(chapter, form, predicted, **options):
+    """Mean V after 300 and 600 sweeps, and the last kappa, [seeds, 3]."""
+    rows = []
+    for seed in SEEDS:
+        features = chapter["table"] if form == "table" else chapter["network"](seed)
+        _, value, backup = chapter["sweep"](features, predicted[seed], **options)
+        rows.append((value[299], value[-1], backup[-1] / value[-1]))
+    return np.array(rows)
+
+
+def outside(chapter, found):
+    return (found[:, 1] < 0) | (found[:, 1] > chapter["HIGHEST"])
+
+
+def away(chapter, found):
+    return outside(chapter, found) & (np.abs(found[:, 1]) > 1.5 * np.abs(found[:, 0]))
+
+
+def test_the_target_stays_where_the_source_has_been_and_some_predictions_do_not(chapter, predicted):
+    assert np.abs(chapter["ORACLE"]).max() < 2
+    assert (np.abs(predicted) > 2).any((1, 2)).mean() > 0.8
+
+
+def test_the_lowest_of_seven_leaves_the_range_and_runs_away_on_most_seeds(chapter, predicted):
+    found = ends(chapter, "network", predicted)
+    assert outside(chapter, found).mean() >= 0.85
+    assert away(chapter, found).mean() > 0.6
+    assert (found[outside(chapter, found), 1] < 0).all()  # downwards
+
+
+def test_one_model_and_the_mean_of_seven_do_so_on_few(chapter, predicted):
+    one = ends(chapter, "network", predicted[:, :1])
+    mean = ends(chapter, "network", predicted, backup=chapter["mean_of_members"])
+    for found in (one, mean):
+        assert outside(chapter, found).mean() < 0.5
+        assert away(chapter, found).mean() < 0.25
+
+
+def test_more_models_never_raise_a_mean_by_much_and_three_already_leave(chapter, predicted):
+    three = ends(chapter, "network", predicted[:, :3])
+    assert outside(chapter, three).mean() > 0.6
+
+
+def test_the_oracle_the_floor_and_the_table_never_leave_the_range(chapter, predicted):
+    oracle = np.broadcast_to(chapter["ORACLE"], (len(SEEDS), 1, 96))
+    for form, states, options in (
+        ("network", oracle, {}),
+        ("network", predicted, {"floor": 0.0}),
+        ("table", predicted, {}),
+    ):
+        found = ends(chapter, form, states, **options)
+        assert not outside(chapter, found).any()
+        assert (found[:, 2] < 1 / chapter["GAMMA"]).all()
+
+
+def test_the_clamp_does_not_help(chapter, predicted):
+    joined = np.array([chapter["clamped"](p) for p in predicted])
+    assert outside(chapter, ends(chapter, "network", joined)).mean() >= 0.85
+
+
+def test_the_mean_obeys_its_equation(chapter, predicted):
+    """V_new = r + gamma kappa V, up to the ridge."""
+    for seed in range(8):
+        _, value, backup = chapter["sweep"](chapter["network"](seed), predicted[seed], sweeps=60)
+        after = chapter["REWARD"].mean() + chapter["GAMMA"] * backup[:-1]
+        np.testing.assert_allclose(value[1:], after, rtol=0.02, atol=0.02)
+
+
+def test_kappa_is_above_its_border_exactly_where_a_settled_or_growing_mean_is_negative(
+    chapter, predicted
+):
+    found = ends(chapter, "network", predicted)
+    negative = found[:, 1] < -1
+    assert (found[negative, 2] > 1 / chapter["GAMMA"]).all()
+
+
+def test_a_table_is_never_read_beyond_the_largest_target(chapter):
+    """An averager: whatever is predicted, |V| stays within r_max / (1 - gamma)."""
+    for seed in range(8):
+        wild = np.random.default_rng(seed).normal(size=(7, 96)) * 10
+        _, value, _ = chapter["sweep"](chapter["table"], wild, sweeps=300)
+        assert np.abs(value).max() <= chapter["HIGHEST"]
+
+
+def test_the_floor_moves_a_value_towards_the_truth_or_not_at_all():
+    rng = np.random.default_rng(0)
+    floor = -3.0
+    truth, x = floor + rng.exponential(size=1000), rng.normal(size=1000) * 10
+    assert (np.abs(np.maximum(x, floor) - truth) <= np.abs(x - truth)).all()
+
+
+def test_the_package_backs_up_what_the_sweep_does(chapter, predicted):
+    network, rng = chapter["network"](2), np.random.default_rng(0)
+    for _ in range(8):
+        theta = rng.normal(size=101)
+        for floor in (-np.inf, 0.0, -1.0):
+            by_hand = np.maximum((network(predicted[2]) @ theta).min(0), floor)
+            package = chapter["package_backup"](theta, floor)
+            np.testing.assert_allclose(package, by_hand, rtol=1e-4, atol=1e-4)
+
+
+def test_predictions_within_the_data_keep_the_mean_in_range(chapter, predicted):
+    assert not outside(chapter, ends(chapter, "network", np.clip(predicted, -1.8, 1.8))).any()
+
+
+def test_a_smaller_discount_runs_away_less_often(chapter, predicted):
+    def slope(gamma):
+        old, chapter["sweep"].__globals__["GAMMA"] = chapter["GAMMA"], gamma
+        found = ends(chapter, "network", predicted)
+        chapter["sweep"].__globals__["GAMMA"] = old
+        return (found[:, 1] < 0) & (np.abs(found[:, 1]) > 1.5 * np.abs(found[:, 0]))
+
+    assert slope(0.9).mean() < slope(0.99).mean()
