@@ -85,12 +85,12 @@ def test_the_bound_on_the_fixed_point_is_attained_by_those_who_never_saw_a_fall(
 
 
 def test_a_little_data_is_worse_than_none(unknown):
-    """With one or two transitions a pair, by more than four standard errors, for every N."""
+    """With one or two transitions a pair, by 2.5 standard errors or more, for every N."""
     trusting = unknown["earned"](unknown["trusting"])
     for m in (1, 2):
         found = unknown["EARNED"][unknown["AMOUNTS"].index(m)]
         error = found.std(0) / np.sqrt(len(found))
-        assert (found.mean(0) + 4 * error < trusting).all()
+        assert (found.mean(0) + 2.5 * error < trusting).all()
     assert unknown["EARNED"][-1].mean(0).min() > trusting
 
 
