@@ -13,9 +13,16 @@ def chapter():
 
 
 @pytest.fixture(scope="module")
-def predicted(chapter):
-    more = [chapter["predictions"](chapter["fitted"](seed))[0] for seed in range(8, 16)]
-    return np.concatenate([chapter["PREDICTED"], more])
+def fits(chapter):
+    """Means and sigmas of sixteen ensembles' predictions, [16, 2, 7, 96]."""
+    more = [chapter["predictions"](chapter["fitted"](seed)) for seed in range(8, 16)]
+    shown = np.stack([chapter["PREDICTED"], chapter["SIGMA"]], 1)
+    return np.concatenate([shown, np.array(more)])
+
+
+@pytest.fixture(scope="module")
+def predicted(fits):
+    return fits[:, 0]
 
 
 def ends(chapter, form, predicted, **options):
@@ -76,6 +83,12 @@ def test_the_oracle_the_floor_and_the_table_never_leave_the_range(chapter, predi
 def test_the_clamp_does_not_help(chapter, predicted):
     joined = np.array([chapter["clamped"](p) for p in predicted])
     assert outside(chapter, ends(chapter, "network", joined)).mean() >= 0.85
+
+
+def test_the_public_code_leaves_the_range_on_fewer_seeds_and_not_on_none(chapter, fits):
+    corners = np.array([chapter["public"](*one) for one in fits])
+    share = outside(chapter, ends(chapter, "network", corners)).mean()
+    assert 0 < share < 0.5
 
 
 def test_the_mean_obeys_its_equation(chapter, predicted):
