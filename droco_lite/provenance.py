@@ -12,12 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from droco_lite.files import atomic_file as atomic_file
-from droco_lite.files import write_json, write_text
-
-# Earlier names, for those who still use them.
-write_json_atomic, write_text_atomic = write_json, write_text
-
 _ROOT = Path(__file__).resolve().parent.parent
 _CODE = ("droco_lite", "benchmarks", "pyproject.toml")
 _LIBRARIES = (

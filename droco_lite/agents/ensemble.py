@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from droco_lite.agents.networks import (
@@ -24,6 +23,7 @@ from droco_lite.agents.networks import (
     seeded_generators,
     trainable,
 )
+from droco_lite.files import load_tensors
 
 WEIGHT_DECAY = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)  # by layer, as in MBPO
 LOG_VARIANCE_MIN, LOG_VARIANCE_MAX = -10.0, 0.5
@@ -135,7 +135,7 @@ class Ensemble:
 
     @classmethod
     def load(cls, path, device="cpu") -> Ensemble:
-        return cls.from_tensors(load_file(path, device=str(device)))
+        return cls.from_tensors(load_tensors(path, device)[0])
 
 
 def gaussian(layers: Layers, inputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,6 @@ with a JSON card; an ensemble, which the DROCO runs of a robot share, has a file
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from torch import Tensor
 
 from droco_lite.agents.ensemble import Ensemble
 from droco_lite.agents.networks import Layers, mlp
-from droco_lite.files import atomic_file, write_json
+from droco_lite.files import read_json, write_bytes, write_json
 from droco_lite.provenance import as_json, provenance
 
 __all__ = ["WEIGHTS", "TrainedPolicy", "load_policy", "policy_names", "release_policy"]
@@ -97,10 +96,7 @@ def load_policy(name: str, folder: Path = WEIGHTS) -> TrainedPolicy:
     if not path.is_file():
         there = ", ".join(policy_names(folder)) or "none"
         raise FileNotFoundError(f"{path}: no such trained policy. There are: {there}")
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error}); fetch the file again") from None
+    card = read_json(path, "fetch the file again")
     missing = [key for key in _CARD_KEYS if key not in card]
     if missing:
         raise ValueError(f"{path}: the card has no {missing[0]!r}; fetch the file again")
@@ -160,7 +156,7 @@ def release_policy(agent: Any, run: int, path: Path, *, robot: str, **facts: Any
         "robot": robot, "settings": agent.runs[run].to_dict(), "dtype": "float16",
         "sha256": _write(weights, tensors), "ensemble": shared, **facts,
     }  # fmt: skip
-    write_json(path.parent / f"{path.name}.json", provenance(**as_json(card)))
+    write_json(path.parent / f"{path.name}.json", provenance(**as_json(card)), checksum=True)
     return weights
 
 
@@ -190,7 +186,5 @@ def _write(path: Path, tensors: dict[str, Tensor]) -> str:
         name: (t if name in _INTEGERS else t.detach().cpu().half()).contiguous()
         for name, t in tensors.items()
     })  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as temporary:
-        Path(temporary).write_bytes(content)
+    write_bytes(path, content)
     return hashlib.sha256(content).hexdigest()

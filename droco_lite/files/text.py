@@ -27,7 +27,12 @@ def write_text(path: str | os.PathLike, text: str, *, checksum: bool = False) ->
     Raises:
         OSError: see :func:`atomic_file`.
     """
-    path, content = Path(path), text.encode("utf-8")
+    return write_bytes(path, text.encode("utf-8"), checksum=checksum)
+
+
+def write_bytes(path: str | os.PathLike, content: bytes, *, checksum: bool = False) -> Path:
+    """Write ``content``, see :func:`write_text`."""
+    path = Path(path)
     if checksum:
         expect(path, hashlib.sha256(content).hexdigest())
     with atomic_file(path) as temporary:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from droco_lite.figures.svg import svg
-from droco_lite.provenance import write_text_atomic
+from droco_lite.files import write_text
 from droco_lite.report.figures import FIGURES, draw_all
 from droco_lite.report.printing import LONG, LONG_FIGURES, TABLES, text
 from droco_lite.report.results import Results, read_all, read_long
@@ -29,10 +29,10 @@ def write(out: str | Path, folder: str | Path | None = None) -> list[Path]:
     for suffix, results, tables, figures in studies(folder):
         for name in tables:
             content = text(name, results) + "\n"
-            written.append(write_text_atomic(out / f"{name}{suffix}.txt", content))
+            written.append(write_text(out / f"{name}{suffix}.txt", content))
         for name in figures:
             for which, fig in draw_all(name, results):
-                written.append(write_text_atomic(out / f"{name}{suffix}{which}.svg", svg(fig)))
+                written.append(write_text(out / f"{name}{suffix}{which}.svg", svg(fig)))
     return written
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from droco_lite.agents import METHODS
 from droco_lite.agents.agent import Agent
 from droco_lite.agents.networks import Layers
-from droco_lite.files import atomic_file
+from droco_lite.files import write_bytes, write_text
 from droco_lite.provenance import as_json, provenance
 from droco_lite.training import checkpoint
 
@@ -64,7 +64,7 @@ def export_policy(
         returns: lines of :func:`droco_lite.evaluation.suite.evaluate` for the card's table.
 
     Returns:
-        The paths of policy and card.
+        The paths of policy and card; ``sha256sum -c`` checks each against ``NAME.sha256``.
 
     Raises:
         ValueError: there is no such run or dtype, or ``to`` is no ``.onnx`` file.
@@ -81,11 +81,9 @@ def export_policy(
     layers = [(w[run].detach().cpu(), b[run].detach().cpu()) for w, b in agent.policy_layers()]
     about = as_json(_about(agent, facts, run, dtype))
     model = onnx_model(layers, dtype, {"droco_lite": json.dumps(about)})
-    with atomic_file(path) as temporary:
-        Path(temporary).write_bytes(model.SerializeToString())
+    write_bytes(path, model.SerializeToString(), checksum=True)
     card = path.with_suffix(".md")
-    with atomic_file(card) as temporary:
-        Path(temporary).write_text(_card(path.name, about, facts, run, returns), encoding="utf-8")
+    write_text(card, _card(path.name, about, facts, run, returns), checksum=True)
     return path, card
 
 
