@@ -171,11 +171,12 @@ def escaped(text: object) -> str:
 # --------------------------------------------------------------------------------------- output
 
 
-def show(table: Any) -> None:
-    """Print something that rich knows how to draw."""
+def show(*tables: Any) -> None:
+    """Print things that rich knows how to draw, one below the other."""
     from rich.console import Console
 
-    Console().print(table)
+    for table in tables:
+        Console().print(table)
 
 
 def say(text: object) -> None:
