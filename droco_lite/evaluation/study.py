@@ -1,0 +1,353 @@
+"""A study, and the jobs that it consists of: which arms of which tasks are trained, tried and how.
+
+The file is described in :mod:`droco_lite.evaluation.matrix`, which runs it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from droco_lite import files
+from droco_lite.agents import METHODS
+from droco_lite.agents.settings import Settings, per_run_values
+from droco_lite.data import Task, make_task
+from droco_lite.evaluation.arms import (
+    ARMS,
+    PARTNER,
+    file_name,
+)
+from droco_lite.evaluation.suite import FAMILIES, evaluate, grid
+from droco_lite.provenance import as_json
+from droco_lite.robots import SHIFTS
+from droco_lite.training.experiment import read_keys
+from droco_lite.training.loop import CURVE, LoopSettings, read_curve, train
+
+CHECKPOINTS = 3
+KEYS = ("tasks", "steps", "seeds", "more_seeds", "data", "arms", "settings", "evaluation", "loop")
+FACTS = "job.json"
+ELSEWHERE = "elsewhere.csv"
+#: Diagnostics that collected curves keep, of the methods that have them.
+LOGGED = ("v_source", "v_target", "penalty_mean", "beyond_delta", "kappa", "outside")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How the trained policies are tried.
+
+    ``every`` is the spacing of evaluations in steps, and ``episodes`` their number for each shift.
+    The last policy is tried on the nominal robot with ``final_episodes``, if that is more, and
+    there under ``attacks``, since it has its critics at hand.
+    """
+
+    every: int = 10_000
+    episodes: int = 10
+    final_episodes: int = 0
+    families: Sequence[str] = FAMILIES
+    strengths: Sequence[float] = (1 / 3, 2 / 3, 1.0)
+    attacks: Sequence[str] = ()
+    seed: int = 20_000
+
+
+@dataclass(frozen=True)
+class Study:
+    """Tasks, arms and seeds; see the module's text for the file."""
+
+    tasks: Sequence[str]
+    steps: int
+    seeds: Sequence[int] = (0, 1, 2)
+    more_seeds: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    arms: Sequence[str] = tuple(ARMS)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    loop: LoopSettings = field(default_factory=LoopSettings)
+
+    def __post_init__(self) -> None:
+        for task in self.tasks:
+            Task.parse(task)
+        _refuse_shared_folders("tasks", map(str, self.tasks))
+        _refuse_shared_folders("arms", self.arms)
+        for label in (*self.arms, *self.settings):
+            if "method" not in self.arm(label):
+                raise ValueError(
+                    f"arms: {label!r} is none of {', '.join(ARMS)}; an arm of your own needs its "
+                    "method in settings"
+                )
+        for label in self.arms:
+            if PARTNER.get(label, label) not in self.arms:
+                raise ValueError(f"arms: {label!r} is a control of {PARTNER[label]!r}: add that")
+        for key, seeds in [("seeds", self.seeds), *self.more_seeds.items()]:
+            every = [*seeds, *(self.seeds if key != "seeds" else ())]
+            if len(set(every)) != len(every) or not every:
+                raise ValueError(f"{key}: give at least one seed, none of them twice")
+        for label in self.more_seeds:
+            if label not in self.arms or label in PARTNER or label in PARTNER.values():
+                raise ValueError(
+                    f"more_seeds: {label!r} is no arm of the study, or is trained beside its "
+                    "control, which needs the same seeds"
+                )
+        if self.steps % self.evaluation.every or self.steps < CHECKPOINTS * self.evaluation.every:
+            raise ValueError(
+                f"steps: {self.steps} must be a multiple of evaluation.every "
+                f"({self.evaluation.every}) and hold {CHECKPOINTS} of them"
+            )
+        for label in self.arms:
+            self.runs(label)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Study:
+        """Read a YAML or TOML file.
+
+        Raises
+        ------
+        ValueError : an unreadable file, an unknown or missing key, or a value out of range; the
+            message names the file and the key.
+        """
+        content = read_keys(path, KEYS, required=("tasks", "steps"))
+        if content.get("arms") in (None, "all"):
+            content["arms"] = tuple(ARMS)
+        try:
+            content["evaluation"] = Evaluation(**(content.get("evaluation") or {}))
+            content["loop"] = LoopSettings.from_dict(content.get("loop") or {}, where="loop")
+            return cls(**content)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    def write(self, path: str | Path) -> None:
+        """Write a file that :meth:`read` turns into the same study."""
+        content = json.loads(json.dumps(asdict(self)))  # tuples become lists
+        files.write_text(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+
+    def arm(self, label: str) -> dict[str, Any]:
+        """Method and settings of an arm: those of :data:`ARMS`, then the study's own."""
+        return {**ARMS.get(label, {}), **self.settings.get(label, {})}
+
+    def runs(self, label: str) -> list[Settings]:
+        """One settings object for each seed of an arm."""
+        given = self.arm(label) | {"steps": self.steps}
+        kind = METHODS[given["method"]].Settings
+        once = kind.from_dict({"label": label, **given}, where=f"settings of {label}")
+        return [replace(once, seed=seed) for seed in self.seeds_of(label)]
+
+    def seeds_of(self, label: str) -> list[int]:
+        """The seeds of an arm: the study's, and its own further ones."""
+        return [*self.seeds, *self.more_seeds.get(label, ())]
+
+    def once(self, label: str) -> dict[str, Any]:
+        """Every setting of an arm but its seed."""
+        return {key: value for key, value in self.runs(label)[0].to_dict().items() if key != "seed"}
+
+    def jobs(self, stacked: bool = False, root: str | Path = "") -> list[Job]:
+        """All jobs in the order in which they should run.
+
+        ``stacked`` puts arms of one method with equal shared settings into one loop: better on a
+        GPU, no gain on a CPU.  Arms that :func:`restore` has put into ``root`` stay alone.
+        """
+
+        def loop_of(task: str, label: str):
+            label = PARTNER.get(label, label)  # a control is trained beside its partner
+            run, own = self.runs(label)[0], per_run_values(self.runs(label)[0])
+            alone = (
+                not stacked
+                or label in self.more_seeds
+                or Job(self, task, (label,)).elsewhere(root).exists()
+            )
+            return label if alone else str({**run.to_dict(), **dict.fromkeys(own)})
+
+        jobs = []
+        for task in map(str, self.tasks):
+            groups: dict[str, list[str]] = {}
+            for label in self.arms:
+                groups.setdefault(loop_of(task, label), []).append(label)
+            for labels in groups.values():
+                labels.sort(key=lambda label: label in PARTNER)
+            jobs += [Job(self, task, tuple(labels)) for labels in groups.values()]
+        return jobs
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some arms of one task, with every seed, in one loop."""
+
+    study: Study
+    task: str
+    labels: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the job's folder."""
+        return f"{file_name(self.task)}/{'+'.join(file_name(label) for label in self.labels)}"
+
+    @property
+    def stops(self) -> list[int]:
+        """The steps whose policies are tried under shifts."""
+        every, last = self.study.evaluation.every, self.study.steps
+        return list(range(last - (CHECKPOINTS - 1) * every, last + 1, every))
+
+    def tables(self, root: Path) -> list[Path]:
+        """Files that a finished job has left, in the order in which they are made."""
+        folder = Path(root) / self.name
+        made = [folder / f"shifts-{stop}.csv" for stop in self.stops]
+        return made + ([folder / "attacks.csv"] if self.study.evaluation.attacks else [])
+
+    def done(self, root: Path) -> bool:
+        """Whether nothing is left to do."""
+        return self.elsewhere(root).exists() or all(path.exists() for path in self.tables(root))
+
+    def elsewhere(self, root: str | Path) -> Path:
+        """The job's lines of a table that another folder's work was collected in, if it was."""
+        return Path(root) / self.name / ELSEWHERE
+
+    def step(self, root: Path) -> int:
+        """The last step that is known to be on disk."""
+        folder = Path(root) / self.name
+        seen = read_curve(folder, self.mend(root))["step"] if (folder / CURVE).exists() else [0]
+        return int(max(seen))
+
+    def seconds(self, root: Path) -> float:
+        """Wall time spent on the job so far."""
+        path = Path(root) / self.name / "seconds.json"
+        return sum(files.read_json(path, self.mend(root)).values()) if path.exists() else 0.0
+
+    def mend(self, root: str | Path) -> str:
+        """What to do about a damaged file of the job."""
+        return f"move the folder {Path(root) / self.name} away and run the study again"
+
+    def facts(self) -> dict[str, Any]:
+        """What its results depend on; on what and how fast it runs does not belong here."""
+        study = self.study
+        arms = {label: study.once(label) for label in self.labels}
+        (seeds,) = {tuple(study.seeds_of(label)) for label in self.labels}
+        return job_facts(study.steps, seeds, study.data, asdict(study.evaluation), arms)
+
+    def same(self, root: Path) -> None:
+        """Refuse a folder whose results were made with other settings: the tables would say that
+        they were made with these.
+
+        Raises
+        ------
+        ValueError : the message names the file, the key, both values and the mend.
+        """
+        path = Path(root) / self.name / FACTS
+        if path.exists():
+            self.refuse_other(path, files.read_json(path, self.mend(root)))
+
+    def refuse_other(self, path: Path, kept: Mapping[str, Any]) -> None:
+        """Refuse the results that ``path`` tells of if ``kept`` is not what this job depends on."""
+        asked = self.facts()
+        for key in {**kept, **asked}:
+            newer = key not in kept and not key.startswith("data.")  # a setting's default, then
+            if not newer and kept.get(key) != asked.get(key):
+                raise ValueError(
+                    f"{path}: {key} is {kept.get(key)}, asked for {asked.get(key)}; ask for that "
+                    "again, or choose another folder"
+                )
+
+    def runs(self) -> list[Settings]:
+        """The runs of the loop: arms x seeds.  Beside a control, all are of the control's class."""
+        runs = list(itertools.chain.from_iterable(map(self.study.runs, self.labels)))
+        kinds = [type(run) for run in runs if run.label in PARTNER]
+        if not kinds:
+            return runs
+
+        def beside(run: Settings) -> Settings:
+            own = run.to_dict()
+            return run if run.label in PARTNER else kinds[0].from_dict({**own, "shuffled": False})
+
+        return [beside(run) for run in runs]
+
+    def run(self, root: Path, say: Callable[[str], None] = print) -> None:
+        """Train and evaluate whatever is left to do; everything kept is written whole."""
+        folder, evaluation = Path(root) / self.name, self.study.evaluation
+        if not (folder / FACTS).exists():
+            files.write_json(folder / FACTS, self.facts(), checksum=True)
+        data = make_task(self.task, progress=False, **self.study.data)
+        robot = data.task.robot
+        loop = replace(
+            self.study.loop, evaluate_every=evaluation.every, save_every=evaluation.every
+        )
+        # A robot of the user's own need not have every family of the default.
+        families = [f for f in evaluation.families if f in SHIFTS[robot] or f not in FAMILIES]
+        shifts = grid(robot, families, evaluation.strengths)
+        runs, agent = self.runs(), None
+        for path, stop in itertools.zip_longest(self.tables(root), self.stops):
+            if path.exists():
+                continue
+            start = time.perf_counter()
+            if agent is None or stop is not None:
+                trained = train(
+                    runs, data.source, data.target, robot=robot, loop=loop, out=folder,
+                    stop_after=stop,
+                )  # fmt: skip
+                agent = trained.agent
+                self._refuse_passed(path, stop, trained.curve)
+            options = {"episodes": evaluation.episodes, "seed": evaluation.seed}
+            if stop is not None:
+                table = evaluate(agent, robot, shifts, **options)
+                if stop == self.study.steps and evaluation.final_episodes > evaluation.episodes:
+                    more = {**options, "episodes": evaluation.final_episodes}
+                    clean = evaluate(agent, robot, ["nominal"], **more)
+                    table = pd.concat([table[table["shift"] != "nominal"], clean])
+            else:
+                unit = data.target.observations.std(0)
+                table = evaluate(
+                    agent, robot, ["nominal"], attacks=evaluation.attacks, deviation=unit, **options
+                )
+            files.write_csv(path, table, checksum=True)
+            seconds = folder / "seconds.json"
+            spent = files.read_json(seconds, self.mend(root)) if seconds.exists() else {}
+            spent[path.stem] = round(time.perf_counter() - start, 1)
+            files.write_json(seconds, spent, checksum=True)
+            say(f"{self.name}: {path.stem} in {spent[path.stem]:.0f} s")
+
+    def _refuse_passed(self, path: Path, stop: int | None, curve: pd.DataFrame) -> None:
+        """Refuse to try later policies in the place of those that a lost table told of."""
+        reached = int(curve["step"].max())
+        if stop is not None and reached != stop:
+            raise ValueError(
+                f"{path} is missing, and the training has gone on to step {reached:,}; "
+                f"{self.mend(path.parents[2])}"
+            )
+
+
+def _refuse_shared_folders(key: str, names: Iterable[str]) -> None:
+    """Two arms or tasks whose names differ in signs only would write over each other."""
+    found: dict[str, str] = {}
+    for name in names:
+        other = found.setdefault(file_name(name), name)
+        if other != name:
+            raise ValueError(
+                f"{key}: {other!r} and {name!r} would share the folder {file_name(name)!r}; "
+                "rename one of them"
+            )
+
+
+def job_facts(steps: int, seeds: Sequence[int], data: Mapping, evaluation: Mapping, arms: Mapping):
+    """What the results of a job depend on, flat, ready for JSON."""
+    parts = {"data": data, "evaluation": evaluation}
+    parts |= {f"settings.{label}": settings for label, settings in arms.items()}
+    inner = {f"{part}.{key}": v for part, some in parts.items() for key, v in some.items()}
+    return as_json({"steps": steps, "seeds": seeds, **inner})
+
+
+@contextmanager
+def claimed(path: Path):
+    """Hold the job of this folder, or yield False if another process does."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(files.lock(path, again=False))
+        except files.InUse:
+            mine = False
+        else:
+            mine = True
+        yield mine
