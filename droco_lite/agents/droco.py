@@ -48,17 +48,13 @@ class DROCOSettings(IQLSettings):
     )
 
     clamp: bool = setting(False, help="u = max(u, 0), as in the public code: s' joins the ball")
-    worst: str = setting(
-        "value", among=("value", "coordinate"), help="min_i V(s'_i), or V(min_i s'_i)"
-    )
+    worst: str = setting("value", among=("value", "coordinate"), help="min_i V, or V(min_i s'_i)")
     add_variance: bool = setting(False, help="s'_i is mean + variance, as in the public code")
     huber_on_target: bool = setting(False, help="Huber on target rows too, as in a public fork")
     pooled: bool = setting(False, help="mean over all rows in place of the sum of both means")
 
     members: int = setting(7, low=1, help="N, the ensemble's size")
-    ensemble_seed: int = setting(
-        0, low=0, help="the ensemble's weights, bootstraps and held-out rows"
-    )
+    ensemble_seed: int = setting(0, low=0, help="its weights, bootstraps and held-out rows")
     ensemble_epochs: int = setting(200, low=1, help="most passes over the target data")
 
 
