@@ -9,14 +9,13 @@ from droco_lite.cli.common import escaped
 
 
 def print_card(source: str, robot: str | None = None, weight: float | None = None) -> None:
-    import numpy as np
+    """Print what a data set is: a Minari id, an HDF5 file or a saved folder."""
     from rich.console import Console
     from rich.panel import Panel
-    from rich.table import Table
 
     from droco_lite.data import load, minari_store
     from droco_lite.data.tasks import whole_episode_returns
-    from droco_lite.robots import ROBOTS, get_robot
+    from droco_lite.robots import get_robot
 
     about: dict[str, Any] = {}
     if not Path(source).exists() and minari_store.is_local(source):
@@ -25,19 +24,36 @@ def print_card(source: str, robot: str | None = None, weight: float | None = Non
     data = load(source, robot, download=False, contact_cost_weight=weight)
     card = about.get("card", {})
     robot = robot or minari_store.guess_robot(Path(source).stem, data)
-    returns, lengths = data.episode_returns(), data.episode_lengths()
-    falls, cut = int(data.terminations.sum()), 0
+    returns, cut = data.episode_returns(), 0
     if card.get("behaviour"):  # ours, and cut to size: the card counts whole episodes only
         returns = whole_episode_returns(data, get_robot(robot).max_episode_steps)
-        cut = len(lengths) - len(returns)
+        cut = len(data.episode_ends()) - len(returns)
 
+    table = _table(source, data, robot, about, returns, cut)
+    console = Console()
+    console.print(Panel(table, title=escaped(source), title_align="left"))
+    console.print(f"Returns of the {'whole ' if cut else ''}episodes")
+    for line in histogram(returns):
+        console.print(line, highlight=False)
+
+
+def _table(source: str, data: Any, robot: str | None, about: dict, returns: Any, cut: int) -> Any:
+    """The card's lines; ``cut`` episodes were cut to size and are not among ``returns``."""
+    import numpy as np
+    from rich.table import Table
+
+    from droco_lite.data import minari_store
+    from droco_lite.robots import ROBOTS, get_robot
+
+    card, lengths = about.get("card", {}), data.episode_lengths()
+    falls = int(data.terminations.sum())
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold")
     table.add_column()
     table.add_row("robot", robot or f"unknown ({', '.join(ROBOTS)})")
-    table.add_row("shift", card.get("shift") or "not known")
+    table.add_row("shift", escaped(card.get("shift") or "not known"))
     if card.get("quality"):
-        table.add_row("quality", card["quality"])
+        table.add_row("quality", escaped(card["quality"]))
     table.add_row(
         "transitions",
         f"{len(data):,} ({data.observation_size} observation and {data.action_size} action "
@@ -55,15 +71,11 @@ def print_card(source: str, robot: str | None = None, weight: float | None = Non
         whose = "its own" if get_robot(robot).own else "D4RL's"
         table.add_row("score", f"{score:.1f} by {whose} references")
     if about.get("description"):
-        table.add_row("description", about["description"])
+        table.add_row("description", escaped(about["description"]))
     for name, text in (minari_store.specification(source) if about else {}).items():
         if text and not name.startswith("total"):  # those stand above
-            table.add_row(name, text)
-    console = Console()
-    console.print(Panel(table, title=escaped(source), title_align="left"))
-    console.print(f"Returns of the {'whole ' if cut else ''}episodes")
-    for line in histogram(returns):
-        console.print(line, highlight=False)
+            table.add_row(name, escaped(text))
+    return table
 
 
 def histogram(values: Any, bins: int = 10, width: int = 40) -> list[str]:

@@ -66,7 +66,6 @@ Results = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs, not a table.")]
 
 
-
 def load_robots(paths: list[Path]) -> None:
     """Run the robot files that were named, so that their robots are like the package's."""
     if paths:

@@ -222,9 +222,18 @@ def _writer_of_clips(to: Path):
 
 def _write_mp4(path: Path, frames: list, fps: float = 20.0) -> None:
     """Write frames as H.264, whole or not at all."""
-    import imageio
+    import imageio_ffmpeg
+    import numpy as np
 
     from droco_lite.files import atomic_file
 
+    height, width = (2 * (n // 2) for n in frames[0].shape[:2])  # H.264 wants even sizes
     with atomic_file(path) as temporary:
-        imageio.mimwrite(temporary, frames, format="FFMPEG", fps=fps, macro_block_size=2)
+        writer = imageio_ffmpeg.write_frames(
+            str(temporary), (width, height), fps=fps, macro_block_size=2,
+            output_params=["-f", "mp4"],
+        )  # fmt: skip
+        writer.send(None)
+        for frame in frames:
+            writer.send(np.ascontiguousarray(frame[:height, :width]))
+        writer.close()

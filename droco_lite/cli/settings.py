@@ -13,13 +13,14 @@ import typer
 import yaml
 
 from droco_lite.cli.common import AsJson, complete_methods, print_json, show
+from droco_lite.evaluation.arms import METHOD_NAMES
 
 LOOP = "loop"
 
 Method = Annotated[
     str,
     typer.Option(
-        help="iql, cql, bosa, dara, igdf, otdf, micro, droco or droco-shuffled.",
+        help=f"One of {', '.join(METHOD_NAMES)}.",
         autocompletion=complete_methods,
     ),
 ]

@@ -30,73 +30,77 @@ STEPS, FULL_STEPS = 20_000, 1_000_000
 EVALUATE_EVERY = 5_000
 
 Values = list[float] | None
+OptionalTask = Annotated[
+    str,
+    typer.Argument(help=f"Not needed with --config. {TASK_HELP}", autocompletion=complete_tasks),
+]
+Config = Annotated[
+    Path | None, typer.Option(help="An experiment file (YAML or TOML) in place of a task.")
+]
+Seeds = Annotated[str, typer.Option(help="A number of seeds, or a list such as 0,3,4.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Gradient steps; the paper's training is 1000000. A finished run goes on if this is "
+        "larger than it was.",
+        show_default=f"{STEPS}, or the file's",
+    ),
+]
+EvaluateEvery = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Steps between evaluations in the simulator.",
+        show_default=f"{EVALUATE_EVERY}, or the file's",
+    ),
+]
+SaveEvery = Annotated[
+    int | None,
+    typer.Option(min=1, help="Steps between checkpoints.", show_default="10000, or the file's"),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the run; a run found there goes on.", show_default="runs/TASK-METHOD-HASH"
+    ),
+]
+CurveCopy = Annotated[
+    Path | None, typer.Option(help="Copy the curve, and where it came from, to this path.")
+]
+StopAfter = Annotated[int | None, typer.Option(min=1, help="Stop and save after this step.")]
+TensorBoard = Annotated[bool, typer.Option(help="Write TensorBoard logs into the folder.")]
+WandB = Annotated[str, typer.Option(help="Log to this Weights & Biases project.")]
 
 
 def train(
-    task: Annotated[
-        str,
-        typer.Argument(
-            help=f"Not needed with --config. {TASK_HELP}", autocompletion=complete_tasks
-        ),
-    ] = "",
-    config: Annotated[
-        Path | None, typer.Option(help="An experiment file (YAML or TOML) in place of a task.")
-    ] = None,
+    task: OptionalTask = "",
+    config: Config = None,
     method: Method = "droco",
     beta: Annotated[Values, typer.Option(help="DROCO's β; repeat for a grid.")] = None,
     delta: Annotated[Values, typer.Option(help="DROCO's δ; repeat for a grid.")] = None,
     given: Given = None,
-    seeds: Annotated[str, typer.Option(help="A number of seeds, or a list such as 0,3,4.")] = "1",
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Gradient steps; the paper's training is 1000000. More than a finished run has "
-            "makes it go on, see the end of this page.",
-            show_default=f"{STEPS}, or the file's",
-        ),
-    ] = None,
+    seeds: Seeds = "1",
+    steps: Steps = None,
     source_size: SourceSize = None,
     target_size: TargetSize = None,
     data_seed: Annotated[int, typer.Option(min=0, help="Seed of the data.")] = 0,
     device: Device = "auto",
-    evaluate_every: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help="Steps between evaluations in the simulator.",
-            show_default=f"{EVALUATE_EVERY}, or the file's",
-        ),
-    ] = None,
-    save_every: Annotated[
-        int | None,
-        typer.Option(min=1, help="Steps between checkpoints.", show_default="10000, or the file's"),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the run; a run found there goes on.",
-            show_default="runs/TASK-METHOD-HASH",
-        ),
-    ] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Copy the curve, and where it came from, to this path.")
-    ] = None,
-    stop_after: Annotated[
-        int | None, typer.Option(min=1, help="Stop and save after this step.")
-    ] = None,
-    tensorboard: Annotated[
-        bool, typer.Option(help="Write TensorBoard logs into the folder.")
-    ] = False,
-    wandb: Annotated[str, typer.Option(help="Log to this Weights & Biases project.")] = "",
+    evaluate_every: EvaluateEvery = None,
+    save_every: SaveEvery = None,
+    out: Out = None,
+    results: CurveCopy = None,
+    stop_after: StopAfter = None,
+    tensorboard: TensorBoard = False,
+    wandb: WandB = "",
     as_json: AsJson = False,
 ) -> None:
     """Train runs side by side: every β with every δ and every seed, or what a file says.
 
-    Ctrl-C saves; the same command goes on. So does a larger --steps. The policy's learning rate
-    falls to 0 along a cosine as long as the training: a run that goes on for longer picks the
-    longer cosine up where it now stands, so its rate rises again, and it is not what a training of
-    that length from the start would have become.
+    Ctrl-C saves; the same command goes on. So does one with more --steps: the policy's learning
+    rate, which falls to 0 along a cosine as long as the training, then takes the longer cosine up
+    at its present step. It rises again, so the result is not that of a longer training from the
+    start.
     """
     from dataclasses import replace
 
@@ -256,5 +260,6 @@ def _print_result(experiment: Experiment, result: Any, folder: Path, as_json: bo
     if steps < FULL_STEPS:
         say(
             f"{steps:,} steps are a first look, the paper's training is {FULL_STEPS:,}: the same "
-            f"command with --out {folder} --steps {FULL_STEPS} goes on from here"
+            f"command with --out {folder} --steps {FULL_STEPS} goes on from here (--help says what "
+            "that does to the learning rate)"
         )

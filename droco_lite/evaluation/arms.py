@@ -36,7 +36,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "MICRO": {"method": "micro"},
 }
 #: Every method of :data:`droco_lite.agents.METHODS`, without loading one.
-METHOD_NAMES = tuple(dict.fromkeys(arm["method"] for arm in ARMS.values()))
+METHOD_NAMES = (*dict.fromkeys(arm["method"] for arm in ARMS.values()), "droco-bounds")
 CONTROLS = (
     "cloning, both", "cloning, target", "IQL, target", "DROCO, shuffled", "DROCO, as printed",
     "DROCO, oracle",

@@ -142,37 +142,15 @@ def _slim(node: ET.Element, names: dict[str, str], inside_defs: bool) -> str:
     if tag in ("metadata", "style"):
         return ""
     inside_defs = inside_defs or tag in ("defs", "clipPath")
-    attributes = {}
-    for key, value in node.attrib.items():
-        key = key.replace(_XLINK, "")
-        if key == "id":
-            if value not in names:
-                continue
-            value = names[value]
-        elif key == "href" and value.startswith("#"):
-            value = "#" + names[value[1:]]
-        elif key == "clip-path":
-            value = re.sub(r"#([^)]+)", lambda found: "#" + names[found[1]], value)
-        elif key == "d":
-            value = _path(value, 2 if inside_defs else 1)
-        elif key == "style":
-            # A marker's own style would shut out that of its <use>, which says the same.
-            value = "" if inside_defs and tag == "path" else _style(value, tag == "tspan")
-        elif key == "transform":
-            if value.startswith("rotate(-0 "):
-                continue
-            value = _round(value, 2)
-        elif key in ("x", "y", "width", "height") and tag != "tspan":
-            value = _number(float(value)) if re.fullmatch(r"-?[\d.]+(e-?\d+)?", value) else value
-        elif key in ("x", "y"):
-            value = _round(value, 1)
-        if value:
-            attributes[key] = value
-    if tag == "text" and len(node):
+    found = {key.replace(_XLINK, ""): value for key, value in node.attrib.items()}
+    slimmed = {key: _attribute(tag, key, v, names, inside_defs) for key, v in found.items()}
+    attributes = {key: value for key, value in slimmed.items() if value}
+    formula = tag == "text" and len(node) > 0
+    if formula:
         children = _formula(node)
     else:
         children = "".join(_slim(child, names, inside_defs) for child in node)
-    text = "" if tag == "text" and len(node) else node.text or ""
+    text = "" if formula else node.text or ""
     text = html.escape(text if tag in ("text", "tspan") else text.strip(), quote=False)
     if tag == "g" and not attributes:
         return children
@@ -184,6 +162,33 @@ def _slim(node: ET.Element, names: dict[str, str], inside_defs: bool) -> str:
     if not children and not text:
         return f"<{tag}{written}/>"
     return f"<{tag}{written}>{text}{children}</{tag}>"
+
+
+def _attribute(tag: str, key: str, value: str, names: dict[str, str], inside_defs: bool) -> str:
+    """An attribute's slim value; nothing where it can be left out."""
+    if key == "id":
+        return names.get(value, "")
+    if key == "href" and value.startswith("#"):
+        return "#" + names[value[1:]]
+    if key == "clip-path":
+        return re.sub(r"#([^)]+)", lambda found: "#" + names[found[1]], value)
+    if key == "d":
+        return _path(value, 2 if inside_defs else 1)
+    if key == "style":
+        # A marker's own style would shut out that of its <use>, which says the same.
+        return "" if inside_defs and tag == "path" else _style(value, tag == "tspan")
+    if key == "transform":
+        return "" if value.startswith("rotate(-0 ") else _round(value, 2)
+    if key in ("x", "y", "width", "height"):
+        return _place(tag, key, value)
+    return value
+
+
+def _place(tag: str, key: str, value: str) -> str:
+    """A coordinate or a size with one decimal; a tspan has one of each letter."""
+    if tag == "tspan":
+        return _round(value, 1) if key in ("x", "y") else value
+    return _number(float(value)) if re.fullmatch(r"-?[\d.]+(e-?\d+)?", value) else value
 
 
 def _formula(node: ET.Element) -> str:

@@ -26,7 +26,7 @@ SMALL: dict[str, dict[str, str]] = {
     "report": {},
 }
 #: Commands that have no small form, and why the check asks only for their help.
-HELP_ONLY = {"matrix run": "a study's sizes are its own", "watch": "a clip needs a renderer"}
+HELP_ONLY = {"study run": "a study's sizes are its own", "watch": "a clip needs a renderer"}
 
 #: Sizes in the Python example, and their small ones.
 _SIZES = {"source_size": "2_000", "target_size": "500", "steps": "200"}

@@ -1,0 +1,146 @@
+"""The plan of the house: data flow one way, files and functions stay small, imports stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import droco_lite
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "droco_lite"
+FILE_LINES, FUNCTION_LINES = 450, 60
+
+#: Files and functions that are longer. The numbers may only fall; a name leaves once it is short.
+LONG_FILES = {
+    "evaluation/matrix.py": 620,
+}
+LONG_FUNCTIONS = {
+    "agents/ensemble.py:fit_ensemble": 69,
+    "data/collect.py:collect": 84,
+    "figures/cliff.py:draw_cliff": 78,
+    "training/loop.py:_run": 80,
+}
+
+
+def sources():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def code_lines(function: ast.FunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    lines = function.end_lineno - function.lineno + 1
+    said = ast.get_docstring(function, clean=False)
+    return lines - (len(said.splitlines()) if said else 0)
+
+
+def longer_than(found: dict[str, int], most: int) -> dict[str, int]:
+    return {name: lines for name, lines in found.items() if lines > most}
+
+
+def check_ratchet(found: dict[str, int], allowed: dict[str, int]) -> None:
+    grown = {name: n for name, n in found.items() if n > allowed.get(name, 0)}
+    assert not grown, f"too long; split them: {grown}"
+    short = set(allowed) - set(found)
+    assert not short, f"short now; take them out of the list: {short}"
+
+
+def test_files_do_not_grow():
+    found = {p.relative_to(PACKAGE).as_posix(): len(p.read_text().splitlines()) for p in sources()}
+    check_ratchet(longer_than(found, FILE_LINES), LONG_FILES)
+
+
+def test_functions_do_not_grow():
+    found = {}
+    for path in sources():
+        name = path.relative_to(PACKAGE).as_posix()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                found[f"{name}:{node.name}"] = code_lines(node)
+    check_ratchet(longer_than(found, FUNCTION_LINES), LONG_FUNCTIONS)
+
+
+def test_rooms_import_in_one_direction(capsys):
+    """The contracts of pyproject.toml, which ``lint-imports`` checks by hand."""
+    from importlinter.cli import lint_imports
+
+    passed = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
+    assert passed == 0, capsys.readouterr().out
+
+
+def imports_of(path: Path) -> set[str]:
+    """Modules of this package that a file loads at once: not within functions or for types."""
+    tree, name = ast.parse(path.read_text()), path.relative_to(ROOT).with_suffix("")
+    at_once = [
+        node
+        for part in tree.body
+        if not isinstance(part, ast.FunctionDef | ast.ClassDef | ast.If)
+        for node in ast.walk(part)
+    ]
+    found = set()
+    for node in at_once:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("droco_lite"):
+            for alias in node.names:
+                inner = ROOT / node.module.replace(".", "/") / f"{alias.name}.py"
+                found.add(f"{node.module}.{alias.name}" if inner.exists() else node.module)
+    return found - {".".join(name.parts)}
+
+
+def test_no_file_waits_for_itself():
+    """No circle among what files load at once."""
+    graph = {}
+    for path in sources():
+        if path.name == "__init__.py":
+            continue
+        graph[".".join(path.relative_to(ROOT).with_suffix("").parts)] = imports_of(path)
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, " -> ".join((*above[above.index(name) :], name))
+        if name not in done:
+            for other in graph.get(name, ()):
+                visit(other, (*above, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+HEAVY = ("torch", "mujoco", "ot", "h5py", "minari", "matplotlib")
+
+
+def loaded_by(code: str) -> list[str]:
+    """Which of the heavy libraries a fresh interpreter holds after ``code``."""
+    tail = f"\nimport sys; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code + tail], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return ast.literal_eval(done.stdout.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import droco_lite, droco_lite.cli, droco_lite.report, droco_lite.evaluation",
+        "import droco_lite; droco_lite.WassersteinBall, droco_lite.Shift, droco_lite.Task",
+        "from droco_lite import report; results = report.read_all(); report.scorecard(results[0])",
+        "import droco_lite.report.curves; from droco_lite.studies import overview; overview()",
+    ],
+)
+def test_what_needs_no_trainer_loads_neither_torch_nor_mujoco(code):
+    assert set(loaded_by(code)) <= {"matplotlib"}
+
+
+def test_the_package_itself_loads_nothing_until_it_is_asked():
+    code = "import sys, droco_lite; assert 'numpy' not in sys.modules"
+    assert loaded_by(code) == []
+
+
+def test_every_name_of_the_face_is_there():
+    assert {"make_task", "load", "train", "evaluate", "METHODS", "register_robot"} <= set(
+        droco_lite.__all__
+    )
+    for name in droco_lite.__all__:
+        assert getattr(droco_lite, name) is not None, name
