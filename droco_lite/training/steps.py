@@ -98,6 +98,7 @@ class Stepper:
         mode: one of ``MODES``.
         block: indices of so many steps are on the device at a time.
         steps: how many will be taken, for ``auto``; None: the whole run.
+        compiling: whether a graph may be one of a compiled step.
 
     Raises:
         ValueError: no such mode, or a graph without a CUDA device.
@@ -111,6 +112,7 @@ class Stepper:
         mode: str = "auto",
         block: int = 1000,
         steps: int | None = None,
+        compiling: bool = True,
     ):
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
@@ -123,7 +125,7 @@ class Stepper:
         by_hand_only = mode in ("manual", "compiled") and not manual_possible(agent)
         if by_hand_only or (mode == "graph" and not agent.capturable):
             mode = "autograd"
-        self.mode = mode
+        self.mode, self.compiling = mode, compiling
         self.graph: GraphedStep | None = None
         self.index: Tensor | None = None
         self.noise: Tensor | None = None
@@ -238,7 +240,9 @@ class Stepper:
     def _capture(self) -> None:
         """Record the graph of the compiled step, else of the step as it is, else go on eagerly."""
         plain = self._gradients if manual_possible(self.agent) else None
-        attempts = [plain] if plain is None else [compile_apart(self._gradients), plain]
+        attempts = [plain]
+        if plain is not None and self.compiling:
+            attempts = [compile_apart(self._gradients), plain]
         for k, gradients in enumerate(attempts):
             try:
                 self.graph = GraphedStep(

@@ -1,0 +1,405 @@
+"""All that one short loan of a card should tell: agreement, rates, and as much of a study as fits.
+
+    python benchmarks/gpu.py --minutes 10 --out DIR                 # on a machine with a card
+    python benchmarks/gpu.py --minutes 1 --out DIR --rehearse       # the same on a CPU, tiny
+
+It needs torch, a card and this repository, and does three things, each with what time is left:
+
+(a) agreement: every method takes the same steps eagerly and as a CUDA graph, from the same weights
+    and batches; how far apart they end is printed and written to ``agreement.json``;
+(b) rates: run-steps a second of DROCO with R = 1, 8, 64, 256 stacked runs, float32 and TF32, beside
+    the eager step, with the share of the card's own products and the memory (``rates.json``);
+(c) studies, in the order of ``results/study/priority.txt``, then by name: as many jobs as fit, by
+    several processes, so that the card trains one job while others are tried in the simulator.
+    Tables go to ``DIR/studies``.
+
+The same command goes on where it was: what (a) and (b) have written is not measured again, and a
+study goes on from its tables (and its jobs' folders, if they are still there).  A step that fails
+is recorded with its error, and the next one begins.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from training_step import HIDDEN, A, N, S, matmul_ceiling, random_transitions, step_flops
+
+from droco_lite.agents import METHODS
+from droco_lite.files import cache_folder, read_json, write_json
+from droco_lite.provenance import provenance
+from droco_lite.training.rows import Rows, Sampler
+from droco_lite.training.steps import Stepper
+
+ROOT = Path(__file__).resolve().parent.parent
+STUDIES = ROOT / "results" / "study"
+SHARES = {"agreement": 0.25, "rates": 0.3}  # most of the time that (a) and (b) may take
+LAST_SECONDS = 25.0  # kept for stopping workers and writing tables
+FIRST = ("droco", "iql", "cql", "bosa")  # methods whose agreement is asked first
+STEPS = 200  # of each side of the comparison
+CLOSE = 0.05  # largest distance, as a share of the way moved, that counts as agreement
+
+#: Work before the first step, made small: it is not what is measured here.
+QUICK = {
+    "bosa": {"cvae_steps": 20, "members": 2, "latents": 2},
+    "dara": {"classifier_steps": 20},
+    "igdf": {"encoder_steps": 20},
+    "micro": {"members": 2, "ensemble_epochs": 1, "rollout_starts": 64, "rollout_every": 50},
+    "otdf": {"cvae_steps": 20, "target_rows": 200, "source_chunk": 500},
+}
+ENSEMBLE = {"members": 7, "ensemble_epochs": 1}
+
+TINY_STUDY = """
+tasks: [hopper-medium]
+steps: 6
+seeds: [0]
+data: {source_size: 400, target_size: 200, seed: 0}
+arms: ["IQL*", "DROCO"]
+settings:
+  "IQL*": {hidden: 16}
+  DROCO: {hidden: 16, ensemble_epochs: 1, members: 2}
+evaluation: {every: 2, episodes: 1, families: []}
+loop: {episodes: 0, device: cpu}
+"""
+
+
+class Clock:
+    """How much of the loan is left."""
+
+    def __init__(self, minutes: float):
+        self.start, self.seconds = time.monotonic(), 60 * minutes
+
+    def left(self) -> float:
+        """Seconds until the loan ends."""
+        return self.seconds - (time.monotonic() - self.start)
+
+    def within(self, share: float, began: float) -> bool:
+        """Whether a part that began with ``began`` seconds left may go on."""
+        return began - self.left() < share * self.seconds and self.left() > LAST_SECONDS
+
+
+def say(text: str) -> None:
+    """Print at once: a log that ends early should still tell how far it came."""
+    print(text, flush=True)
+
+
+def wait_for(device: torch.device) -> None:
+    """Let the card finish what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+# ------------------------------------------------------------------------------------ (a) agreement
+
+
+def settings_of(method: str, seeds: range, hidden: int) -> list:
+    """Runs of a method whose preparation takes seconds."""
+    kind = METHODS[method].Settings
+    own = QUICK.get(method, ENSEMBLE if method.startswith("droco") else {})
+    runs = [kind(seed=seed, hidden=hidden, steps=10_000, **own) for seed in seeds]
+    if method == "droco-shuffled":  # a twin and the run that it belongs to
+        runs = [kind(hidden=hidden, steps=10_000, shuffled=twin, **own) for twin in (False, True)]
+    return runs
+
+
+def stepper_of(agent, data, columns, mode: str, compiling: bool) -> Stepper:
+    """The agent's stepper on the device, all rows there."""
+    rows = Rows(*data, columns, agent.device, agent.own_rows * len(agent.runs))
+    sampler = Sampler(
+        agent.runs, len(data[0]), len(data[1]), agent.shared.batch_size, agent.noise_size(),
+        agent.own_rows,
+    )  # fmt: skip
+    return Stepper(agent, rows, sampler, mode, compiling=compiling)
+
+
+def compare(method: str, device: torch.device, args) -> dict:
+    """The same steps in both forms: where they end, and how long they took."""
+    data = random_transitions(args.rows, 0), random_transitions(args.rows // 4, 1)
+    if method == "droco-oracle":
+        data[0].next_observations_target = data[0].next_observations
+    runs = settings_of(method, range(2), args.hidden)
+    eager, graphed = ("autograd", "graph") if device.type == "cuda" else ("autograd", "manual")
+    ends, found = [], {"method": method}
+    columns = frozen = None
+    for mode in (eager, graphed):
+        agent = METHODS[method](runs, S, A, device=device)
+        if frozen is not None:  # one preparation for both
+            agent.load_frozen(frozen)
+        columns = agent.prepare(*data)
+        frozen = agent.frozen()
+        began = {name: t.detach().clone() for name, t in agent.tensors().items()}
+        stepper = stepper_of(agent, data, columns, mode, compiling=False)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            stepper.warm_up(0)
+            wait_for(device)
+            start = time.perf_counter()
+            stepper.run(0, args.steps)
+            wait_for(device)
+        found[f"{mode}_steps_per_second"] = round(args.steps / (time.perf_counter() - start), 1)
+        found[f"{mode}_ran_as"] = stepper.mode
+        found.setdefault("warnings", []).extend(str(one.message) for one in said)
+        ends.append({name: t.detach().double().cpu() for name, t in agent.tensors().items()})
+    way = [float((ends[0][n] - t.double().cpu()).norm()) for n, t in began.items()]
+    apart = [float((ends[0][n] - ends[1][n]).norm()) for n in ends[0]]
+    found["moved"] = float(np.linalg.norm(way))
+    found["apart"] = float(np.linalg.norm(apart))
+    found["apart_over_moved"] = found["apart"] / max(found["moved"], 1e-30)
+    found["agrees"] = bool(found["moved"] > 0 and found["apart_over_moved"] < CLOSE)
+    return found
+
+
+def agreement(path: Path, device: torch.device, clock: Clock, args) -> None:
+    """Part (a): every method, or as many as fit."""
+    known = read_json(path)["methods"] if path.exists() else {}
+    order = [*FIRST, *(name for name in METHODS if name not in FIRST)]
+    began = clock.left()
+    for method in order[: args.methods]:
+        if known.get(method, {}).get("agrees") is not None:
+            continue
+        if not clock.within(SHARES["agreement"], began):
+            say(f"(a) {method} and what follows: no time left; the same command goes on there")
+            return
+        try:
+            found = compare(method, device, args)
+            say(
+                f"(a) {method:15s} {'agrees' if found['agrees'] else 'DIFFERS'}: "
+                f"{found['apart_over_moved']:.1e} of the way moved apart; "
+                + ", ".join(f"{k} {v}" for k, v in found.items() if "second" in k or "ran" in k)
+            )
+        except Exception as error:
+            traceback.print_exc()
+            found = {"method": method, "error": f"{type(error).__name__}: {error}"}
+        known[method] = found
+        write_json(path, provenance(methods=known, steps=args.steps, close=CLOSE, **card(device)))
+
+
+# ---------------------------------------------------------------------------------------- (b) rates
+
+
+def card(device: torch.device) -> dict:
+    """What ran this."""
+    if device.type != "cuda":
+        return {"card": "none"}
+    facts = torch.cuda.get_device_properties(device)
+    return {"card": facts.name, "card_gib": round(facts.total_memory / 2**30, 1)}
+
+
+def rate(runs: int, precision: str, mode: str, device: torch.device, args) -> dict:
+    """Run-steps a second of ``runs`` stacked DROCO runs."""
+    torch.set_float32_matmul_precision(precision)
+    data = random_transitions(args.rows, 0), random_transitions(args.rows // 4, 1)
+    rows = len(data[0]) + len(data[1])
+    columns = {"predictions": np.random.default_rng(2).standard_normal((rows, N * S), np.float32)}
+    settings = [METHODS["droco"].Settings(seed=k, hidden=args.hidden) for k in range(runs)]
+    agent = METHODS["droco"](settings, S, A, device=device)
+    agent.floor = torch.full_like(agent.floor, -1e4)
+    stepper = stepper_of(agent, data, columns, mode, compiling=True)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    start = time.perf_counter()
+    stepper.warm_up(0)
+    stepper.run(0, args.chunk)
+    wait_for(device)
+    ready = time.perf_counter() - start
+    done, start = args.chunk, time.perf_counter()
+    while time.perf_counter() - start < args.window:
+        stepper.run(done, args.chunk)
+        done += args.chunk
+        wait_for(device)
+    per_second = runs * (done - args.chunk) / (time.perf_counter() - start)
+    ceiling = matmul_ceiling(device)
+    memory = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
+    return {
+        "runs": runs, "precision": precision, "mode": mode, "ran_as": stepper.mode,
+        "run_steps_per_second": round(per_second, 1), "seconds_until_ready": round(ready, 1),
+        "products_tflops": round(ceiling, 2), "peak_memory_gib": memory,
+        # In a rehearsal's narrow networks a step is not the one whose operations are counted.
+        "share_of_products": round(per_second * step_flops() / ceiling / 1e12, 3)
+        if args.hidden == HIDDEN
+        else None,
+    }  # fmt: skip
+
+
+def rates(path: Path, device: torch.device, clock: Clock, args) -> None:
+    """Part (b): eager and graph, numbers of runs, both kinds of products."""
+    known = read_json(path)["rates"] if path.exists() else {}
+    on_card = device.type == "cuda"
+    cases = [(1, "highest", "autograd"), (1, "highest", "manual")]
+    for precision in ("highest", "high") if on_card else ("highest",):
+        for runs in args.stacks:
+            cases.append((runs, precision, "graph" if on_card else "manual"))
+    began = clock.left()
+    for case in cases:
+        name = "{} runs, {}, {}".format(*case)
+        if "run_steps_per_second" in known.get(name, {}):
+            continue
+        if not clock.within(SHARES["rates"], began):
+            say(f"(b) {name} and what follows: no time left; the same command goes on there")
+            return
+        try:
+            found = rate(*case, device, args)
+            say(
+                f"(b) {name:28s} {found['run_steps_per_second']:10,.0f} run-steps/s, "
+                f"share of the products {found['share_of_products']}, ran as {found['ran_as']}, "
+                f"ready after {found['seconds_until_ready']} s"
+            )
+        except Exception as error:  # out of memory, say
+            traceback.print_exc()
+            found = {"error": f"{type(error).__name__}: {error}"}
+        if on_card:
+            torch.cuda.empty_cache()
+        known[name] = found
+        write_json(path, provenance(rates=known, window_seconds=args.window, **card(device)))
+    torch.set_float32_matmul_precision("highest")
+
+
+# -------------------------------------------------------------------------------------- (c) studies
+
+
+def studies_of(args, out: Path) -> list[Path]:
+    """The studies in order of priority."""
+    if args.studies:
+        return [Path(name) for name in args.studies]
+    if args.rehearse:
+        tiny = out / "studies" / "tiny.yaml"
+        tiny.parent.mkdir(parents=True, exist_ok=True)
+        tiny.write_text(TINY_STUDY, encoding="utf-8")
+        return [tiny]
+    first = STUDIES / "priority.txt"
+    names = first.read_text(encoding="utf-8").split() if first.exists() else []
+    listed = [STUDIES / name for name in names if (STUDIES / name).exists()]
+    return listed + [path for path in sorted(STUDIES.glob("*.yaml")) if path not in listed]
+
+
+def again(*words: str | Path) -> subprocess.Popen:
+    """This program as another process, with one thread."""
+    one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, __file__, *map(str, words)], env={**os.environ, **one}
+    )  # fmt: skip
+
+
+def make_data(study: Path) -> None:
+    """Have a study's data in the cache before a worker asks for them."""
+    from droco_lite.data import make_task
+    from droco_lite.evaluation.matrix import Study
+
+    read = Study.read(study)
+    for task in read.tasks:
+        make_task(str(task), progress=False, **read.data)
+
+
+def stop(workers: list[subprocess.Popen]) -> None:
+    """Ask workers to save and end, and end those that do not."""
+    for worker in workers:
+        if worker.poll() is None:
+            worker.send_signal(signal.SIGTERM)
+    patience = time.monotonic() + 0.6 * LAST_SECONDS
+    for worker in workers:
+        try:
+            worker.wait(max(0.1, patience - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            worker.kill()
+            worker.wait()
+
+
+def run_studies(studies: list[Path], out: Path, clock: Clock, args) -> None:
+    """Part (c): one study after another, until the time is over."""
+    from droco_lite.evaluation import matrix
+
+    for path in studies:
+        if clock.left() < LAST_SECONDS:
+            say(f"(c) {path.stem}: no time left; the same command goes on there")
+            return
+        root, to = Path(args.root) / path.stem, out / "studies" / path.stem
+        try:
+            study = matrix.Study.read(path)
+            matrix.restore(study, root, to)
+            workers = [again("--work", path, "--root", root) for _ in range(args.workers)]
+            try:
+                while clock.left() > LAST_SECONDS and any(w.poll() is None for w in workers):
+                    time.sleep(0.2)
+            finally:
+                stop(workers)
+            for written in matrix.collect(study, root, to):
+                say(f"(c) {path.stem}: {written}")
+            table = matrix.progress(study, root, stacked=True)
+            say(table.to_string(index=False))
+        except Exception:  # the next study may still run
+            traceback.print_exc()
+
+
+def work(study: Path, root: Path) -> None:
+    """One worker of part (c)."""
+    from droco_lite.evaluation import matrix
+
+    torch.set_num_threads(1)
+    matrix.work(matrix.Study.read(study), root, say=say)
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long the card is ours")
+    parser.add_argument("--out", type=Path, help="folder of the small files to keep")
+    parser.add_argument("--root", type=Path, help="folder of the jobs; the cache by default")
+    parser.add_argument("--studies", nargs="*", help="YAML files, the most important first")
+    parser.add_argument("--workers", type=int, help="processes of part (c)")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--rehearse", action="store_true", help="tiny, on the CPU")
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--make-data", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if not (args.out or args.work or args.make_data):
+        parser.error("--out is missing: the folder of the files to keep")
+    args.root = args.root or cache_folder() / "gpu"
+    cores = os.cpu_count() or 1
+    args.workers = args.workers or (1 if args.rehearse else max(1, min(8, cores // 2)))
+    args.hidden, args.rows, args.steps, args.methods = 256, 20_000, STEPS, len(METHODS)
+    args.stacks, args.window, args.chunk = [1, 8, 64, 256], 3.0, 100
+    if args.rehearse:
+        args.device, args.hidden, args.rows, args.steps, args.methods = "cpu", 16, 400, 8, 4
+        args.stacks, args.window, args.chunk = [1, 2], 0.05, 4
+    return args
+
+
+def main() -> None:
+    args = options()
+    if args.work:
+        return work(args.work, args.root)
+    if args.make_data:
+        return make_data(args.make_data)
+    device = torch.device(args.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise SystemExit("no card here: torch sees no CUDA device; --rehearse runs on the CPU")
+    out, clock = args.out, Clock(args.minutes)
+    out.mkdir(parents=True, exist_ok=True)
+    say(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda, **card(device)}))
+    studies = studies_of(args, out)
+    # Making data takes the processor, not the card: it begins at once.
+    data = [again("--make-data", path) for path in studies[:1]]
+    try:
+        agreement(out / "agreement.json", device, clock, args)
+        rates(out / "rates.json", device, clock, args)
+        for process in data:
+            while process.poll() is None and clock.left() > LAST_SECONDS:
+                time.sleep(0.1)
+        run_studies(studies, out, clock, args)
+    finally:
+        stop(data)
+    say(f"done, {clock.left():.0f} s left; the same command goes on with what is missing")
+
+
+if __name__ == "__main__":
+    main()
