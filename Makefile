@@ -33,11 +33,11 @@ help:  ## list these commands
 ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR))
 .PHONY: $(READY)
 endif
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt constraints.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; say where: make book PYTHON=/path/to/python3.11"; exit 1; }
 	@$(RUN) pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing into $(VENV); the first time takes a few minutes."
-	@$(RUN) pip install --quiet --disable-pip-version-check -r requirements.txt -e .
+	@$(RUN) pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt -e .
 	@echo "$(CURDIR)" > $(READY)
 
 book: $(READY)  ## build the book and say where to open it

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,11 @@ _CARD_KEYS = (
 )  # fmt: skip
 
 
+#: Actions before noise are multiples of this: the finest that a controller's converter would tell
+#: apart, and a power of two, so that float32 holds them exactly.
+RESOLUTION = 2.0**-16
+
+
 @dataclass(frozen=True)
 class BehaviourPolicy:
     """a = tanh(μ(s)), plus clipped normal noise if asked for.
@@ -66,14 +72,24 @@ class BehaviourPolicy:
     noise: float = 0.0
     rng: np.random.Generator | None = None
 
+    @cached_property
+    def _double(self) -> list[tuple[Tensor, Tensor]]:
+        return [(weight[0].double(), bias[0].double()) for weight, bias in self.layers]
+
     @torch.no_grad()
     def __call__(self, observations: np.ndarray) -> np.ndarray:
-        """Actions [n, A] float32 in [-1, 1] for observations [n, S]."""
-        x = torch.as_tensor(np.asarray(observations), dtype=torch.float32)
-        for weight, bias in self.layers[:-1]:
-            x = torch.addmm(bias[0], x, weight[0]).relu_()
-        weight, bias = self.layers[-1]
-        actions = torch.addmm(bias[0], x, weight[0]).tanh_().numpy()
+        """Actions [n, A] float32 in [-1, 1] for observations [n, S].
+
+        They are the same on every processor, and so are the data made with them: a walking robot
+        doubles a difference in the last bit every few steps. Sums are taken in float64 and actions
+        rounded to :data:`RESOLUTION`, ten orders above what the order of a sum can change.
+        """
+        x = torch.as_tensor(np.asarray(observations, dtype=np.float32)).double()
+        for weight, bias in self._double[:-1]:
+            x = torch.addmm(bias, x, weight).relu_()
+        weight, bias = self._double[-1]
+        exact = torch.addmm(bias, x, weight).tanh_().numpy()
+        actions = (np.round(exact / RESOLUTION) * RESOLUTION).astype(np.float32)
         if self.rng is not None and self.noise > 0:
             actions += self.noise * self.rng.standard_normal(actions.shape, dtype=np.float32)
             np.clip(actions, -1.0, 1.0, out=actions)

@@ -1,0 +1,50 @@
+"""axe-core, the checker of accessibility, from npm by digest; and what the theme alone decides."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import subprocess
+import tarfile
+import tempfile
+from pathlib import Path
+
+PACKAGE = "axe-core@4.14.1"
+INTEGRITY = (
+    "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ=="
+)
+CACHE = Path(__file__).resolve().parents[2] / "_build/axe" / f"{PACKAGE}.js"
+
+#: Rules that the book cannot keep by itself, with the selector of what breaks them and why.
+THEME: dict[str, tuple[str, str]] = {}
+
+
+def script() -> str:
+    """The checker's source, fetched once.
+
+    Raises:
+        ValueError: npm gave another archive than the one that was looked at.
+        OSError, subprocess.SubprocessError: there is no npm, or it could not fetch it.
+    """
+    if not CACHE.is_file():
+        with tempfile.TemporaryDirectory() as folder:
+            command = ["npm", "pack", "--silent", "--pack-destination", folder, PACKAGE]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=180, cwd=folder)
+            (archive,) = Path(folder).glob("*.tgz")
+            digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+            if f"sha512-{digest}" != INTEGRITY:
+                raise ValueError(f"{archive.name}: not the archive that was looked at")
+            with tarfile.open(archive) as tar:
+                source = tar.extractfile("package/axe.min.js").read()
+        CACHE.parent.mkdir(parents=True, exist_ok=True)
+        CACHE.write_bytes(source)
+    return CACHE.read_text(encoding="utf-8")
+
+
+RUN = """async () => {
+  const found = await axe.run(document, {resultTypes: ["violations"]});
+  return found.violations.map(v => ({
+    rule: v.id, help: v.help,
+    nodes: v.nodes.map(n => ({target: n.target.join(" "), html: n.html.slice(0, 160)})),
+  }));
+}"""
