@@ -49,6 +49,7 @@ class References:
         equations: number and page of each label, ``{"wd-g": ("10", "book/wasserstein_dual")}``.
         numbered: name and page of theorems and exercises, ``{"wd-kr": ("Theorem 1", ...)}``.
         sections: heading and page of other labels.
+        terms: anchor and page of each term of the glossary, in small letters.
         titles: title of each page, by its path without suffix.
         works: the bibliography, by key.
         substitutions: MyST's, from ``_config.yml``.
@@ -58,6 +59,7 @@ class References:
     equations: dict[str, tuple[str, str]] = field(default_factory=dict)
     numbered: dict[str, tuple[str, str]] = field(default_factory=dict)
     sections: dict[str, tuple[str, str]] = field(default_factory=dict)
+    terms: dict[str, tuple[str, str]] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
     works: dict = field(default_factory=dict)
     substitutions: dict[str, str] = field(default_factory=dict)
@@ -83,6 +85,8 @@ def read_references(site: Path, root: Path = ROOT) -> References:
         for box in main.select("div.admonition[id]"):
             if number := box.select_one(".admonition-title .caption-number"):
                 found.numbered[box["id"]] = (_text(number), page)
+        for term in main.select("dl.glossary dt[id]"):
+            found.terms[_text(term).lower()] = (term["id"], page)
         for section in main.select("section[id]"):
             names = [
                 section["id"],
@@ -153,6 +157,7 @@ class Chapter:
             "prf:ref": lambda: self._numbered(target, shown),
             "numref": lambda: self._numbered(target, shown),
             "ref": lambda: self._section(target, shown),
+            "term": lambda: self._term(target, shown),
             "doc": lambda: self._document(target, shown),
             "cite": lambda: self._cite(content, "({})", "{}, {}"),
             "cite:p": lambda: self._cite(content, "({})", "{}, {}"),
@@ -160,6 +165,9 @@ class Chapter:
             "math": lambda: f"${content}$",
             "code": lambda: f"`{content}`",
         }
+        if role.removeprefix("py:") in ("class", "func", "meth", "mod", "attr", "data"):
+            name = target.rsplit(".", 1)[-1] if target.startswith("~") else target
+            return f"`{shown or name}`"
         try:
             return look_up[role]()
         except KeyError as error:
@@ -184,6 +192,10 @@ class Chapter:
             return self._numbered(label, shown)
         heading, page = self.references.sections[label]
         return self._linked(shown or f"“{heading}”", page, label)
+
+    def _term(self, target: str, shown: str) -> str:
+        anchor, page = self.references.terms[target.lower()]
+        return self._linked(shown or target, page, anchor)
 
     def _document(self, target: str, shown: str) -> str:
         page = target.lstrip("/")

@@ -64,8 +64,8 @@ FRONT = """<!DOCTYPE html>
 
 def page_context(app, pagename: str, _template: str, context: dict, _doctree) -> None:
     """Titles, buttons and scripts of one page."""
-    if pagename == app.config.root_doc:
-        context["docstitle"] = ""
+    if "body" in context:
+        context["body"] = accessible(context["body"])
     for script in list(context.get("script_files", [])):
         said = f"{getattr(script, 'attributes', {}).get('body')} {getattr(script, 'filename', '')}"
         if "THEBE_JS_URL" in said or "sphinx-thebe" in said:
@@ -73,6 +73,20 @@ def page_context(app, pagename: str, _template: str, context: dict, _doctree) ->
     for button in _links(context.get("header_buttons", [])):
         if "colab.research.google.com" in button.get("url", ""):
             button["url"] = colab(stated(), pagename)
+
+
+def accessible(body: str) -> str:
+    """The page's own content with what its makers leave to be desired by screen readers.
+
+    A reference is an item of its list, a fold is named by what it shows, a table's empty corner is
+    no heading, and what scrolls sideways can be scrolled by keyboard.
+    """
+    body = body.replace(' role="doc-biblioentry"', ' role="listitem"')
+    body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    body = re.sub(r"<th>\s*</th>", "<td></td>", body)
+    scrolls = r'<div style="overflow-x: ?auto;?">'
+    body = re.sub(scrolls, '<div style="overflow-x:auto" tabindex="0">', body)
+    return re.sub(r"<dl>\s*</dl>", "", body)
 
 
 def _links(buttons: list[dict]) -> list[dict]:
@@ -92,6 +106,8 @@ def front_and_missing(app, error) -> None:
     out, root = Path(app.outdir), app.config.root_doc
     site, title = pages_address(stated()), html.escape(app.config.html_title or app.config.project)
     page = (out / f"{root}.html").read_text(encoding="utf-8")
+    page = re.sub(r"<title>.*?</title>", f"<title>{title}</title>", page, count=1, flags=re.S)
+    (out / f"{root}.html").write_text(page, encoding="utf-8")
     metas = "\n".join(
         re.findall(r'<meta (?:property="og:|name="(?:description|twitter:))[^>]*>', page)
     )

@@ -37,6 +37,7 @@ def chapter() -> Chapter:
         equations={"here": ("3", "book/a"), "there": ("7", "book/b")},
         numbered={"t": ("Theorem 2", "book/b"), "ex": ("Exercise 5", "book/a")},
         sections={"s": ("The end", "book/b")},
+        terms={"robust": ("term-robust", "book/b")},
         titles={"book/a": "First", "book/b": "Second"},
         works={
             "x": work("Qiao", "Ma", "Hu", title="T", year="2026", eprint="2512.02486"),
@@ -55,12 +56,14 @@ def chapter() -> Chapter:
         ("see {eq}`there`", f"see [(7)]({PAGES}/b.html#equation-there)"),
         ("by {prf:ref}`t`", f"by [Theorem 2]({PAGES}/b.html#t)"),
         ("{ref}`s`", f"[“The end”]({PAGES}/b.html#s)"),
+        ("{term}`hard <robust>`", f"[hard]({PAGES}/b.html#term-robust)"),
         ("{doc}`b`, {doc}`this <b>`", f"[Second]({PAGES}/b.html), [this]({PAGES}/b.html)"),
         (
             "{cite}`x,y`",
             "([Qiao et al., 2026](https://arxiv.org/abs/2512.02486); Nilim and El Ghaoui, 2005)",
         ),
         ("{cite:t}`y`", "Nilim and El Ghaoui (2005)"),
+        ("{class}`~a.b.C`, {py:func}`f`", "`C`, `f`"),
         ("{{ best }} wins", "DROCO wins"),
         ("(label)=\n## Title", "## Title"),
         ("% a comment\ntext", "text"),

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
+import axe
 import pytest
 from bs4 import BeautifulSoup
 from chapters import ROOT, pages, sliders
@@ -429,6 +430,19 @@ def test_terms_of_the_glossary_show_their_text(site):
     ]
     assert len(links) >= 10
     assert [link for link in links if len(link.get("title", "")) < 20] == []
+
+
+@pytest.mark.parametrize("name", ["intro", "worst_states", "robots_and_data", "deploying", "api"])
+class TestAccessibility:
+    """axe-core finds nothing but what the theme alone decides, which axe.py lists."""
+
+    pytestmark = needs_browser
+
+    def test_nothing_stands_in_a_readers_way(self, browser, address, name):
+        with opened(browser, f"{address}/book/{name}.html") as page:
+            await_sliders(page, f"book/{name}")
+            found = axe.broken(page)
+            assert not found, "\n".join(found)
 
 
 class TestWithoutAServer:
