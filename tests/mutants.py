@@ -61,6 +61,8 @@ MUTANTS = (
            "since = 0 if bool(better.all()) else since + 1", f"{ENSEMBLE}::test_it_stops_after"),
     Mutant("agents/ensemble.py", "settings.seed * settings.members + k",
            "settings.seed * settings.members", f"{ENSEMBLE}::test_members_differ"),
+    Mutant("agents/ensemble.py", "settings.seed * settings.members + k", "settings.seed + k",
+           f"{ENSEMBLE}::test_members_differ"),
     # Variance against deviation.
     Mutant("agents/ensemble.py", "torch.exp(0.5 * log_variance) * self.output_std",
            "torch.exp(log_variance) * self.output_std", f"{ENSEMBLE}::test_the_spread"),

@@ -63,6 +63,9 @@ def read_minari(
             :meth:`Transitions.check`.
     """
     if not is_local(dataset_id):
+        place = datasets_root() / dataset_id / "data"
+        if place.is_dir():
+            raise DataError(f"{place / 'metadata.json'} is missing; {mend(dataset_id)}")
         if not download:
             raise FileNotFoundError(
                 f"{dataset_id} is not among the Minari data sets in {datasets_root()}; fetch it "

@@ -50,6 +50,12 @@ def test_no_flipped_bit_in_our_sets_is_read_as_other_data(folder, data):
         path.write_bytes(whole)
 
 
+def test_a_set_without_metadata_is_not_fetched_over(folder):
+    (folder / "data" / "metadata.json").unlink()
+    with pytest.raises(DataError, match=r"data/metadata\.json is missing; move .* away"):
+        load(NAME)
+
+
 def test_damaged_arrays_are_made_again(folder, data, monkeypatch):
     for module in ("minari_write", "minari_read", "transitions"):
         monkeypatch.setattr(f"droco_lite.data.{module}.MEMORY_MAP_ABOVE", 100)
