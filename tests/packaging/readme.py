@@ -13,6 +13,7 @@ SECTION = "## The package alone"
 SMALL: dict[str, dict[str, str]] = {
     "data make": {"--source-size": "2000", "--target-size": "500"},
     "train": {"--steps": "200", "--source-size": "2000", "--target-size": "500"},
+    "plot": {},
     "evaluate": {"--episodes": "1"},
     "export": {"--episodes": "1"},
     "compare": {
