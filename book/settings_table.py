@@ -52,7 +52,8 @@ class SettingsTable(Directive):
     def run(self) -> list[nodes.Node]:
         module, _, name = self.arguments[0].rpartition(".")
         kind = getattr(importlib.import_module(module), name)
-        lines = table(kind, inherited(kind))
+        adds = {row["name"] for row in describe(kind)} - inherited(kind)
+        lines = table(kind, inherited(kind)) if adds else ["It adds none of its own."]
         parent = kind.__mro__[1]
         if inherited(kind):
             lines += ["", f"Further, the settings of ``{parent.__name__}``."]

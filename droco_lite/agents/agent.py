@@ -22,7 +22,7 @@ selection      ``act``, ``twin_q``; ``v`` and ``ensemble`` of DROCO's family
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -99,6 +99,9 @@ class Agent(ABC, Generic[S]):
 
     own_rows: int = 0
     """Rows that a run makes itself; the first half of its batches comes from them."""
+
+    on_epoch: Callable[[int, np.ndarray], None] | None = None
+    """Called with the epoch and each member's held-out error while an ensemble is fitted."""
 
     ensemble: Ensemble | None = None
     """Dynamics models of the target robot, where a method has them."""

@@ -92,7 +92,7 @@ class DROCO(IQL[S]):
                     members=shared.members, elites=min(5, shared.members),
                     seed=shared.ensemble_seed, max_epochs=shared.ensemble_epochs,
                 ),
-                self.device,
+                self.device, self.on_epoch,
             )  # fmt: skip
 
         def candidates(mean: Tensor, std: Tensor, reward: Tensor) -> Tensor:

@@ -131,7 +131,7 @@ class MICRO(SAC):
                     members=shared.members, elites=min(ELITES, shared.members),
                     seed=shared.prepare_seed, max_epochs=shared.ensemble_epochs,
                 ),
-                self.device,
+                self.device, self.on_epoch,
             )  # fmt: skip
             best = list(fitted.elites)
             self.models = replace(

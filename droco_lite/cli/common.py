@@ -42,8 +42,8 @@ def complete_robots(incomplete: str) -> list[str]:
 
 TASK_HELP = (
     "ROBOT-QUALITY or ROBOT-QUALITY-morphology: a robot of hopper, walker2d, halfcheetah, ant (or "
-    "yours, with --robot-file), a quality of medium, medium-replay, medium-expert, expert. Or "
-    "ROBOT-QUALITY@SHIFT with a source shift of your own, such as "
+    "yours, with --robot-file), a quality of medium, medium-replay, medium-expert, expert, "
+    "medium-tuned. Or ROBOT-QUALITY@SHIFT with a source shift of your own, such as "
     "halfcheetah-medium@gravity-up-0.5."
 )
 TaskName = Annotated[str, typer.Argument(help=TASK_HELP, autocompletion=complete_tasks)]

@@ -200,8 +200,8 @@ def _run(
         data = experiment.data(progress=True)
         with _writers(experiment, folder, tensorboard, wandb) as writer, _bar(console) as show:
             return experiment.run(
-                folder, data=data, on_progress=show, writer=writer, stop_after=stop_after,
-                results=results, lengthen=True,
+                folder, data=data, on_progress=show, on_epoch=_epochs(experiment, show),
+                writer=writer, stop_after=stop_after, results=results, lengthen=True,
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         stopped = str(interrupt) or "stopped before the first step; finished data sets are kept"
@@ -242,6 +242,12 @@ def _bar(console) -> Iterator[Any]:
             bar.update(line, completed=step, total=total, rate=rate)
 
         yield show
+
+
+def _epochs(experiment: Experiment, show: Any) -> Any:
+    """What shows the epochs of a dynamics ensemble; it ends early where nothing improves."""
+    most = getattr(experiment.runs[0], "ensemble_epochs", 0)
+    return lambda epoch, errors: show(epoch, most, "ensemble, at most")
 
 
 def _print_result(experiment: Experiment, result: Any, folder: Path, as_json: bool) -> None:

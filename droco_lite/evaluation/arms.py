@@ -73,10 +73,9 @@ MEND_TABLE = "move it away, and `droco-lite matrix collect` or `compare` writes 
 def read_table(folder: str | Path, task: str) -> pd.DataFrame:
     """The tidy table of a task, as :func:`collect` wrote it.
 
-    Raises
-    ------
-    FileNotFoundError : nothing of the task has been collected.
-    DamagedFile : the table is not what was written.
+    Raises:
+        FileNotFoundError: nothing of the task has been collected.
+        DamagedFile: the table is not what was written.
     """
     path = Path(folder) / f"{file_name(task)}.csv"
     if not path.exists():

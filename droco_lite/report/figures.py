@@ -105,8 +105,7 @@ def title_of(results: Results, family: str, variant: str) -> str:
 
 
 def strengths(results: Results, family: str, variant: str) -> pd.DataFrame:
-    """Returns per seed over strength, strength 0 being the nominal robot: rows (label,
-    strength)."""
+    """Returns per seed over strength, 0 for the nominal robot: rows (label, strength)."""
     lines = results.under_shift
     chosen = (lines["family"] == family) & (lines["variant"] == variant)
     lines = lines[chosen | (lines["family"] == NOMINAL.family)]
@@ -145,8 +144,10 @@ def over_strength(results: Results, variant: str) -> Figure:
 
 
 def clean_against_shifted(results: Results, family: str) -> Figure:
-    """Return under a family's shifts (all strengths, the source's own left out) over clean return;
-    rays are equal losses in percent."""
+    """Return under a family's shifts over clean return; rays are equal losses in percent.
+
+    All strengths count; variants that are the source's own are left out.
+    """
     lines = results.foreign()
     shifted = means(lines[lines["family"] == family], column="return_mean")
     clean = means(results.clean, column="return_mean")
@@ -169,8 +170,10 @@ def clean_against_shifted(results: Results, family: str) -> Figure:
 
 
 def name_points(ax: Axes, points: Mapping[str, tuple[float, float]], step: float = 0.07) -> None:
-    """Each point's name at the right edge, a thin line leading to it; ``step`` is the least
-    distance between names as a share of the height."""
+    """Each point's name at the right edge, with a thin line to it.
+
+    ``step`` is the least distance between names as a share of the height.
+    """
     low, high = ax.get_ylim()
     ordered = sorted(points, key=lambda label: points[label][1])
     heights = [(points[label][1] - low) / (high - low) for label in ordered]
@@ -224,8 +227,10 @@ def has_values(results: Results) -> bool:
 
 
 def values(results: Results) -> Figure:
-    """Mean V over source next states while training, of the arms that have a V; where some have
-    run off, the axis is logarithmic on both sides of 0."""
+    """Mean V over source next states while training, of the arms that have a V.
+
+    Where some have run off, the axis is logarithmic on both sides of 0.
+    """
     sizes = results.curves["v_source"].abs()
     linear = 1000.0 if sizes.max() > RUN_OFF else None
     return over_steps(results, "v_source", "V on source next states", "mean V(s')", linear)
@@ -254,8 +259,10 @@ def scores(results: Results) -> Figure:
 
 
 def profiles(results: Results, family: str = "all") -> Figure:
-    """Share of seeds and foreign shifts above each score, of one family or, with the nominal
-    robot, of all."""
+    """Share of seeds and foreign shifts above each score.
+
+    Of one family or, with the nominal robot, of all.
+    """
     lines = results.foreign()
     lines = lines if family == "all" else lines[lines["family"] == family]
     found = statistics.matrix(lines, across=["shift"])

@@ -23,8 +23,11 @@ def studies(folder: str | Path | None = None) -> Iterator[tuple[str, list[Result
 
 
 def write(out: str | Path, folder: str | Path | None = None) -> list[Path]:
-    """Make every table (``.txt``) and figure (``.svg``) of the results chapters; returns the
-    paths."""
+    """Make every table (``.txt``) and figure (``.svg``) of the results chapters.
+
+    Returns:
+        The paths.
+    """
     out, written = Path(out), []
     for suffix, results, tables, figures in studies(folder):
         for name in tables:
@@ -39,9 +42,8 @@ def write(out: str | Path, folder: str | Path | None = None) -> list[Path]:
 def check(book: str | Path, folder: str | Path | None = None) -> list[str]:
     """What the committed chapters print otherwise than the results say; empty if nothing.
 
-    Parameters
-    ----------
-    book : the folder of the chapters' notebooks.
+    Args:
+        book: the folder of the chapters' notebooks.
     """
     wrong = []
     shown = {chapter: _shown(Path(book) / f"{chapter}.ipynb") for chapter, _ in TABLES.values()}

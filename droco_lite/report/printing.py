@@ -184,8 +184,7 @@ LONG_FIGURES = ("learning", "values", "over-strength")
 def text(name: str, results: Sequence[Results]) -> str:
     """A table as the chapters print it.
 
-    Raises
-    ------
-    KeyError : no such table.
+    Raises:
+        KeyError: no such table.
     """
     return TABLES[name][1](results)

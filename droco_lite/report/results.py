@@ -1,8 +1,8 @@
-"""What a task's result files hold, read from ``results/matrix``, ``results/long`` and
-``results/paper``.
+"""What a task's result files hold.
 
-The first holds all arms after a short training, the second those that were trained longer, the
-third the paper's own figures, each with the table that it is from.
+They are read from ``results/matrix``, ``results/long`` and ``results/paper``. The first holds
+all arms after a short training, the second those that were trained longer, the third the paper's
+own figures, each with the table that it is from.
 """
 
 from __future__ import annotations
@@ -51,9 +51,8 @@ class Results:
     def only(self, labels: Sequence[str]) -> Results:
         """These arms alone.
 
-        Raises
-        ------
-        KeyError : an arm without results.
+        Raises:
+            KeyError: an arm without results.
         """
         missing = set(labels) - set(self.labels)
         if missing:
@@ -122,8 +121,10 @@ def results_folder() -> Path:
 
 
 def tasks(folder: str | Path | None = None) -> list[str]:
-    """Names of the tasks that have results, in the order of the paper's 32; a task with a source
-    of its own stands beside the paper's."""
+    """Names of the tasks that have results, in the order of the paper's 32.
+
+    A task with a source of its own stands beside the paper's.
+    """
     folder = results_folder() if folder is None else Path(folder)
     tried = [p for p in sorted(folder.glob("*.json")) if p.with_suffix(".csv").exists()]
     found = [
@@ -141,11 +142,10 @@ def tasks(folder: str | Path | None = None) -> list[str]:
 def read(task: str | Task, folder: str | Path | None = None) -> Results:
     """A task's files.
 
-    Raises
-    ------
-    FileNotFoundError : one is missing.
-    ValueError : a column is missing, a line stands twice, or a number is not finite; the message
-        names the file and what it lacks.
+    Raises:
+        FileNotFoundError: one is missing.
+        ValueError: a column is missing, a line stands twice, or a number is not finite; the message
+            names the file and what it lacks.
     """
     folder = results_folder() if folder is None else Path(folder)
     task = Task.parse(task)
@@ -177,9 +177,8 @@ def read(task: str | Task, folder: str | Path | None = None) -> Results:
 def read_all(folder: str | Path | None = None) -> list[Results]:
     """Results of every task on which DROCO has been trained: without it there is no comparison.
 
-    Raises
-    ------
-    FileNotFoundError : there are none.
+    Raises:
+        FileNotFoundError: there are none.
     """
     found = [each for each in (read(t, folder) for t in tasks(folder)) if DROCO in each.labels]
     if not found:
@@ -196,6 +195,5 @@ def read_long() -> list[Results]:
 
 
 def paper(name: str) -> pd.DataFrame:
-    """The paper's ``scores`` or ``losses``, as ``results/paper`` holds them; the column ``table``
-    names the source."""
+    """The paper's ``scores`` or ``losses``; the column ``table`` names the source of each."""
     return pd.read_csv(results_file(f"paper/{name}.csv"), dtype={"level": str})

@@ -27,15 +27,13 @@ def matrix(
 ) -> dict[str, np.ndarray]:
     """Scores ``[seeds, conditions]`` of every label of a tidy table.
 
-    Parameters
-    ----------
-    table : with the columns ``label``, ``seed``, ``column`` and those of ``across``.
-    across : what makes a condition.
+    Args:
+        table: with the columns ``label``, ``seed``, ``column`` and those of ``across``.
+        across: what makes a condition.
 
-    Raises
-    ------
-    ValueError : an empty table, a line twice, or a seed that lacks a condition; named in the
-        message.
+    Raises:
+        ValueError: an empty table, a line twice, or a seed that lacks a condition; named in the
+            message.
     """
     if table.empty:
         raise ValueError("no results: the table has no line")
@@ -59,9 +57,11 @@ def matrix(
 
 
 def interquartile_mean(scores: np.ndarray) -> float:
-    """Mean of the middle half of all ``n m`` scores: less at the mercy of one lucky seed than the
-    mean, less wasteful than the median.  Fewer than four scores have no outer quarters: their
-    mean."""
+    """Mean of the middle half of all ``n m`` scores.
+
+    One lucky seed moves it less than the mean, and it wastes less than the median. Fewer than four
+    scores have no outer quarters: their mean.
+    """
     return float(stats.trim_mean(_scores(scores), 0.25, axis=None))
 
 
@@ -70,9 +70,8 @@ def interval(
 ) -> tuple[float, float]:
     """Stratified bootstrap interval of :func:`interquartile_mean`, by percentiles.
 
-    Raises
-    ------
-    ValueError : fewer than ``FEWEST_SEEDS`` seeds.
+    Raises:
+        ValueError: fewer than ``FEWEST_SEEDS`` seeds.
     """
     scores = enough_seeds(scores)
 
@@ -101,9 +100,8 @@ def improvement_interval(
 ) -> tuple[float, float]:
     """Stratified bootstrap interval of :func:`probability_of_improvement`.
 
-    Raises
-    ------
-    ValueError : fewer than ``FEWEST_SEEDS`` seeds, or unequal conditions.
+    Raises:
+        ValueError: fewer than ``FEWEST_SEEDS`` seeds, or unequal conditions.
     """
     x, y = _pair(enough_seeds(x), enough_seeds(y))
     count = x.shape[1]
@@ -134,9 +132,8 @@ def profile_band(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Stratified bootstrap interval of :func:`performance_profile` at each threshold.
 
-    Raises
-    ------
-    ValueError : fewer than ``FEWEST_SEEDS`` seeds.
+    Raises:
+        ValueError: fewer than ``FEWEST_SEEDS`` seeds.
     """
     scores = enough_seeds(scores)
     above = scores.T[:, :, None] > np.asarray(thresholds)  # [m, n, thresholds]
@@ -149,8 +146,10 @@ def profile_band(
 
 
 def aggregate(scores: Mapping[str, np.ndarray], **options) -> pd.DataFrame:
-    """Interquartile mean and its interval for every label: ``label, iqm, low, high, seeds,
-    conditions``.  ``options`` go to :func:`interval`."""
+    """Interquartile mean and its interval for every label.
+
+    Columns ``label, iqm, low, high, seeds, conditions``; ``options`` go to :func:`interval`.
+    """
     lines = []
     for label, values in scores.items():
         low, high = interval(values, **options)
@@ -164,9 +163,8 @@ def aggregate(scores: Mapping[str, np.ndarray], **options) -> pd.DataFrame:
 def enough_seeds(scores: np.ndarray) -> np.ndarray:
     """The scores, if there are seeds enough to speak of a spread.
 
-    Raises
-    ------
-    ValueError : fewer than ``FEWEST_SEEDS`` rows, or numbers that are not finite.
+    Raises:
+        ValueError: fewer than ``FEWEST_SEEDS`` rows, or numbers that are not finite.
     """
     scores = _scores(scores)
     if len(scores) < FEWEST_SEEDS:

@@ -65,8 +65,11 @@ def by_variant(results: Results) -> pd.DataFrame:
 
 
 def attacked(results: Results, column: str = "return_mean") -> pd.DataFrame:
-    """Mean under every attack, columns ``(kind, scale)``; scale 0 is the clean run of the same
-    policies, or, where none was tried with the attack, that of the table's clean lines."""
+    """Mean under every attack, columns ``(kind, scale)``.
+
+    Scale 0 is the clean run of the same policies, or, where none was tried with the attack, that of
+    the table's clean lines.
+    """
     wide = means(results.attacked, ["attack", "scale"], column).unstack([1, 2])
     wide.columns = pd.MultiIndex.from_tuples(wide.columns, names=["attack", "scale"])
     start = [name for name in wide if name[1] == 0]
@@ -96,9 +99,8 @@ def degradation(results: Results, reference: str = DROCO, equal: float = EQUAL) 
     had learnt less has less to lose.  The min-Q column compares with the same policies' clean
     return.
 
-    Raises
-    ------
-    ValueError : the reference has no results.
+    Raises:
+        ValueError: the reference has no results.
     """
     table = returns(results)
     if reference not in table.index:
@@ -114,8 +116,7 @@ def degradation(results: Results, reference: str = DROCO, equal: float = EQUAL) 
 
 
 def improvement(results: Results, over: str = DROCO) -> pd.DataFrame:
-    """P(DROCO > arm) of a seed against a seed: clean, and over all foreign shifts, with
-    intervals."""
+    """P(DROCO > arm) of a seed against a seed: clean, and over foreign shifts, with intervals."""
     found = {}
     for name, lines in (("clean", results.clean), ("shifted", shifted(results))):
         scores = statistics.matrix(lines, across=["shift"])
@@ -138,8 +139,10 @@ def shifted(results: Results) -> pd.DataFrame:
 
 
 def rank_agreement(results: Results) -> pd.Series:
-    """Spearman's rank correlation, over arms, of clean return and return under each family's
-    foreign shifts: 1 if whoever is best on the nominal robot is best on the worn one."""
+    """Spearman's rank correlation, over arms, of clean return and return under foreign shifts.
+
+    One number a family: 1 if whoever is best on the nominal robot is best on the worn one.
+    """
     clean, lines = means(results.clean, column="return_mean"), shifted(results)
     moved = means(lines, ["family"], "return_mean").unstack("family")
     return pd.Series(
@@ -148,8 +151,10 @@ def rank_agreement(results: Results) -> pd.Series:
 
 
 def beside_paper(results: Sequence[Results]) -> pd.DataFrame:
-    """Clean scores of ours and the paper's for the same robot and quality, under columns
-    ``(task, "ours")`` and ``(task, "paper")``; controls are not in the paper."""
+    """Clean scores of ours and the paper's for the same robot and quality.
+
+    Columns ``(task, "ours")`` and ``(task, "paper")``; controls are not in the paper.
+    """
     theirs = paper("scores").pivot(index="label", columns="task", values="score")
     columns = {}
     for each in results:

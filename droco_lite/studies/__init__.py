@@ -50,8 +50,10 @@ def find(name: str | Path) -> Path:
 
 
 def tables_folder(name: str | Path) -> Path:
-    """Where a study's tables go unless said: beside its file, or ``study-NAME`` here if the file is
-    part of an installed package."""
+    """Where a study's tables go unless said otherwise: beside its file.
+
+    If the file is part of an installed package, that is ``study-NAME`` in the present folder.
+    """
     path = find(name)
     package = _HERE.parent
     return Path(f"study-{name}") if package in path.resolve().parents else path.parent

@@ -148,6 +148,7 @@ class Experiment:
         *,
         data=None,
         on_progress: Callable[[int, int], None] | None = None,
+        on_epoch: Callable[[int, Any], None] | None = None,
         writer=None,
         stop_after: int | None = None,
         results: str | Path | None = None,
@@ -165,7 +166,8 @@ class Experiment:
         data, out = self.data() if data is None else data, Path(out)
         result = train(
             self.runs, data.source, data.target, robot=data.task.robot, loop=self.loop, out=out,
-            on_progress=on_progress, on_start=lambda: self.write(out / "experiment.yaml"),
+            on_progress=on_progress, on_epoch=on_epoch,
+            on_start=lambda: self.write(out / "experiment.yaml"),
             writer=writer, stop_after=stop_after, lengthen=lengthen,
         )  # fmt: skip
         if results is not None:

@@ -129,6 +129,7 @@ def train(
     stop_after: int | None = None,
     on_evaluation: Callable[[pd.DataFrame], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_epoch: Callable[[int, np.ndarray], None] | None = None,
     on_start: Callable[[], None] | None = None,
     writer=None,
     lengthen: bool = False,
@@ -146,6 +147,7 @@ def train(
         it had never stopped; one made with other settings or data is refused.
     stop_after : stop (and save) after this step, before ``steps`` are done.
     on_evaluation, on_progress : called with the curve so far, and with (step, steps).
+    on_epoch : called with (epoch, held-out errors) while a dynamics ensemble is fitted.
     on_start : called once, when nothing is left that could be refused.
     writer : a TensorBoard ``SummaryWriter``, or anything with ``add_scalar(name, value, step)``.
     lengthen : let a training found in ``out`` that asked for fewer steps go on.  The policy's
@@ -178,6 +180,7 @@ def train(
         keep_freed_memory()
 
     agent = METHODS[runs[0].method](runs, *sizes, device=device, **agent_options)
+    agent.on_epoch = on_epoch
     facts = {
         "runs": [run.to_dict() for run in runs],
         "source": fingerprint(source),

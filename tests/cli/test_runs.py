@@ -1,0 +1,157 @@
+"""What a trained folder is good for: going on, listing settings, curves, clips, shipped studies."""
+
+import json
+
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+from typer.testing import CliRunner
+
+from droco_lite import cli
+from droco_lite.agents import METHODS
+from droco_lite.cli.common import TASK_HELP
+from droco_lite.cli.settings import parse, value_of
+from droco_lite.cli.train import list_of_seeds
+from droco_lite.data.names import QUALITIES, robots
+from droco_lite.evaluation.arms import METHOD_NAMES
+from droco_lite.report.curves import read_curves, spreads
+from droco_lite.studies import find, overview, shipped, tables_folder
+from droco_lite.training import LoopSettings
+
+SMALL = (
+    "hopper-medium", "--method", "iql", "--source-size", "300", "--target-size", "200",
+    "--evaluate-every", "10", "--set", "hidden=8", "--set", "batch_size=8", "--set", "episodes=1",
+)  # fmt: skip
+
+
+def run(*words):
+    result = CliRunner().invoke(cli.app, list(words))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Two runs of IQL, two expectiles, that have had 20 steps and then 20 more."""
+    root = tmp_path_factory.mktemp("runs")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("MINARI_DATASETS_PATH", str(root / "minari"))
+    patch.setenv("COLUMNS", "200")
+    patch.setenv("TERM", "dumb")
+    grid = ("--set", "expectile=0.6", "--set", "expectile=0.8", "--seeds", "2")
+    words = ("train", *SMALL, *grid, "--out", str(root / "run"))
+    assert run(*words, "--steps", "20").exit_code == 0
+    before = pd.read_csv(root / "run" / "curve.csv")
+    longer = run(*words, "--steps", "40", "--json")
+    assert longer.exit_code == 0, longer.output
+    yield root, before, longer, words
+    patch.undo()
+
+
+def test_a_finished_run_goes_on_for_longer(place):
+    root, before, longer, words = place
+    curve = pd.read_csv(root / "run" / "curve.csv")
+    assert sorted(curve["step"].unique()) == [10, 20, 30, 40]
+    pd.testing.assert_frame_equal(curve[curve["step"] <= 20], before)
+    lines = json.loads(longer.stdout)
+    assert {(line["expectile"], line["seed"]) for line in lines} == {
+        (0.6, 0), (0.6, 1), (0.8, 0), (0.8, 1),
+    }  # fmt: skip
+    assert yaml.safe_load((root / "run/experiment.yaml").read_text())["shared"]["steps"] == 40
+    shorter = run(*words, "--steps", "30")
+    assert shorter.exit_code == 1 and "40 in the checkpoint, 30 now" in shorter.stderr
+
+
+def test_evaluate_prints_what_tells_runs_apart_and_refuses_another_robot(place):
+    root, *_ = place
+    shown = run("evaluate", str(root / "run"), "--shift", "gravity-up-0.5", "--episodes", "1")
+    assert shown.stdout.split()[0] == "expectile"
+    other = run("evaluate", str(root / "run"), "--robot", "ant")
+    assert other.exit_code == 1 and "ant has 27 observations" in other.stderr
+
+
+def test_curves_are_the_mean_of_seeds_in_the_band_of_their_range(place):
+    root, *_ = place
+    table = read_curves([root / "run"])
+    assert set(table["name"]) == {"iql, expectile 0.6", "iql, expectile 0.8"}
+    part = spreads(table, "return_mean")["iql, expectile 0.6"]
+    lines = table[(table["name"] == "iql, expectile 0.6") & (table["step"] == 40)]["return_mean"]
+    assert part.loc[40].tolist() == pytest.approx([lines.mean(), lines.min(), lines.max(), 2])
+
+
+@pytest.mark.parametrize("name", ["c.png", "c.svg", "c.html"])
+def test_plot_writes_each_kind_of_file(place, name):
+    root, *_ = place
+    done = run("plot", str(root / "run"), "--to", str(root / name))
+    assert done.exit_code == 0 and "4 runs of 2 settings" in done.stdout
+    if name.endswith("png"):
+        assert Image.open(root / name).size[0] > 400
+    else:
+        text = (root / name).read_text()
+        assert "expectile 0.8" in text and "<svg" in text
+
+
+def test_plot_names_the_columns_there_are(place):
+    root, *_ = place
+    wrong = run("plot", str(root / "run"), "--column", "reward")
+    assert wrong.exit_code == 1 and "return_mean" in wrong.stderr
+
+
+def test_watch_refuses_before_it_films(place):
+    root, *_ = place
+    for words, said in (
+        (("--to", "x.avi"), ".webp, .gif or .mp4"), (("--run", "9"), "runs 0 to 3"),
+        (("--shift", "wind-up-1"), "cannot read 'wind-up-1'"),
+    ):  # fmt: skip
+        wrong = run("watch", str(root / "run"), *words)
+        assert wrong.exit_code == 1 and said in wrong.stderr
+
+
+def test_methods_robots_and_qualities_of_the_help_are_those_there_are():
+    assert set(METHOD_NAMES) == set(METHODS)
+    for name in (*robots()[:4], *QUALITIES):
+        assert name in TASK_HELP
+
+
+def test_settings_are_listed_with_default_range_and_meaning():
+    shown = run("settings", "droco", "--json").stdout
+    rows = {row["name"]: row for row in json.loads(shown)["droco"]}
+    assert rows["beta"]["range"] == "at least 0" and rows["beta"]["per_run"]
+    assert run("settings", "ppo").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["expectile"], "write KEY=VALUE"),
+        (["nothing=1"], "no setting 'nothing'; there are"),
+        (["hidden=8", "hidden=9"], "given twice"),
+    ],
+)
+def test_a_bad_setting_is_refused_by_name(given, said):
+    with pytest.raises(ValueError, match=said):
+        parse(given, METHODS["droco"].Settings, LoopSettings)
+
+
+def test_values_are_read_as_numbers_where_they_are_numbers():
+    read = [value_of(text, text) for text in ("3", "-2", "1e-4", "inf", "true", "target", "1_0x")]
+    assert read == [3, -2, 1e-4, float("inf"), True, "target", "1_0x"]
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "2,2", "1,-3", "x", ",", "99999999"])
+def test_bad_lists_of_seeds_are_refused(text):
+    with pytest.raises(ValueError, match="--seeds"):
+        list_of_seeds(text)
+
+
+def test_shipped_studies_are_found_by_name():
+    assert set(shipped()) == {"quick", "matrix", "long"}
+    assert find("matrix").name == "study.yaml"
+    assert tables_folder("matrix") == find("matrix").parent
+    assert str(tables_folder("quick")) == "study-quick"
+    (quick,) = [row for row in overview() if row["name"] == "quick"]
+    assert quick["steps"] <= 5000
+    with pytest.raises(FileNotFoundError, match="there are quick, matrix, long"):
+        find("nope")
