@@ -304,6 +304,11 @@ class Chapter:
             return ""
         if name == "bibliography":
             return self.bibliography()
+        if name == "live-lab":
+            return (
+                "*In the built page the robots run here. In a notebook:* "
+                f'`import droco_lite; droco_lite.live("{argument}")`\n'
+            )
         if name == "tableofcontents":
             return contents(self.references)
         if name == "code-cell" or name == "code":
