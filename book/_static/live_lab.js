@@ -19,7 +19,7 @@
     const { robot, views, settings } = JSON.parse(box.dataset.options);
     const base = box.dataset.static;
     const [press, said, stage] = ["press", "said", "stage"].map((name) =>
-      box.querySelector(`.droco-lab-${name}`),
+      box.querySelector(`:scope > .droco-lab-${name}`),
     );
     const button = press.querySelector("button");
     button.disabled = true;
@@ -59,7 +59,7 @@
       image.alt = caption.textContent = clip.said;
     }
     const bar = document.createElement("p");
-    bar.className = "droco-lab-press";
+    bar.className = "droco-lab-press droco-lab-choose";
     bar.append(...selects.map(([, , choice]) => choice));
     figure.append(bar);
   }
