@@ -72,8 +72,9 @@ test-wheel: $(READY)  ## install the wheel with its own dependencies alone, and 
 wheel: $(READY)  ## build the package into dist
 	@$(RUN) pip --quiet --disable-pip-version-check wheel --no-deps --wheel-dir dist .
 
-lint: $(READY)  ## only the linter
+lint: $(READY)  ## only the linter and the type checker
 	@$(RUN) ruff check .
+	@$(RUN) tests.type_errors
 
 chapter: $(READY)  ## run one chapter again and keep its outputs: make chapter NAME=the_loop
 	@test -n "$(NAME)" || { echo "Which one? make chapter NAME=the_loop"; exit 2; }

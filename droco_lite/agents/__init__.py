@@ -1,5 +1,6 @@
 """Agents: stacked networks, the dynamics ensemble, three cores, and one file per method."""
 
+from droco_lite.agents.agent import Agent, AgentSettings
 from droco_lite.agents.bosa import BOSA, BOSASettings
 from droco_lite.agents.bounds import BoundedDROCO, BoundedDROCOSettings
 from droco_lite.agents.cql import CQL, CQLSettings
@@ -14,7 +15,7 @@ from droco_lite.agents.otdf import OTDF, OTDFSettings
 from droco_lite.agents.sac import SAC, SACSettings
 from droco_lite.agents.shuffled import ShuffledDROCO, ShuffledDROCOSettings
 
-METHODS = {
+METHODS: dict[str, type[Agent]] = {
     agent.Settings.method: agent
     for agent in (
         *(IQL, CQL, BOSA, DARA, IGDF, OTDF, MICRO, DROCO),
@@ -34,6 +35,8 @@ __all__ = [
     "MICRO",
     "OTDF",
     "SAC",
+    "Agent",
+    "AgentSettings",
     "BOSASettings",
     "BoundedDROCO",
     "BoundedDROCOSettings",

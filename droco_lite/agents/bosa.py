@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -223,7 +223,7 @@ class BOSA(Agent[BOSASettings]):
             step = target.next_observations - target.observations
             rows = np.concatenate([target.observations, target.actions, step], 1)
             self.scaler = Scaler.fit(rows, device=self.device)
-        options = {
+        options: dict[str, Any] = {
             "hidden": shared.cvae_hidden, "beta": BETA, "steps": shared.cvae_steps,
             "rate": shared.cvae_rate, "seed": shared.prepare_seed, "device": self.device,
         }  # fmt: skip

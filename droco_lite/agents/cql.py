@@ -29,8 +29,10 @@ from droco_lite.agents.settings import per_run, setting
 class CQLSettings(SACSettings):
     """CQL* with ODRL's numerics, so that it compares with IQL* and BOSA of the same benchmark.
 
-    CORL's, tuned for single domains: ``depth=3, policy_rate=3e-5, learn_alpha=True, alpha=1,
-    backup_entropy=False``.
+    Near CORL's, tuned for single domains: ``depth=3, policy_rate=3e-5, learn_alpha=True, alpha=1,
+    backup_entropy=False``.  That is not CORL's recipe whole: there alpha learns at the policy's
+    rate of 3e-5 (here at ``learning_rate``, 3e-4), initial weights are orthogonal, the policy's
+    log-std is shifted by -1, and observations are standardised.
     """
 
     method: ClassVar[str] = "cql"

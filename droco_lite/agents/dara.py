@@ -144,7 +144,8 @@ class DARA(IQL):
                 tensors_of(target, target_index, self.device),
                 strict=True,
             )
-            inputs = self.inputs(*(torch.cat(part) for part in parts), generator)
+            s, a, s2 = (torch.cat(part) for part in parts)
+            inputs = self.inputs(s, a, s2, generator)
             return self.classifier_loss(inputs, len(source_index))
 
         def draw() -> Tensor:

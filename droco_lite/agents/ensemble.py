@@ -4,6 +4,8 @@ Each member predicts the change of the observation and the reward, (s' - s, r), 
 PETS (Chua et al., 2018) and MBPO (Janner et al., 2019): four Swish layers of 200 units, a
 log-variance softly clamped between two bounds, weight decay that grows with depth, and early
 stopping on held-out rows.  All members are one stack.
+
+One difference from MBPO's, MICRO's and DROCO's code: there weights alone decay, here biases too.
 """
 
 from __future__ import annotations
@@ -190,9 +192,9 @@ def fit_ensemble(
         return torch.as_tensor(part.mean(0), device=device), torch.as_tensor(std, device=device)
 
     (x_mean, x_std), (y_mean, y_std) = scale(x[train]), scale(y[train])
-    x = (torch.as_tensor(x, device=device) - x_mean) / x_std
-    y = (torch.as_tensor(y, device=device) - y_mean) / y_std
-    x_held, y_held = x[held].expand(settings.members, -1, -1), y[held]
+    inputs = (torch.as_tensor(x, device=device) - x_mean) / x_std
+    outputs = (torch.as_tensor(y, device=device) - y_mean) / y_std
+    x_held, y_held = inputs[held].expand(settings.members, -1, -1), outputs[held]
 
     sizes = (x.shape[1], *[settings.hidden] * 4, 2 * y.shape[1])
     seeds = [settings.seed * settings.members + k for k in range(settings.members)]
@@ -215,7 +217,8 @@ def fit_ensemble(
                 bootstraps[:, start : start + settings.batch_size], device=device
             )
             optimizer.zero_grad(set_to_none=True)
-            negative_log_likelihood(*gaussian(layers, x[index]), y[index]).sum().backward()
+            predicted = gaussian(layers, inputs[index])
+            negative_log_likelihood(*predicted, outputs[index]).sum().backward()
             optimizer.step()
         with torch.no_grad():
             error = ((gaussian(layers, x_held)[0] - y_held) ** 2).mean((1, 2))

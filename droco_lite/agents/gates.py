@@ -78,8 +78,9 @@ def all_gates(
     returns = gate(task, target_size=target_size, episodes=episodes, seed=seed)
 
     def made(shift: str, rows: int, seed: int):
-        options = {"seed": seed, "cache": False, "progress": False}
-        return make_dataset(task.robot, shift, task.quality, rows, **options)[0]
+        return make_dataset(
+            task.robot, shift, task.quality, rows, seed=seed, cache=False, progress=False
+        )[0]
 
     source, target = made(task.source_shift, source_size, seed), made("nominal", target_size, seed)
     held_out = made("nominal", held_out_size, seed + 1)

@@ -23,7 +23,7 @@ def huber(error: Tensor, delta: Tensor | float) -> Tensor:
 
 def huber_slope(error: Tensor, delta: Tensor | float) -> Tensor:
     """The derivative of :func:`huber` by the error: the error, clipped to [-delta, delta]."""
-    return error.clamp(-delta, delta)
+    return torch.clamp(error, -delta, delta)  # type: ignore[arg-type]
 
 
 def pooled_mean(source: Tensor, target: Tensor, weights: tuple[float, float]) -> Tensor:

@@ -41,7 +41,11 @@ class MICROSettings(SACSettings):
 
     Ours, for feasibility: half of each batch is real (the authors' real_ratio is 0.05 or 0.5 by
     task), the model rows are those of the last roll-outs only (authors: of the last five), one
-    sample of each model in u (authors: 10), and a roll-out's reward is the model's mean.
+    sample of each model in u (authors: 10), and a roll-out's reward is the model's mean.  Further
+    differences, of the cores that it shares with other methods: the policy's log-std is clamped to
+    [-20, 2] (authors [-5, 2]), alpha learns at 3e-4 (1e-4) and is not capped at 1, the policy's
+    rate is constant (a cosine), a tenth of the data is held out (a fifth), and the models'
+    log-variance has fixed bounds (learnt ones).
     ``faithful`` adds the clip y >= 0 of their code, which the paper does not mention and which is
     wrong where returns can be negative.
     """
@@ -151,7 +155,7 @@ class MICRO(SAC):
     # ---- Roll-outs: rows of a run's own, beside the data's, made again every so often -----------
 
     @property
-    def own_rows(self) -> int:
+    def own_rows(self) -> int:  # type: ignore[override]
         """Model rows of each run; the sampler draws the first half of a batch from them."""
         return self.shared.rollout_starts * self.shared.horizon
 

@@ -89,12 +89,15 @@ def parameters(layers: Layers) -> list[Tensor]:
 
 def trainable(layers: Layers, device: torch.device | str) -> Layers:
     """The stack on ``device``, as leaves that collect gradients."""
-    return [tuple(t.detach().to(device).requires_grad_() for t in layer) for layer in layers]
+    return [
+        (w.detach().to(device).requires_grad_(), b.detach().to(device).requires_grad_())
+        for w, b in layers
+    ]
 
 
 def copy_of(layers: Layers) -> Layers:
     """A frozen copy: a target network starts as one."""
-    return [tuple(t.detach().clone() for t in layer) for layer in layers]
+    return [(w.detach().clone(), b.detach().clone()) for w, b in layers]
 
 
 @torch.no_grad()

@@ -205,10 +205,10 @@ def transport_scores(source, target, settings: OTDFSettings, device="cpu") -> np
         rows = rows.astype(np.float16).astype(np.float32) if settings.faithful else rows
         return scaler(torch.as_tensor(rows, device=device))
 
-    y = standardised(y)
+    targets = standardised(y)
     scores = np.empty(len(source), np.float32)
     for chunk in chunks:
-        cost = costs(standardised(features(source, chunk)), y, settings.cost)
+        cost = costs(standardised(features(source, chunk)), targets, settings.cost)
         found = plan(cost, settings)
         mass = 1.0 if settings.faithful else found.sum(1).clamp(min=1e-30)
         scores[chunk] = (-(found * cost).sum(1) / mass).cpu().numpy()

@@ -126,7 +126,8 @@ def in_chunks(
 def tensors_of(data: Transitions, index, device) -> tuple[Tensor, Tensor, Tensor]:
     """(s, a, s') of the rows ``index`` on ``device``."""
     arrays = (data.observations[index], data.actions[index], data.next_observations[index])
-    return tuple(torch.as_tensor(array, device=device) for array in arrays)
+    s, a, s2 = (torch.as_tensor(array, device=device) for array in arrays)
+    return s, a, s2
 
 
 def named(prefix: str, layers: Layers) -> dict[str, Tensor]:

@@ -79,8 +79,8 @@ class SAC(Agent[S]):
             for name in ("q1", "q2")
         ]
         critics = [
-            tuple(torch.cat(pair) for pair in zip(*layers, strict=True))
-            for layers in zip(*twins, strict=True)
+            (torch.cat([w1, w2]), torch.cat([b1, b2]))
+            for (w1, b1), (w2, b2) in zip(*twins, strict=True)
         ]
         self.critics = trainable(critics, self.device)
         self.targets = copy_of(self.critics)

@@ -36,8 +36,9 @@ def possible_returns(discount: float, *data, slack: float = 0.0) -> tuple[float,
     low = min(float(part.rewards.min()) for part in data) - slack
     high = max(float(part.rewards.max()) for part in data) + slack
     with np.errstate(divide="ignore", invalid="ignore"):
-        ends = np.float64([min(0.0, low), max(0.0, high)]) / np.float64(1 - discount)
-    return tuple(float(end) for end in np.nan_to_num(ends, nan=0.0, posinf=np.inf, neginf=-np.inf))
+        ends = np.array([min(0.0, low), max(0.0, high)]) / np.float64(1 - discount)
+    least, most = np.nan_to_num(ends, nan=0.0, posinf=np.inf, neginf=-np.inf).tolist()
+    return least, most
 
 
 @torch.no_grad()

@@ -173,7 +173,7 @@ def gate_task(
 
     found = all_gates(task, episodes=episodes, target_size=target_size, seed=seed)
     if results is not None:
-        sizes = {"episodes": episodes, "target_size": target_size, "seed": seed}
+        sizes: dict = {"episodes": episodes, "target_size": target_size, "seed": seed}
         write_json(results, {**found.record(), **provenance(**sizes)})
     if as_json:
         print_json(found.record())

@@ -53,8 +53,7 @@ def evaluate(
 
     agent, facts, robot = _restored(folder, robot)
     chosen = [Shift.parse(text) for text in shift or []]
-    families = {"families": family} if family else {}
-    shifts = grid(robot, **families) if family or not chosen else grid(robot, families=())
+    shifts = grid(robot, family or None) if family or not chosen else grid(robot, families=())
     table = run_suite(agent, robot, shifts + chosen, episodes=episodes, seed=seed)
     about = {"step": facts["step"], "episodes": episodes, "seed": seed, "robot": robot}
     write_table(results, table, about)

@@ -201,7 +201,7 @@ def missing_policies(task: Task | str) -> list[str]:
     return missing
 
 
-def _behaviours(robot: str, shift: str, quality: str) -> list[BehaviourPolicy]:
+def _behaviours(robot: str, shift: str, quality: str) -> list:
     if quality == "medium-replay":
         return load_snapshots(robot, shift)
     if quality == "medium-expert":

@@ -138,8 +138,9 @@ def fitted_q_evaluation(
     low, high = min(low, 0.0), max(high, 0.0)
     sizes = (s.shape[1] + a.shape[1], settings.hidden, settings.hidden, 1)
     drawn = init_mlp(sizes, seeded_generators([settings.seed], "fqe"))
-    drawn[-1] = tuple(torch.zeros_like(t) for t in drawn[-1])
-    layers = trainable([tuple(t.repeat(runs, 1, 1) for t in layer) for layer in drawn], device)
+    last_weight, last_bias = drawn[-1]
+    drawn[-1] = torch.zeros_like(last_weight), torch.zeros_like(last_bias)
+    layers = trainable([(w.repeat(runs, 1, 1), b.repeat(runs, 1, 1)) for w, b in drawn], device)
     adam = torch.optim.Adam(parameters(layers), lr=settings.learning_rate, fused=True)
 
     def q(stack, observations: Tensor, actions: Tensor) -> Tensor:

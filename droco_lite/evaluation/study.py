@@ -19,7 +19,8 @@ import yaml
 
 from droco_lite import files
 from droco_lite.agents import METHODS
-from droco_lite.agents.settings import Settings, per_run_values
+from droco_lite.agents.agent import AgentSettings
+from droco_lite.agents.settings import per_run_values
 from droco_lite.data import Task, make_task
 from droco_lite.evaluation.arms import (
     ARMS,
@@ -132,7 +133,7 @@ class Study:
         """Method and settings of an arm: those of :data:`ARMS`, then the study's own."""
         return {**ARMS.get(label, {}), **self.settings.get(label, {})}
 
-    def runs(self, label: str) -> list[Settings]:
+    def runs(self, label: str) -> list[AgentSettings]:
         """One settings object for each seed of an arm."""
         given = self.arm(label) | {"steps": self.steps}
         kind = METHODS[given["method"]].Settings
@@ -253,14 +254,14 @@ class Job:
                     "again, or choose another folder"
                 )
 
-    def runs(self) -> list[Settings]:
+    def runs(self) -> list[AgentSettings]:
         """The runs of the loop: arms x seeds.  Beside a control, all are of the control's class."""
         runs = list(itertools.chain.from_iterable(map(self.study.runs, self.labels)))
         kinds = [type(run) for run in runs if run.label in PARTNER]
         if not kinds:
             return runs
 
-        def beside(run: Settings) -> Settings:
+        def beside(run: AgentSettings) -> AgentSettings:
             own = run.to_dict()
             return run if run.label in PARTNER else kinds[0].from_dict({**own, "shuffled": False})
 
@@ -291,7 +292,7 @@ class Job:
                 )  # fmt: skip
                 agent = trained.agent
                 self._refuse_passed(path, stop, trained.curve)
-            options = {"episodes": evaluation.episodes, "seed": evaluation.seed}
+            options: dict[str, Any] = {"episodes": evaluation.episodes, "seed": evaluation.seed}
             if stop is not None:
                 table = evaluate(agent, robot, shifts, **options)
                 if stop == self.study.steps and evaluation.final_episodes > evaluation.episodes:

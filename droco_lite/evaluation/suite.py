@@ -85,8 +85,8 @@ def evaluate(
     ------
     ValueError : an attack without ``deviation``.
     """
-    shifts, attacks = [Shift.parse(shift) for shift in shifts], [Attack.parse(a) for a in attacks]
-    attacked = [attack for attack in attacks if attack.kind != "none"]
+    robots, kinds = [Shift.parse(shift) for shift in shifts], [Attack.parse(a) for a in attacks]
+    attacked = [attack for attack in kinds if attack.kind != "none"]
     if attacked and deviation is None:
         raise ValueError(
             f"attack {attacked[0]}: deviation is missing; give the standard deviation of each "
@@ -94,14 +94,14 @@ def evaluate(
         )
     runs, spec = len(agent.runs), get_robot(robot)
     at_once = max(1, rows // (runs * episodes))
-    parts = [shifts[k : k + at_once] for k in range(0, len(shifts), at_once)]
+    parts = [robots[k : k + at_once] for k in range(0, len(robots), at_once)]
     act = numpy_act(agent)
     same = {"episodes": episodes, "seed": seed}
 
     def returns_under(attack: Attack) -> np.ndarray:  # [R, shifts, episodes]
         def one(part: list[Shift]) -> np.ndarray:
             disturbed = None
-            if attack.kind != "none":
+            if attack.kind != "none" and deviation is not None:
                 disturbed = Disturbance(
                     agent, attack, deviation=deviation, candidates=candidates, **same
                 )
@@ -111,11 +111,11 @@ def evaluate(
 
         return np.concatenate([one(part) for part in parts], axis=1)
 
-    returns = [returns_under(attack) for attack in attacks]
+    returns = [returns_under(attack) for attack in kinds]
     lines = []
     for r, run in enumerate(agent.runs):
-        for attack, found in zip(attacks, returns, strict=True):
-            for shift, values in zip(shifts, found[r], strict=True):
+        for attack, found in zip(kinds, returns, strict=True):
+            for shift, values in zip(robots, found[r], strict=True):
                 lines.append(
                     {"run": r, "method": run.method, **per_run_values(run)}
                     | {"shift": str(shift), "family": shift.family, "variant": shift.variant}

@@ -255,7 +255,7 @@ def _draw(
     before = set(plt.get_fignums())
     still = None
     try:
-        with plt.rc_context(dict(STYLE)):
+        with plt.rc_context(dict(STYLE)):  # type: ignore[arg-type]
             made = draw(**point)
             if isinstance(made, Figure):
                 made = [made]

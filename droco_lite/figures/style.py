@@ -61,7 +61,7 @@ def figure(width: float = 6.4, height: float = 3.2, **subplots_kw: Any) -> tuple
     11 pixels, one of 6.4 inches at 8. Let ``draw`` return a list of 3.3-inch figures instead of
     one wide figure of two axes: they stand side by side, and one below the other on a phone.
     """
-    with plt.rc_context(dict(STYLE)):
+    with plt.rc_context(dict(STYLE)):  # type: ignore[arg-type]
         subplots_kw.setdefault("layout", "constrained")
         return plt.subplots(figsize=(width, height), **subplots_kw)
 

@@ -34,7 +34,7 @@ def svg(fig: Figure, label: str = "") -> str:
     """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with plt.rc_context(dict(STYLE)):
+    with plt.rc_context(dict(STYLE)):  # type: ignore[arg-type]
         fig.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     source = buffer.getvalue()
     root = ET.fromstring(source)

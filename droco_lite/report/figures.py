@@ -338,7 +338,7 @@ def draw_all(name: str, results: Sequence[Results]) -> Iterator[tuple[str, Figur
             continue
         for point in itertools.product(*axes.values()):
             words = [file_name(str(each.task)), *point]
-            with plt.rc_context(dict(STYLE)):
+            with plt.rc_context(dict(STYLE)):  # type: ignore[arg-type]
                 fig = draw(each, **dict(zip(axes, point, strict=True)))
             yield "-" + "-".join(word.replace(" ", "-") for word in words), fig
             plt.close(fig)

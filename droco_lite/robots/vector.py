@@ -190,4 +190,5 @@ def _with_settings(spec: Robot, settings: Mapping[str, float]) -> Robot:
             else f"a batch takes {', '.join(n for n in _SETTINGS if n in known) or 'none'}"
         )
         raise TypeError(f"{name}: the batch of {spec.name} has no such setting; {instead}")
-    return replace(spec, **{_SETTINGS[name]: float(value) for name, value in settings.items()})
+    own: dict[str, Any] = {_SETTINGS[name]: float(value) for name, value in settings.items()}
+    return replace(spec, **own)

@@ -70,7 +70,9 @@ def best_offers(f: Array, levels: Levels) -> Offers:
 
     walking = np.arange(size)
     cost, height = np.zeros(size), f.copy()
-    rates, lengths, corners = [], [], [np.arange(size)]
+    rates: list = []
+    lengths: list = []
+    corners = [np.arange(size)]
     while True:
         with np.errstate(divide="ignore", invalid="ignore"):
             step = levels.costs[walking] - cost[walking, None]

@@ -28,7 +28,8 @@ from typing import Any
 import yaml
 
 from droco_lite.agents import METHODS
-from droco_lite.agents.settings import Settings, check_stack
+from droco_lite.agents.agent import AgentSettings
+from droco_lite.agents.settings import check_stack
 from droco_lite.data import Task, make_task
 from droco_lite.files import read_text, write_json, write_text
 from droco_lite.provenance import as_json, provenance
@@ -70,7 +71,7 @@ class Experiment:
     """
 
     task: Mapping[str, Any]
-    runs: Sequence[Settings]
+    runs: Sequence[AgentSettings]
     loop: LoopSettings = field(default_factory=LoopSettings)
 
     def __post_init__(self) -> None:

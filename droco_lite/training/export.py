@@ -40,7 +40,8 @@ def restore(folder: str | Path, device: str = "cpu") -> tuple[Agent, dict[str, A
     tensors, facts = found
     method = METHODS[facts["facts"]["runs"][0]["method"]]
     runs = [method.Settings.from_dict(run, where=str(folder)) for run in facts["facts"]["runs"]]
-    agent = method(runs, *facts["facts"]["source"]["columns"], device=device)
+    n_obs, n_act = facts["facts"]["source"]["columns"]
+    agent = method(runs, n_obs, n_act, device=device)
     agent.load_frozen(tensors)
     agent.load_state(tensors)
     return agent, facts
@@ -171,7 +172,7 @@ def _returns(facts: Mapping, run: int, returns: pd.DataFrame | None) -> list[str
         head = ["| robot | return | D4RL score | episodes |", "|---|---|---|---|"]
         note = "Mean ± standard deviation over episodes; `nominal` is the robot as it is."
         return [*head, *rows, "", note]
-    last = next((x for x in reversed(facts["curve"]) if x["run"] == run), {})
+    last: Mapping[str, Any] = next((x for x in reversed(facts["curve"]) if x["run"] == run), {})
     if last.get("return_mean") is None:
         return ["None was measured."]
     mean, std = last["return_mean"], last["return_std"]

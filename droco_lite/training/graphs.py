@@ -68,8 +68,8 @@ class GraphedStep:
         noise = None if self.noise is None else self.noise.index_select(0, self.noise_position)[0]
         progress = self.count / self.agent.shared.steps
         if self.gradients is not None:
-            fill(self.agent, self.gradients(index, noise))
-            self.agent.apply(progress)
+            fill(self.agent, self.gradients(index, noise))  # type: ignore[arg-type]
+            self.agent.apply(progress)  # type: ignore[attr-defined]
         else:
             self.agent.update(self.rows.batch(index, noise), progress)
         self.position += 1

@@ -28,7 +28,7 @@ import torch
 
 from droco_lite import files
 from droco_lite.agents import METHODS
-from droco_lite.agents.agent import Agent
+from droco_lite.agents.agent import Agent, AgentSettings
 from droco_lite.agents.settings import Settings, check_stack, per_run_values, setting
 from droco_lite.agents.soundness import WARN_ABOVE, possible_returns, value_figures
 from droco_lite.data.transitions import Transitions
@@ -119,7 +119,7 @@ def choose_device(device: str = "auto") -> torch.device:
 
 @precision_restored()
 def train(
-    runs: Sequence[Settings],
+    runs: Sequence[AgentSettings],
     source: Transitions,
     target: Transitions,
     *,
@@ -319,7 +319,7 @@ def look(
     return lines
 
 
-def diagnostic_batch(rows: Rows, runs: Sequence[Settings], half: int):
+def diagnostic_batch(rows: Rows, runs: Sequence[AgentSettings], half: int):
     """A fixed batch, the same for every run: source rows first, then target rows."""
     rng = np.random.default_rng(0)
     source = rng.integers(0, rows.n_source, half)
@@ -405,7 +405,7 @@ def read_curve(folder: str | Path, mend: str = "") -> pd.DataFrame:
     try:
         return files.read_csv(path, mend)
     except (FileNotFoundError, files.DamagedFile):
-        saved = checkpoint.load(folder)
+        saved = checkpoint.load(Path(folder))
         if saved is None:
             raise
         write_curve(path, saved[1]["curve"])

@@ -55,7 +55,8 @@ def _for_cpu() -> str:
 
 def seconds_of_products(precisions: tuple[str, ...]) -> dict[str, float]:
     """Median seconds of six products of 256 x 256, as in a step, by each setting in turn."""
-    x, found = torch.randn(6, 256, 256), {name: [] for name in precisions}
+    x = torch.randn(6, 256, 256)
+    found: dict[str, list[float]] = {name: [] for name in precisions}
     for _ in range(ROUNDS):
         for name, times in found.items():
             torch.set_float32_matmul_precision(name)

@@ -74,8 +74,8 @@ def release(
     """
     if quality not in QUALITIES:
         raise ValueError(f"quality: {quality!r} is not one of {', '.join(QUALITIES)}")
-    is_folder = isinstance(settings_or_folder, Path)
-    folder = settings_or_folder if is_folder else run_folder(settings_or_folder)
+    given = settings_or_folder
+    folder = given if isinstance(given, Path) else run_folder(given)
     settings, record = recorded(folder / CHECKPOINT)
     if (quality == "tuned") != bool(settings.start):
         raise ValueError(
@@ -98,7 +98,7 @@ def release(
         "candidates": trials,
     }
     chosen = next(row for row in curve if row["steps"] == best["steps"])
-    policy = kept_policy(folder, best["steps"])
+    policy = kept_policy(folder, int(best["steps"]))
     scores = _scores(settings, policy, episodes)
     card = _card(settings, quality, chosen, scores, selection, note)
     name = f"{settings.robot}-{settings.shift}"

@@ -22,6 +22,7 @@ import sys
 import types
 import warnings
 from functools import cache
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -29,6 +30,7 @@ from torch import Tensor
 from droco_lite.agents.agent import Agent
 from droco_lite.agents.fast.adam import Moments, apply_by_hand
 from droco_lite.agents.fast.gradients import by_hand, fill
+from droco_lite.agents.iql import IQL
 from droco_lite.training.graphs import GraphedStep, restore
 from droco_lite.training.rows import Rows, Sampler
 
@@ -199,17 +201,22 @@ class Stepper:
 
     # ---- Steps that are not a graph -------------------------------------------------------------
 
+    @property
+    def hand(self) -> IQL:
+        """The agent, of which ``by_hand`` says that it is of the IQL family."""
+        return cast(IQL, self.agent)
+
     def _gradients(self, index, noise):
         batch = self.rows.batch(index, noise)
-        return by_hand(self.agent, self.agent.select(batch))
+        return by_hand(self.hand, self.hand.select(batch))
 
     def _whole(self, index, noise, moments, schedule) -> None:
-        apply_by_hand(self.agent, self._gradients(index, noise), moments, schedule)
+        apply_by_hand(self.hand, self._gradients(index, noise), moments, schedule)
 
     def _plan(self, first: int, steps: int) -> None:
         """The compiled step's moments, and its rates for ``steps`` steps from ``first``."""
         if self.moments is None or not self.moments.current:
-            self.moments = Moments(self.agent)
+            self.moments = Moments(self.hand)
         progress = torch.arange(first, first + steps) / self.agent.shared.steps
         self.first, self.schedule = first, self.moments.schedule(progress).to(self.device)
 
@@ -227,8 +234,8 @@ class Stepper:
             except Exception as error:
                 self._go_on_without("compiled step", error)
                 self.moments.steps += step - self.first
-        fill(self.agent, self._gradients(index, noise))
-        self.agent.apply(progress)
+        fill(self.hand, self._gradients(index, noise))
+        self.hand.apply(progress)
 
     def _go_on_without(self, what: str, error: Exception) -> None:
         """Take eager steps from here on, and say so."""
