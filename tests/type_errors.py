@@ -14,7 +14,7 @@ from mypy import api
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Errors that there are; lower it when you mend some, and never raise it.
-MOST = 999
+MOST = 55
 
 
 def errors() -> list[str]:

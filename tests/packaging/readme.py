@@ -15,7 +15,6 @@ SMALL: dict[str, dict[str, str]] = {
     "train": {"--steps": "200", "--source-size": "2000", "--target-size": "500"},
     "plot": {},
     "evaluate": {"--episodes": "1"},
-    "plot": {},
     "export": {"--episodes": "1"},
     "compare": {
         "--steps": "20",
