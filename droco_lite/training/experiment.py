@@ -6,7 +6,7 @@
     method: droco
     shared: {steps: 100000}
     runs:
-      - {label: "IQL*", beta: 0.0, delta: .inf}
+      - {label: IQL, beta: 0.0, delta: .inf}
       - {label: "DROCO, β = 0.5", beta: 0.5, delta: 30.0}
     seeds: [0, 1, 2]
     loop: {evaluate_every: 5000}
