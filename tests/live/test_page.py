@@ -46,6 +46,7 @@ def site(lab, tmp_path_factory) -> Path:
     assert done.returncode == 0, done.stderr
     for name in ("live_lab.js", "book.css"):
         shutil.copy(ROOT / "book/_static" / name, folder)
+    shutil.copytree(ROOT / "book/_static/lab", folder / "lab")
     (folder / "lab-walker2d.js").write_text(script("walker2d"), encoding="utf-8")
     return folder
 
@@ -104,7 +105,12 @@ def test_nothing_of_the_lab_is_read_before_the_press(browser, site):
     with opened(browser, site, press=False) as page:
         page.wait_for_timeout(300)
         names = {url.rpartition("/")[2] for url in page.asked}
-        assert names == {"page.html", "book.css", "live_lab.js"}
+        index = json.loads((site / "lab/walker2d.json").read_text(encoding="utf-8"))
+        first, last = index["clips"][0], index["clips"][3]
+        assert names <= {"page.html", "book.css", "live_lab.js", first["clip"]}
+        page.get_by_label("Strength").select_option(last["at"]["strength"])
+        assert page.get_by_role("img").get_attribute("src") == f"lab/{last['clip']}"
+        assert page.get_by_role("img").get_attribute("alt") == last["said"]
 
 
 def test_the_robots_move_and_pause_by_keyboard(browser, site):
