@@ -51,6 +51,8 @@ class Settings:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "settings"):
         """Settings from a mapping; ``where`` (a file name, say) goes into error messages."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"{where}: expected settings by name, got {values!r}")
         values = {k: v for k, v in values.items() if k != "method"}
         names = [field.name for field in dataclasses.fields(cls)]
         unknown = sorted(set(values) - set(names))

@@ -147,6 +147,8 @@ def plain_errors() -> Iterator[None]:
 
 def mendable(error: Exception) -> bool:
     """Whether the user can mend it; of RuntimeErrors only those that the package itself defines."""
+    if isinstance(error, ImportError):  # an extra that is missing, not a fault of ours
+        return "pip install" in str(error)
     ours = type(error).__module__.startswith("droco_lite")
     return ours or not isinstance(error, RuntimeError)
 

@@ -30,7 +30,7 @@ from droco_lite.evaluation.arms import (
 from droco_lite.evaluation.suite import FAMILIES, evaluate, grid
 from droco_lite.provenance import as_json
 from droco_lite.robots import SHIFTS
-from droco_lite.training.experiment import read_keys
+from droco_lite.training.experiment import check_data, check_kinds, read_keys
 from droco_lite.training.loop import CURVE, LoopSettings, read_curve, train
 
 CHECKPOINTS = 3
@@ -39,6 +39,13 @@ FACTS = "job.json"
 ELSEWHERE = "elsewhere.csv"
 #: Diagnostics that collected curves keep, of the methods that have them.
 LOGGED = ("v_source", "v_target", "penalty_mean", "beyond_delta", "kappa", "outside")
+
+
+#: What each key of a file must hold.
+LISTED = {"arms": "a list"}
+STUDY_KINDS = {"tasks": "a list", "seeds": "a list", "steps": "a whole number"} | dict.fromkeys(
+    ("more_seeds", "data", "settings", "evaluation", "loop"), "keys with values"
+)
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,9 @@ class Study:
                     f"more_seeds: {label!r} is no arm of the study, or is trained beside its "
                     "control, which needs the same seeds"
                 )
+        check_data(self.data, "data")
+        if self.evaluation.every < 1:
+            raise ValueError(f"evaluation.every must be at least 1, got {self.evaluation.every}")
         if self.steps % self.evaluation.every or self.steps < CHECKPOINTS * self.evaluation.every:
             raise ValueError(
                 f"steps: {self.steps} must be a multiple of evaluation.every "
@@ -115,6 +125,7 @@ class Study:
             message names the file and the key.
         """
         content = read_keys(path, KEYS, required=("tasks", "steps"))
+        check_kinds(path, content, STUDY_KINDS | ({} if content.get("arms") == "all" else LISTED))
         if content.get("arms") in (None, "all"):
             content["arms"] = tuple(ARMS)
         try:
@@ -136,6 +147,10 @@ class Study:
     def runs(self, label: str) -> list[AgentSettings]:
         """One settings object for each seed of an arm."""
         given = self.arm(label) | {"steps": self.steps}
+        if str(given["method"]) not in METHODS:
+            raise ValueError(
+                f"settings of {label}: method {given['method']!r} is none of {', '.join(METHODS)}"
+            )
         kind = METHODS[given["method"]].Settings
         once = kind.from_dict({"label": label, **given}, where=f"settings of {label}")
         return [replace(once, seed=seed) for seed in self.seeds_of(label)]

@@ -17,6 +17,7 @@ Every run is trained once per seed.  TOML says the same with ``[task]``, ``[[run
 from __future__ import annotations
 
 import hashlib
+import inspect
 import itertools
 import json
 import tomllib
@@ -63,6 +64,41 @@ def read_keys(path: str | Path, keys: Sequence[str], required: Sequence[str]) ->
     return content
 
 
+KINDS = {"a list": (list, tuple), "keys with values": (Mapping,), "a whole number": (int,)}
+
+
+def check_kinds(path: str | Path, content: Mapping[str, Any], kinds: Mapping[str, str]) -> None:
+    """Refuse a value that is not of its key's kind, one of :data:`KINDS`.
+
+    Raises:
+        ValueError: the message names the file and the key.
+    """
+    for key, kind in kinds.items():
+        value = content.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, KINDS[kind])):
+            raise ValueError(f"{path}: {key} must be {kind}, got {value!r}")
+
+
+def check_data(options: Any, where: str) -> None:
+    """Refuse options that :func:`droco_lite.data.make_task` does not take.
+
+    Raises:
+        ValueError: an unknown key, or a value that is no number; the message names the key.
+    """
+    if not isinstance(options, Mapping):
+        raise ValueError(f"{where} must be keys with values, got {options!r}")
+    known = [key for key in inspect.signature(make_task).parameters if key != "progress"]
+    for key, value in options.items():
+        if key not in known:
+            raise ValueError(f"{where}: unknown key {key!r}; expected {', '.join(known)}")
+        numbers = (int, float) if key == "target_size" else (int,)
+        asked = key in ("source_size", "target_size", "seed") and value is not None
+        if asked and (isinstance(value, bool) or not isinstance(value, numbers)):
+            raise ValueError(f"{where}: {key} must be a number, got {value!r}")
+    if "name" in options:
+        Task.parse(str(options["name"]))
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Data, runs and loop of one training; see the module's text for the file.
@@ -95,7 +131,9 @@ class Experiment:
         """
         path = Path(path)
         content = read_keys(path, KEYS, required=("task", "method", "runs"))
-        if content["method"] not in METHODS:
+        kinds = {"runs": "a list", "seeds": "a list", "shared": "keys with values"}
+        check_kinds(path, content, kinds | {"loop": "keys with values"})
+        if str(content["method"]) not in METHODS:
             known = ", ".join(sorted(METHODS))
             raise ValueError(f"{path}: method {content['method']!r} is none of {known}")
         task = content["task"] if isinstance(content["task"], dict) else {"name": content["task"]}
@@ -112,7 +150,11 @@ class Experiment:
         except (ValueError, TypeError) as error:
             prefix = "" if str(path) in str(error) else f"{path}: "
             raise ValueError(f"{prefix}{error}") from error
-        return cls(task, runs, loop)
+        try:
+            check_data(task, "task")
+            return cls(task, runs, loop)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
     def write(self, path: str | Path) -> None:
         """Write YAML that :meth:`read` turns into the same experiment."""
