@@ -124,7 +124,7 @@ MUTANTS = (
 def run(mutant: Mutant, folder: Path) -> str:
     """``caught``, ``survived``, or why the mutant could not be tried."""
     path = folder / "droco_lite" / mutant.file
-    whole = (ROOT / "droco_lite" / mutant.file).read_text(encoding="utf-8")
+    whole = path.read_text(encoding="utf-8")
     if whole.count(mutant.right) != 1:
         return f"stale: {mutant.right!r} stands {whole.count(mutant.right)} times in the file"
     path.write_text(whole.replace(mutant.right, mutant.wrong), encoding="utf-8")
