@@ -89,7 +89,7 @@ def words_of(folder: Path) -> dict[str, tuple[list, dict[str, tuple]]]:
             {"--robot": ROBOTS, "--shift": SHIFTS},
         ),
         "data make": ([TASKS], {"--seed": ("0",), **small}),
-        "data gate": ([TASKS[4:11]], {"--episodes": ("1",), "--target-size": ("50",)}),
+        "data gate": ([TASKS[4:9]], {"--episodes": ("1",), "--target-size": ("50",)}),
         "report": ([], {"--check": (None,), "--book": paths}),
     }  # fmt: skip
 
@@ -100,6 +100,7 @@ ALWAYS = {
               "--set", "ensemble_epochs=1"),
     "compare": ("--steps", "4", "--source-size", "300", "--target-size", "200"),
     "evaluate": ("--episodes", "1"),
+    "export": ("--episodes", "1"),
     "data make": ("--source-size", "300", "--target-size", "200"),
     "report": ("--out", "FOLDER/report", "--results", "FOLDER/empty"),
     "watch": ("--steps", "3"),

@@ -11,7 +11,7 @@ from droco_lite.cli import app
 from droco_lite.training.experiment import Experiment
 from tests.cli.fuzz import calls
 
-CALLS = int(os.environ.get("DROCO_LITE_FUZZ_CALLS", "300"))
+CALLS = int(os.environ.get("DROCO_LITE_FUZZ_CALLS", "250"))
 
 
 @pytest.fixture(scope="module")
