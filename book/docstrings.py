@@ -21,7 +21,8 @@ def escape(lines: list[str]) -> list[str]:
             bullet = re.match(r"\s*\* |", line)[0]
             parts = _LITERAL.split(line[len(bullet) :])
             parts[::2] = [re.sub(r"[|*]|(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
-            literal = indent if line.rstrip().endswith("::") else None
+            block = line.rstrip().endswith("::") or line.lstrip().startswith(".. code-block::")
+            literal = indent if block else None
             line = bullet + "".join(parts)
         escaped.append(line)
     return escaped

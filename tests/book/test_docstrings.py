@@ -22,3 +22,8 @@ def test_escape(written, read):
 def test_code_blocks_stay():
     lines = ["Use::", "", "    a * b | c", "", "then a * b"]
     assert escape(lines) == [*lines[:4], r"then a \* b"]
+
+
+def test_blocks_of_another_language_stay():
+    lines = [".. code-block:: yaml", "", "    label: IQL*", "", "then a * b"]
+    assert escape(lines) == [*lines[:4], r"then a \* b"]
