@@ -87,6 +87,10 @@ def read_references(site: Path, root: Path = ROOT) -> References:
                 found.numbered[box["id"]] = (_text(number), page)
         for term in main.select("dl.glossary dt[id]"):
             found.terms[_text(term).lower()] = (term["id"], page)
+        for place in main.select(
+            "[id]"
+        ):  # a label may stand before a paragraph: a link needs a name
+            found.sections.setdefault(place["id"], ("", page))
         for section in main.select("section[id]"):
             names = [
                 section["id"],
@@ -191,6 +195,8 @@ class Chapter:
         if label in self.references.numbered:
             return self._numbered(label, shown)
         heading, page = self.references.sections[label]
+        if not (heading or shown):
+            raise KeyError(label)
         return self._linked(shown or f"“{heading}”", page, label)
 
     def _term(self, target: str, shown: str) -> str:
@@ -429,7 +435,7 @@ def _still(output):
 
 
 def make(site: Path, folder: Path, root: Path = ROOT) -> list[Path]:
-    """Every chapter's notebook, and a README for the branch they stand on.
+    """Every chapter's notebook.
 
     Raises:
         UnknownMarkup: a chapter uses a role or directive that has no plain form here.
@@ -446,15 +452,21 @@ def make(site: Path, folder: Path, root: Path = ROOT) -> list[Path]:
         target = folder / path.name
         target.write_text(nbformat.writes(made), encoding="utf-8")
         written.append(target)
+    return written
+
+
+def write_readme(site: Path, folder: Path) -> None:
+    """What stands on the branch of the notebooks, for whoever looks at it there."""
+    references = read_references(site)
     lines = ["# Notebooks for Colab", "", f"Made from the chapters of {references.address}.", ""]
     (folder / "README.md").write_text("\n".join([*lines, contents(references)]), encoding="utf-8")
-    return written
 
 
 def main(arguments: list[str]) -> None:
     site, folder = (Path(argument) for argument in arguments or ("_build/html", "_build/colab"))
     try:
         written = make(site, folder)
+        write_readme(site, folder)
     except (UnknownMarkup, FileNotFoundError) as error:
         sys.exit(str(error))
     print(f"{len(written)} notebooks are in {folder}")

@@ -4,7 +4,8 @@ A Sphinx extension beside sphinxext-opengraph, which writes description and pict
 
 * the repository's address on GitHub Pages, stated in pyproject.toml, as the site's own;
 * one title on the root page, where the theme would say the book's name twice;
-* Colab buttons that open the notebooks made for Colab (book/colab.py), not the chapters;
+* Colab and download buttons that give the notebooks made for Colab and JupyterLab (book/colab.py),
+  not the chapters: plain Markdown, and without the widgets' state, megabytes that the page holds;
 * a page for addresses that do not exist, and a root page that says what it is;
 * one declaration of thebe's settings fewer: the book does not use thebe, and its second
   declaration is a script error on every page.
@@ -17,6 +18,7 @@ import re
 from pathlib import Path
 
 from book.address import colab, pages_address, stated
+from book.colab import make
 
 NOT_FOUND = """<!DOCTYPE html>
 <html lang="en">
@@ -114,6 +116,7 @@ def front_and_missing(app, error) -> None:
     front = FRONT.format(title=title, metas=metas, site=site, root=root)
     (out / "index.html").write_text(front, encoding="utf-8")
     base = "/" + site.split("/", 3)[3]
+    make(out, out / "_sources/book")
     missing = NOT_FOUND.format(title=title, base=base, repository=stated())
     (out / "404.html").write_text(missing, encoding="utf-8")
 

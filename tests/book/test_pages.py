@@ -134,6 +134,8 @@ def test_the_colab_button_opens_the_notebook_made_for_colab(name, site):
     buttons = [a["href"] for a in html(site / f"{name}.html").select("a[href*='colab.research']")]
     assert colab(stated(), name) in buttons
     assert all("/blob/colab/" in button for button in buttons)
+    downloaded = (site / f"_sources/{name}.ipynb").read_text(encoding="utf-8")
+    assert '"accelerator": "GPU"' in downloaded and "widget-state" not in downloaded
 
 
 @functools.cache
