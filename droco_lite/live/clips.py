@@ -38,7 +38,7 @@ MOST_BYTES = 4_000_000
 def racers(robot: str) -> dict[str, tuple[str, object]]:
     """Name -> (label, policy) of what the clips show."""
     found = {
-        name: (label_of(policy.card["settings"])[0], policy.policy)
+        name: (f"{label_of(policy.card['settings'])[0]} ({policy.card['kind']})", policy.policy)
         for name, policy in trained(robot).items()
         if name == "iql" or name.startswith("droco")
     }
