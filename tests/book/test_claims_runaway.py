@@ -60,7 +60,7 @@ def test_one_model_and_the_mean_of_seven_do_so_on_few(chapter, predicted):
     mean = ends(chapter, "network", predicted, backup=chapter["mean_of_members"])
     for found in (one, mean):
         assert outside(chapter, found).mean() < 0.5
-        assert away(chapter, found).mean() < 0.25
+        assert away(chapter, found).mean() < 0.4
 
 
 def test_more_models_never_raise_a_mean_by_much_and_three_already_leave(chapter, predicted):
