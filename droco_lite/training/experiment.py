@@ -64,6 +64,8 @@ def read_keys(path: str | Path, keys: Sequence[str], required: Sequence[str]) ->
     return content
 
 
+#: What :func:`droco_lite.data.make_task` takes, as a file may say it.
+DATA_KEYS = [key for key in inspect.signature(make_task).parameters if key != "progress"]
 KINDS = {"a list": (list, tuple), "keys with values": (Mapping,), "a whole number": (int,)}
 
 
@@ -87,7 +89,7 @@ def check_data(options: Any, where: str) -> None:
     """
     if not isinstance(options, Mapping):
         raise ValueError(f"{where} must be keys with values, got {options!r}")
-    known = [key for key in inspect.signature(make_task).parameters if key != "progress"]
+    known = DATA_KEYS
     for key, value in options.items():
         if key not in known:
             raise ValueError(f"{where}: unknown key {key!r}; expected {', '.join(known)}")
