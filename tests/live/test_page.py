@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
 from book.live_lab import WITHOUT_NPM, block
 from droco_lite.data.behaviour import load_behaviour
 from droco_lite.live.export import script
 from droco_lite.robots import rollout
 
+ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
@@ -151,7 +151,7 @@ def test_a_heavy_robot_falls_where_python_says(browser, site):
 
 def test_every_slider_moves_by_keyboard_and_changes_the_robot(browser, site):
     with opened(browser, site, policies=[MEDIUM], shift="kinematic-footjnt-easy") as page:
-        strength = page.get_by_label("Strength")
+        strength = page.get_by_role("slider", name="Strength")
         assert strength.get_attribute("aria-valuetext") == "0.33, easy"
         was = page.evaluate("Array.from(lab.race.session.owner.model.jnt_range)")
         strength.press("End")
