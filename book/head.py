@@ -86,7 +86,7 @@ def accessible(body: str) -> str:
     body = body.replace(' role="doc-biblioentry"', ' role="listitem"')
     body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     body = re.sub(r"<th>\s*</th>", "<td></td>", body)
-    scrolls = r'<div style="overflow-x: ?auto;?">'
+    scrolls = r"<div style=[\"']overflow-x: ?auto;?[\"']>"
     body = re.sub(scrolls, '<div style="overflow-x:auto" tabindex="0">', body)
     return re.sub(r"<dl>\s*</dl>", "", body)
 
