@@ -192,7 +192,7 @@ def gate_all(
 ) -> None:
     """Run the gates of many tasks, and put them in one table; goes on where it was stopped."""
     from droco_lite.agents.gates import all_gates, gates_table
-    from droco_lite.data.tasks import gate_tasks
+    from droco_lite.data.names import gate_tasks
     from droco_lite.evaluation.arms import file_name
     from droco_lite.files import read_json, write_csv, write_json
     from droco_lite.provenance import provenance

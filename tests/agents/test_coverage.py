@@ -5,11 +5,14 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from droco_lite.agents import EnsembleSettings, fit_ensemble
+from droco_lite.agents import EnsembleSettings, fit_ensemble, gates
 from droco_lite.agents.coverage import COVERAGE_LIMIT, coverage, distance_to
 from droco_lite.agents.gates import gates_table
+from droco_lite.cli import app
 from droco_lite.data import OracleTransitions
+from droco_lite.data.names import gate_tasks
 from tests.agents.toy import transitions
 
 TARGET, HELD_OUT = transitions(1500, 0), transitions(300, 1)
@@ -76,9 +79,7 @@ def test_distance_counts_columns_in_the_target_s_units():
 
 def test_the_table_puts_pairs_that_pass_first():
     def record(task, passed, within):
-        returns = dict.fromkeys(
-            ("at_home", "on_target", "target_data", "clone", "shift_matters", "can_be_cloned"), 1
-        )
+        returns = dict.fromkeys(gates.RETURNS, 1)
         return {
             "task": task, "source_shift": "x", "passed": passed, **returns,
             "coverage": {"within": within, "covered": within > 0.25},
@@ -86,3 +87,33 @@ def test_the_table_puts_pairs_that_pass_first():
 
     table = gates_table([record("a", 2, 0.9), record("b", 3, 0.3), record("c", 3, 0.6)])
     assert isinstance(table, pd.DataFrame) and list(table["task"]) == ["c", "b", "a"]
+
+
+def test_the_gates_are_those_of_every_pair_that_can_be_made():
+    tasks = [str(task) for task in gate_tasks()]
+    assert len(tasks) == len(set(tasks)) == 32 + 1 + 8
+    assert "halfcheetah-medium@otdf-kinematic-backthighjnt-hard" in tasks
+    assert "walker2d-medium-tuned-morphology" in tasks
+
+
+def test_many_gates_go_on_where_they_were_stopped(tmp_path, monkeypatch):
+    asked = []
+
+    class Found:
+        def __init__(self, task):
+            asked.append(task)
+            self.task = task
+
+        def record(self):
+            plain = {"task": self.task, "source_shift": "x", "passed": 3}
+            inner = {"coverage": {"within": 0.5, "covered": True}}
+            return {**plain, **dict.fromkeys(gates.RETURNS, 1), **inner}
+
+    monkeypatch.setattr(gates, "all_gates", lambda task, seed: Found(task))
+    command = ["data", "gates", str(tmp_path), "--task", "hopper-medium", "--task", "ant-medium"]
+    for _ in range(2):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+        assert "hopper-medium: 3 of 3" in result.output
+    assert asked == ["hopper-medium", "ant-medium"]
+    assert list(pd.read_csv(tmp_path / "gates.csv")["task"]) == ["hopper-medium", "ant-medium"]
