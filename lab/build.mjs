@@ -6,9 +6,10 @@ import { build } from "esbuild";
 import { mkdir, readFile, rename } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
-const out = resolve(process.argv[2] ?? new URL("dist/lab.js", import.meta.url).pathname);
+const out = resolve(process.argv[2] ?? fileURLToPath(new URL("dist/lab.js", import.meta.url)));
 const wasm = createRequire(import.meta.url).resolve("@mujoco/mujoco/mujoco.wasm");
 
 const packedEngine = {
@@ -24,7 +25,7 @@ const packedEngine = {
 
 await mkdir(dirname(out), { recursive: true });
 await build({
-  entryPoints: [new URL("src/index.js", import.meta.url).pathname],
+  entryPoints: [fileURLToPath(new URL("src/index.js", import.meta.url))],
   outfile: `${out}.part`,
   bundle: true,
   format: "iife",
