@@ -98,7 +98,8 @@ def words_of(folder: Path) -> dict[str, tuple[list, dict[str, tuple]]]:
 ALWAYS = {
     "train": ("--steps", "4", "--source-size", "300", "--target-size", "200",
               "--set", "ensemble_epochs=1"),
-    "compare": ("--steps", "4", "--source-size", "300", "--target-size", "200"),
+    "compare": ("--steps", "4", "--source-size", "300", "--target-size", "200", "--seeds", "1",
+                "--episodes", "1", "--methods", "IQL*"),
     "evaluate": ("--episodes", "1"),
     "export": ("--episodes", "1"),
     "data make": ("--source-size", "300", "--target-size", "200"),
