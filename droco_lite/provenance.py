@@ -25,7 +25,7 @@ def provenance(command: str | None = None, **more: Any) -> dict[str, Any]:
     Args:
         command: the command line; by default the one that is running, its paths relative to the
             repository.
-        **more: whatever else belongs to the record, such as ``seeds=[0, 1]``,
+        more: whatever else belongs to the record, such as ``seeds=[0, 1]``,
             ``wall_time_seconds=12.3``, or ``device="..."`` to name a device that torch does not
             know of. They are stored as given.
 
