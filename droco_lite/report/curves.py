@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from droco_lite.figures.colors import COLORS
 from droco_lite.files import atomic_file, write_text
@@ -40,16 +41,19 @@ def read_curves(paths: Sequence[str | Path], column: str = "return_mean") -> pd.
     """
     if not paths:
         raise ValueError("paths: give at least one folder of a training")
-    parts = []
+    parts, settings = [], {"folder", "method"}
     for path in map(Path, paths):
-        parts.append(_read(path / "curve.csv" if path.is_dir() else path).assign(folder=str(path)))
+        curve = path / "curve.csv" if path.is_dir() else path
+        parts.append(_read(curve).assign(folder=str(path)))
+        settings |= _settings_in(curve.with_name("experiment.yaml"))
     table = pd.concat(parts, ignore_index=True)
     table["run"] = table.groupby(["folder", "run"], sort=False).ngroup()
     numbers = [c for c in table.select_dtypes("number") if c not in KEYS]
     if column not in numbers or table[column].isna().all():
         have = ", ".join(c for c in numbers if table[c].notna().any())
         raise ValueError(f"column: the curves hold no {column!r}; they hold {have}")
-    table["name"] = _names(table, _settings_of(table, column))
+    own = [name for name in table if name in settings and differs(table[name])]
+    table["name"] = _names(table, own)
     table = table[table[column].notna()]
     return table[["run", "name", "seed", "step", column]].sort_values(["run", "step"])
 
@@ -67,16 +71,18 @@ def _read(path: Path) -> pd.DataFrame:
     return table
 
 
-def _settings_of(table: pd.DataFrame, column: str) -> list[str]:
-    """Columns that stay the same within each run and differ between runs: its settings."""
-    own = []
-    for name in table.columns:
-        if name in ("run", "seed", "step", "label", column):
-            continue
-        within = table.groupby("run")[name].nunique(dropna=False).max()
-        if within == 1 and table[name].nunique(dropna=False) > 1:
-            own.append(name)
-    return own
+def _settings_in(experiment: Path) -> set[str]:
+    """Names of the settings that a training's own file tells of; a seed is none."""
+    if not experiment.is_file():
+        return set()
+    content = yaml.safe_load(experiment.read_text(encoding="utf-8")) or {}
+    runs = [content.get("shared") or {}, *(content.get("runs") or [])]
+    return {name for run in runs for name in run} - {"seed", "label"}
+
+
+def differs(values: pd.Series) -> bool:
+    """Whether a column holds more than one value."""
+    return values.nunique(dropna=False) > 1
 
 
 def _names(table: pd.DataFrame, settings: Sequence[str]) -> pd.Series:

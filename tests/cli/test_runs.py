@@ -81,6 +81,16 @@ def test_curves_are_the_mean_of_seeds_in_the_band_of_their_range(place):
     assert part.loc[40].tolist() == pytest.approx([lines.mean(), lines.min(), lines.max(), 2])
 
 
+def test_what_was_measured_is_no_setting_even_after_one_evaluation(place, tmp_path):
+    root, before, *_ = place
+    (tmp_path / "short").mkdir()
+    before[before["step"] == 10].to_csv(tmp_path / "short" / "curve.csv", index=False)
+    experiment = (root / "run" / "experiment.yaml").read_text()
+    (tmp_path / "short" / "experiment.yaml").write_text(experiment)
+    names = set(read_curves([tmp_path / "short"])["name"])
+    assert names == {"iql, expectile 0.6", "iql, expectile 0.8"}
+
+
 @pytest.mark.parametrize("name", ["c.png", "c.svg", "c.html"])
 def test_plot_writes_each_kind_of_file(place, name):
     root, *_ = place
