@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from droco_lite import __version__, cli
+from droco_lite.agents import gates
 from droco_lite.cli import cards
 from droco_lite.data import gate, load, minari_store, tasks
 from tests.data.test_hdf5 import episodes, write
@@ -145,9 +146,11 @@ def test_import_of_a_set_that_is_there_already_shows_it(root):
 
 def test_gate(monkeypatch, root):
     found = gate.Gate(tasks.Task("hopper"), 900.0, 600.0, 800.0, 700.0)
-    monkeypatch.setattr(gate, "gate", lambda *arguments, **keywords: found)
+    # Where it is called, since another test may have imported that module already.
+    monkeypatch.setattr(gates, "gate", lambda *arguments, **keywords: found)
     kept = root / "gate.json"
-    shown = run("data", "gate", "hopper-medium", "--results", str(kept)).stdout
+    arguments = ["hopper-medium", "--target-size", "300", "--results", str(kept)]
+    shown = run("data", "gate", *arguments).stdout
     assert re.search(r"source policy on the target robot .* 600 .* 900 .* 0\.67 .* fails", shown)
     assert re.search(r"clone of the target data .* 700 .* 800 .* 0\.88 .* passes", shown)
     written = json.loads(kept.read_text())
