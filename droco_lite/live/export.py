@@ -44,13 +44,6 @@ __all__ = ["LAB_ROBOTS", "array", "policy_facts", "robot_facts", "write_scripts"
 LAB_ROBOTS = ("walker2d", "halfcheetah", "hopper")
 #: Seeds whose starts the lab has: so many robots run in its swarm.
 START_SEEDS = tuple(range(30))
-#: Where an episode goes on: (entry of qpos followed by qvel, above, below); see ``RobotSpec``.
-HEALTHY: dict[str, list[tuple[int, float, float]]] = {
-    "walker2d": [(1, 0.8, 2.0), (2, -1.0, 1.0)],
-    "hopper": [(1, 0.7, 1e300), (2, -0.2, 0.2), *((i, -100.0, 100.0) for i in range(2, 12))],
-    "halfcheetah": [],
-    "ant": [(2, 0.2, 1.0)],
-}
 RECORDED_STEPS = 300
 
 
@@ -68,8 +61,11 @@ def robot_facts(robot: str) -> dict[str, Any]:
         ValueError: the lab does not know when this robot's episodes end.
     """
     spec = get_robot(robot)
-    if robot not in HEALTHY:
-        raise ValueError(f"robot: the lab knows {', '.join(HEALTHY)}, not {robot!r}")
+    if spec.healthy_ranges is None:
+        raise ValueError(
+            f"robot: the record of {robot!r} has no healthy_ranges, so the lab does not know when "
+            "its episodes end"
+        )
     model = make_model(robot)
     clip = spec.velocity_clip
     return {
@@ -107,7 +103,8 @@ def robot_facts(robot: str) -> dict[str, Any]:
             "velocityClip": None if np.isinf(clip) else clip,
             "controlCost": spec.control_cost,
             "healthyReward": spec.healthy_reward,
-            "healthy": HEALTHY[robot],
+            # JSON has no infinity.
+            "healthy": [(i, *np.clip((a, b), -1e300, 1e300)) for i, a, b in spec.healthy_ranges],
             "rewardReadsTorso": "xpos" in spec.reads,
             "maxSteps": spec.max_episode_steps,
             "minReturn": spec.min_return,

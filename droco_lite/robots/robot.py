@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -107,6 +107,8 @@ class Robot:
         forward_weight: factor on the forward velocity in the reward.
         is_healthy: (qpos [n, nq], qvel [n, nv]) -> bool [n], the states in which an episode goes
             on; None for a robot that cannot fall.
+        healthy_ranges: the same as numbers, for what cannot call Python: (entry of qpos followed by
+            qvel, above, below) of each range; None where no ranges say it.
         normal_velocity_noise: whether the initial velocities are normal with that standard
             deviation rather than uniform.
         total_mass: kilograms to which the model is scaled; None leaves it.
@@ -148,6 +150,7 @@ class Robot:
     healthy_reward: float = 0.0
     forward_weight: float = 1.0
     is_healthy: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    healthy_ranges: Sequence[tuple[int, float, float]] | None = None
     normal_velocity_noise: bool = False
     total_mass: float | None = None
     max_episode_steps: int = 1000

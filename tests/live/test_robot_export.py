@@ -8,9 +8,9 @@ import json
 import numpy as np
 import pytest
 
-from droco_lite.live.export import HEALTHY, LAB_ROBOTS, array, robot_facts, script, starts
+from droco_lite.live.export import LAB_ROBOTS, array, robot_facts, script, starts
 from droco_lite.live.model_tables import STEPS_PER_UNIT, model_fields, nominal_xml, shift_table
-from droco_lite.robots import BatchedRobot, Shift, get_robot, make_model
+from droco_lite.robots import ROBOTS, BatchedRobot, Shift, get_robot, make_model
 
 
 def read(facts):
@@ -19,14 +19,14 @@ def read(facts):
     )
 
 
-@pytest.mark.parametrize("robot", HEALTHY)
+@pytest.mark.parametrize("robot", ROBOTS)
 def test_bounds_of_health_are_the_robots_own(robot):
     spec, model = get_robot(robot), make_model(robot)
     rng = np.random.default_rng(0)
     qpos = model.qpos0 + rng.normal(0, 0.6, (5000, model.nq))
     qvel = rng.normal(0, 60, (5000, model.nv))
     state = np.concatenate([qpos, qvel], axis=1)
-    bounds = HEALTHY[robot]
+    bounds = spec.healthy_ranges
     inside = np.all([(state[:, i] > a) & (state[:, i] < b) for i, a, b in bounds] or [[True]], 0)
     healthy = spec.healthy(qpos, qvel)
     assert np.array_equal(np.broadcast_to(inside, healthy.shape), healthy)

@@ -53,6 +53,7 @@ ROBOT = Robot(
     hidden_positions=2,
     healthy_reward=1.0,
     is_healthy=is_healthy,
+    healthy_ranges=((2, 0.2, 1.0),),
     reads=("xpos",),
     min_return=-325.6,
     max_return=3879.7,

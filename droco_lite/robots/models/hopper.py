@@ -38,6 +38,11 @@ ROBOT = Robot(
     velocity_clip=10.0,
     healthy_reward=1.0,
     is_healthy=is_healthy,
+    healthy_ranges=(
+        (1, 0.7, np.inf),
+        (2, -0.2, 0.2),
+        *((i, -100.0, 100.0) for i in range(2, 12)),
+    ),
     min_return=-20.272305,
     max_return=3234.3,
     shifts={

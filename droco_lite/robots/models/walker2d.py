@@ -52,6 +52,7 @@ ROBOT = Robot(
     velocity_clip=10.0,
     healthy_reward=1.0,
     is_healthy=is_healthy,
+    healthy_ranges=((1, 0.8, 2.0), (2, -1.0, 1.0)),
     min_return=1.629008,
     max_return=4592.3,
     shifts={
