@@ -26,6 +26,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from droco_lite.agents.ensemble import Ensemble
+from droco_lite.agents.iql import IQL
 from droco_lite.agents.networks import Layers, mlp
 from droco_lite.files import read_json, write_bytes, write_json
 from droco_lite.provenance import as_json, provenance
@@ -130,27 +131,18 @@ def release_policy(agent: Any, run: int, path: Path, *, robot: str, **facts: Any
     Raises:
         ValueError: the agent is not of IQL's family, or a fact is missing.
     """
-    networks = getattr(agent, "networks", None)
-    if not all(hasattr(networks, part) for part in ("policy", "value", "critics")):
-        raise ValueError(f"{type(agent).__name__}: only IQL and DROCO agents have V and a policy")
+    stacks = stacks_of(agent, run)
     for key in ("kind", "returns"):
         if key not in facts:
             raise ValueError(f"release_policy: the card needs {key!r}")
-    runs = len(agent.runs)
     tensors = {}
-    for kind, stack in (
-        ("policy", networks.policy), ("value", networks.value), ("critics", networks.critics)
-    ):  # fmt: skip
+    for kind, stack in stacks.items():
         for k, (weight, bias) in enumerate(stack):
-            # Critics are stacked critic by critic, all runs of the first before the second's.
-            rows = slice(run, None, runs)
-            tensors[f"{kind}.weight.{k}"] = weight.detach()[rows]
-            tensors[f"{kind}.bias.{k}"] = bias.detach()[rows]
+            tensors[f"{kind}.weight.{k}"], tensors[f"{kind}.bias.{k}"] = weight, bias
     shared = None
-    ensemble = getattr(agent, "ensemble", None)
-    if ensemble is not None:
+    if agent.ensemble is not None:
         file = path.parent / f"{robot}-ensemble.safetensors"
-        shared = {"file": file.name, "sha256": _write(file, ensemble.tensors())}
+        shared = {"file": file.name, "sha256": _write(file, agent.ensemble.tensors())}
     weights = path.parent / f"{path.name}.safetensors"
     card = {
         "robot": robot, "settings": agent.runs[run].to_dict(), "dtype": "float16",
@@ -158,6 +150,23 @@ def release_policy(agent: Any, run: int, path: Path, *, robot: str, **facts: Any
     }  # fmt: skip
     write_json(path.parent / f"{path.name}.json", provenance(**as_json(card)), checksum=True)
     return weights
+
+
+def stacks_of(agent: Any, run: int) -> dict[str, Layers]:
+    """Policy, V and both critics of one run, on the CPU and without gradients.
+
+    Raises:
+        ValueError: the agent is not of IQL's family.
+    """
+    if not isinstance(agent, IQL):
+        raise ValueError(f"{type(agent).__name__}: only IQL and DROCO agents have V and a policy")
+    # Critics are stacked critic by critic, all runs of the first before the second's.
+    rows = slice(run, None, len(agent.runs))
+    net = agent.networks
+    return {
+        kind: [(weight.detach()[rows].cpu(), bias.detach()[rows].cpu()) for weight, bias in stack]
+        for kind, stack in (("policy", net.policy), ("value", net.value), ("critics", net.critics))
+    }
 
 
 def _layers(named: dict[str, Tensor]) -> Layers:

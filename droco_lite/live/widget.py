@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import anywidget
 import ipywidgets
-import torch
 import traitlets
 
-from droco_lite.agents.trained_policies import TrainedPolicy, load_policy
+from droco_lite.agents.iql import IQL
+from droco_lite.agents.trained_policies import TrainedPolicy, load_policy, stacks_of
 from droco_lite.data.behaviour import BehaviourPolicy
 from droco_lite.live.export import LAB_ROBOTS, lab_facts, label_of, policy_facts
 from droco_lite.robots import max_strength, shift_values
@@ -58,22 +58,13 @@ def facts_of(policy: Any) -> dict[str, Any]:
         kept = {key: policy.card[key] for key in ("kind", "returns")}
         return policy_facts(policy, label=label, color=color, **kept)
     agent = getattr(policy, "agent", policy)
-    networks = getattr(agent, "networks", None)
-    if not all(hasattr(networks, part) for part in ("policy", "value", "critics")):
+    if not isinstance(agent, IQL):
         raise TypeError(
             f"policies: the lab takes released policies, trainings of IQL's family and their "
             f"agents, not {type(policy).__name__}"
         )
-    runs, settings = len(agent.runs), agent.runs[0].to_dict()
-
-    def first(stack):
-        return [(w.detach().cpu()[::runs], b.detach().cpu()[::runs]) for w, b in stack]
-
-    with torch.no_grad():
-        held = TrainedPolicy(
-            "", {}, *(first(getattr(networks, p)) for p in ("policy", "value", "critics")), None
-        )
-    label, color = label_of(settings)
+    held = TrainedPolicy("", {}, *stacks_of(agent, 0).values(), None)
+    label, color = label_of(agent.runs[0].to_dict())
     return policy_facts(held, label=label, color=color, kind="just trained", returns=None)
 
 
