@@ -9,8 +9,8 @@ one by one (``results/bounds``):
     clip           predictions are clipped to the box of the target data's observations
     subset         the minimum over M members drawn anew at each step (REDQ, Chen et al., ICLR 2021)
     quantile       a quantile over the members in place of their minimum, which is 0
-    drop_outside   source rows where the members disagree more than on held-out target rows do not
-                   teach the critics
+    drop_outside   source rows where the members disagree more than they do on the target rows, but
+                   for one in twenty of these, do not teach the critics
 
 Ours, not the paper's.
 """
@@ -27,9 +27,10 @@ from torch.nn.functional import layer_norm
 
 from droco_lite.agents.batch import Batch
 from droco_lite.agents.droco import DROCO, DROCOSettings
+from droco_lite.agents.ensemble import disagreement
 from droco_lite.agents.settings import setting
 
-HELD_OUT_QUANTILE = 0.95  # of the disagreement on target rows: above it a row counts as outside
+TARGET_QUANTILE = 0.95  # of the disagreement on target rows: above it a row counts as outside
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class BoundedDROCO(DROCO):
         columns = super().prepare(source, target)
         if self.shared.drop_outside:
             spread = self.disagreement(source)
-            limit = np.quantile(self.disagreement(target), HELD_OUT_QUANTILE)
+            limit = np.quantile(self.disagreement(target), TARGET_QUANTILE)
             taught = np.concatenate([spread <= limit, np.ones(len(target), bool)])
             columns["taught"] = taught.astype(np.float32).reshape(-1, 1)
         return columns
@@ -77,8 +78,7 @@ class BoundedDROCO(DROCO):
         """Standard deviation over members, in units of a usual step, root mean square ``[n]``."""
 
         def spread(mean: Tensor, std: Tensor, reward: Tensor) -> Tensor:
-            unit = self.ensemble.output_std[:-1]
-            return ((mean / unit).var(0, unbiased=False).mean(-1, keepdim=True)).sqrt()
+            return disagreement(mean, self.ensemble.output_std[:-1])
 
         return self.ensemble.predict_in_chunks(data.observations, data.actions, spread)[:, 0]
 

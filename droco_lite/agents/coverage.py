@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from droco_lite.agents.ensemble import Ensemble
+from droco_lite.agents.ensemble import Ensemble, disagreement
 from droco_lite.data.transitions import Transitions
 
 #: A source row is within the target data where its distance is below this quantile of the
@@ -118,11 +118,9 @@ def row_figures(
         ensemble: fitted on them.
         truth: where the target robot goes from each row ``[n, S]``; None leaves the error NaN.
     """
-    scale = torch.as_tensor(_step_scale(ensemble))
 
     def moments(mean: torch.Tensor, std: torch.Tensor, reward: torch.Tensor) -> torch.Tensor:
-        spread = (mean / scale).var(0, unbiased=False).mean(-1, keepdim=True).sqrt()
-        return torch.cat([mean.mean(0), spread], -1)
+        return torch.cat([mean.mean(0), disagreement(mean, ensemble.output_std[:-1])], -1)
 
     found = ensemble.predict_in_chunks(data.observations, data.actions, moments)
     error = np.full(len(data), np.nan)

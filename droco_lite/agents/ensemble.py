@@ -140,6 +140,16 @@ class Ensemble:
         return cls.from_tensors(load_tensors(path, device)[0])
 
 
+def disagreement(predicted: Tensor, unit: Tensor) -> Tensor:
+    """Standard deviation over members, root mean square over columns, ``[rows, 1]``.
+
+    Args:
+        predicted: every member's next observation ``[members, rows, S]``.
+        unit: of each column ``[S]``, such as the ensemble's ``output_std[:-1]``, a usual step.
+    """
+    return (predicted / unit).var(0, unbiased=False).mean(-1, keepdim=True).sqrt()
+
+
 def gaussian(layers: Layers, inputs: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and softly clamped log-variance, each ``[members, rows, S + 1]``, of standardised
     outputs."""

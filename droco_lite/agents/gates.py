@@ -75,15 +75,16 @@ def all_gates(
         FileNotFoundError: a behaviour policy is not in the package.
     """
     task = Task.parse(name)
-    returns = gate(task, target_size=target_size, episodes=episodes, seed=seed)
 
     def made(shift: str, rows: int, seed: int):
         return make_dataset(
             task.robot, shift, task.quality, rows, seed=seed, cache=False, progress=False
-        )[0]
+        )
 
-    source, target = made(task.source_shift, source_size, seed), made("nominal", target_size, seed)
-    held_out = made("nominal", held_out_size, seed + 1)
+    target, card = made("nominal", target_size, seed)
+    returns = gate(task, episodes=episodes, seed=seed, made=(target, card))
+    source, _ = made(task.source_shift, source_size, seed)
+    held_out, _ = made("nominal", held_out_size, seed + 1)
     fitted = fit_ensemble(
         target.observations, target.actions, target.rewards, target.next_observations,
         EnsembleSettings(seed=seed, max_epochs=ensemble_epochs), on_epoch=on_epoch,

@@ -75,6 +75,7 @@ def gate(
     episodes: int = 20,
     seed: int = 0,
     cloner: Callable[[Transitions, int], Policy] | None = None,
+    made: tuple[Transitions, dict[str, Any]] | None = None,
 ) -> Gate:
     """Run both gates of a task.
 
@@ -85,6 +86,7 @@ def gate(
         episodes: evaluation episodes for each number.
         seed: of data, cloning and evaluation.
         cloner: (transitions, seed) -> policy; by default :func:`clone`.
+        made: the target data and their card, where they are at hand already.
 
     Raises:
         FileNotFoundError: a behaviour policy is not in the package.
@@ -100,7 +102,7 @@ def gate(
     shifts = [task.source_shift, "nominal"]
     result = rollout(task.robot, shifts, policy, episodes=episodes, seed=seed)
     at_home, on_target = result.returns.mean(1)
-    data, card = make_dataset(
+    data, card = made or make_dataset(
         task.robot, "nominal", task.quality, target_size, seed=seed, cache=False, progress=False
     )
     cloned = (cloner or clone)(data, seed)
