@@ -117,3 +117,16 @@ def test_many_gates_go_on_where_they_were_stopped(tmp_path, monkeypatch):
         assert "hopper-medium: 3 of 3" in result.output
     assert asked == ["hopper-medium", "ant-medium"]
     assert list(pd.read_csv(tmp_path / "gates.csv")["task"]) == ["hopper-medium", "ant-medium"]
+
+
+def test_gates_of_all_tasks_leave_out_those_without_a_policy(tmp_path, monkeypatch):
+    def missing(task, seed):
+        raise FileNotFoundError(f"no policy for {task}")
+
+    monkeypatch.setattr(gates, "all_gates", missing)
+    result = CliRunner().invoke(app, ["data", "gates", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "walker2d-medium-tuned: left out: no policy for" in result.output.replace("\n", " ")
+    asked = CliRunner().invoke(app, ["data", "gates", str(tmp_path), "--task", "hopper-medium"])
+    assert asked.exit_code == 1
+    assert "no policy for hopper-medium" in asked.output
