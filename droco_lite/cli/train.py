@@ -178,10 +178,11 @@ def list_of_seeds(text: str) -> list[int]:
         some = [int(s) for s in text.split(",") if s.strip()]
     except ValueError:
         raise ValueError(f"--seeds: {text!r} is neither a number nor a list like 0,3,4") from None
-    chosen = some if "," in text else list(range(*some[:1])) if some else []
-    if not chosen or min(chosen) < 0 or len(set(chosen)) < len(chosen) or len(chosen) > 10_000:
+    chosen = some if "," in text else range(*some[:1]) if some else ()
+    # The length first: a range knows it without being made.
+    if not 0 < len(chosen) <= 10_000 or min(chosen) < 0 or len(set(chosen)) < len(chosen):
         raise ValueError(f"--seeds: {text!r} must give between 1 and 10000 seeds, none twice")
-    return chosen
+    return list(chosen)
 
 
 def _run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,20 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+
+#: The chapters on theory, whose solutions are run.
+THEORY = (
+    "offline_rl_on_the_cliff",
+    "two_kinds_of_robustness",
+    "wasserstein_dual",
+    "worst_states",
+    "rcb_operator",
+    "ensembles",
+    "disagreement",
+    "beta",
+    "runaway",
+    "delta",
+)
 
 
 def pages() -> list[str]:
@@ -39,6 +54,12 @@ def source(cell: dict[str, Any]) -> str:
 
 def tags(cell: dict[str, Any]) -> list[str]:
     return cell["metadata"].get("tags", [])
+
+
+def solutions(path: Path) -> list[str]:
+    """The code of the chapter's folded solutions, in order."""
+    text = "\n".join(source(cell) for cell in cells(path, "markdown"))
+    return re.findall(r"````\{solution\}.*?```python\n(.*?)```", text, flags=re.S)
 
 
 def widget_state(path: Path) -> dict[str, dict[str, Any]]:

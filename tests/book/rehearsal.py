@@ -8,7 +8,8 @@ PLACE lies outside the checkout, so nothing of it can be found. It gets
   stand the wheel and what Colab pins otherwise (``PINS``);
 * ``share/jupyter``: a kernel of that environment, named ``rehearsal``. At its start a hook moves
   every slider through all its places, as a reader would;
-* ``chapters``: the notebooks that ``make colab`` makes. ``make test`` runs each once, there.
+* ``chapters``: the notebooks that ``make colab`` makes. ``make test`` runs each once, there. Behind
+  the chapters on theory stand their folded solutions, as a reader would try them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import nbformat
+
 from book.colab import make
+from tests.book.chapters import THEORY, solutions
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNEL = "rehearsal"
@@ -104,12 +108,24 @@ def kernel(place: Path, python: Path) -> None:
     (folder / "kernel.json").write_text(json.dumps(described), encoding="utf-8")
 
 
+def add_solutions(path: Path) -> None:
+    """Put the chapter's solutions behind its last cell; that they run is all that is asked."""
+    notebook = nbformat.read(path, as_version=4)
+    for code in solutions(ROOT / "book" / path.name):
+        tags = {"tags": ["nbval-ignore-output", "solution"]}
+        notebook.cells.append(nbformat.v4.new_code_cell(code, metadata=tags))
+    path.write_text(nbformat.writes(notebook), encoding="utf-8")
+
+
 def main(site: Path, place: Path) -> None:
     place = place.resolve()
     if place.is_relative_to(ROOT):
         raise SystemExit(f"{place} lies in the checkout; a rehearsal needs another place")
     kernel(place, environment(place))
     written = make(site, place / "chapters")
+    for path in written:
+        if path.stem in THEORY:
+            add_solutions(path)
     print(f"A rehearsal of Colab with {len(written)} notebooks stands in {place}")
 
 

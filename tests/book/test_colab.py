@@ -17,10 +17,11 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from chapters import ROOT, notebooks
+from chapters import ROOT, THEORY, notebooks, solutions
 
 from book.address import setup_cell, stated, version
 from book.colab import NAMES, Chapter, References, UnknownMarkup, convert, make
+from tests.book.rehearsal import add_solutions
 
 ADDRESS = "https://github.com/someone/a-fork"
 PAGES = "https://someone.github.io/a-fork/book"
@@ -209,6 +210,17 @@ def test_outside_colab_a_missing_package_is_told_with_its_command(set_up):
 
 
 # The rehearsal --------------------------------------------------------------------------------
+
+
+def test_the_rehearsal_ends_with_the_solutions(tmp_path):
+    """So a chapter is not run a second time for them."""
+    path = tmp_path / f"{THEORY[0]}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1")]), path)
+    add_solutions(path)
+    _chapter, *added = nbformat.read(path, as_version=4).cells
+    written = solutions(ROOT / f"book/{THEORY[0]}.ipynb")
+    assert len(written) == 3 and [cell.source for cell in added] == written
+    assert all("nbval-ignore-output" in cell.metadata.tags for cell in added)
 
 
 @pytest.mark.slow

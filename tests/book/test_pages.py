@@ -19,8 +19,7 @@ from urllib.parse import unquote
 import axe
 import pytest
 from bs4 import BeautifulSoup
-from chapters import ROOT, pages, sliders
-from test_theory import PAGES as THEORY
+from chapters import ROOT, THEORY, pages, sliders
 
 from book.address import colab, pages_address, stated
 from book.assets import fetched
@@ -83,7 +82,7 @@ def test_its_links_lead_somewhere(name, site):
         target = (page.parent / unquote(path.partition("?")[0])).resolve() if path else page
         assert target.exists(), link
         if anchor and target.suffix == ".html":
-            assert html(target).find(id=unquote(anchor)), link
+            assert unquote(anchor) in anchors(target), link
 
 
 # What a page says of itself ------------------------------------------------------------------
@@ -141,6 +140,12 @@ def test_the_colab_button_opens_the_notebook_made_for_colab(name, site):
 @functools.cache
 def html(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+
+
+@functools.cache
+def anchors(path: Path) -> set[str]:
+    """What a link to this page may name after its ``#``."""
+    return {element["id"] for element in html(path).find_all(id=True)}
 
 
 # In the browser -------------------------------------------------------------------------------
