@@ -66,8 +66,10 @@ def results_file(name: str) -> Path:
 
 
 def as_json(content: Any) -> Any:
-    """``content`` as JSON gives it back: lists for tuples, and words for infinities and NaN, which
-    JSON does not have."""
+    """``content`` as JSON gives it back.
+
+    That is lists for tuples, and words for infinities and NaN, which JSON does not have.
+    """
     return json.loads(json.dumps(content), parse_constant=str)
 
 

@@ -100,11 +100,10 @@ class DARA(IQL):
         return {"log_ratio": np.concatenate([delta, np.zeros((len(target), 1), np.float32)])}
 
     def inputs(self, s: Tensor, a: Tensor, s2: Tensor, generator=None) -> Tensor:
-        """Inputs ``[2, rows, 2S + A]``: the first classifier sees all columns, the second zeros
-        in place of s'.
+        """What the two classifiers see, ``[2, rows, 2S + A]``.
 
-        Corrected, s' enters as the step s' - s: the same information, at a scale where a shift of
-        the dynamics shows.
+        The first sees all columns, the second zeros in place of s'. Corrected, s' enters as the
+        step s' - s: the same information, at a scale where a shift of the dynamics shows.
         """
         x = torch.cat([s, a, s2 if self.shared.faithful else s2 - s], -1)
         both = self.scaler(x).expand(2, -1, -1).clone()

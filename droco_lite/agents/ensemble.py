@@ -90,10 +90,10 @@ class Ensemble:
     def predict_in_chunks(
         self, observations: np.ndarray, actions: np.ndarray, reduce: Callable, rows=4096
     ):
-        """``reduce(next, std, reward)`` of every chunk of rows, joined: for data larger than the
-        cache.
+        """``reduce(next, std, reward)`` of every chunk of rows, joined.
 
-        ``reduce`` maps to ``[chunk, k]``; the result is a float32 array ``[rows, k]``.
+        For data larger than the processor's cache. ``reduce`` maps to ``[chunk, k]``; the result is
+        a float32 array ``[rows, k]``.
         """
         device, out = self.input_mean.device, None
         for start in range(0, len(observations), rows):
@@ -151,8 +151,10 @@ def disagreement(predicted: Tensor, unit: Tensor) -> Tensor:
 
 
 def gaussian(layers: Layers, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and softly clamped log-variance, each ``[members, rows, S + 1]``, of standardised
-    outputs."""
+    """Mean and log-variance of standardised outputs, each ``[members, rows, S + 1]``.
+
+    The log-variance is softly clamped to [LOG_VARIANCE_MIN, LOG_VARIANCE_MAX].
+    """
     mean, raw = mlp(layers, inputs, activation=torch.nn.functional.silu).chunk(2, -1)
     upper = LOG_VARIANCE_MAX - torch.nn.functional.softplus(LOG_VARIANCE_MAX - raw)
     return mean, LOG_VARIANCE_MIN + torch.nn.functional.softplus(upper - LOG_VARIANCE_MIN)
@@ -178,9 +180,8 @@ def fit_ensemble(
     every member's best weights. ``on_epoch(epoch, holdout_error [members])`` is called after each
     pass.
 
-    Raises
-    ------
-    ValueError : fewer than 20 rows, too few for a held-out part.
+    Raises:
+        ValueError: fewer than 20 rows, too few for a held-out part.
     """
     rows = len(observations)
     if rows < 20:

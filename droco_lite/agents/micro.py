@@ -242,9 +242,8 @@ def termination(robot: str, n_obs: int):
 
     Without a robot, none.  Positions that an observation leaves out do not matter to any of them.
 
-    Raises
-    ------
-    ValueError : no such robot, or another number of observation columns.
+    Raises:
+        ValueError: no such robot, or another number of observation columns.
     """
     if not robot:
         return lambda observations: torch.zeros_like(observations[..., :1])

@@ -53,9 +53,8 @@ class Scaler:
 def require_rows(data: Transitions, name: str, what: str, fewest: int = FEWEST_ROWS) -> None:
     """Refuse a data set that is too small for ``what`` to be trained and judged on it.
 
-    Raises
-    ------
-    DataError : fewer than ``fewest`` rows.
+    Raises:
+        DataError: fewer than ``fewest`` rows.
     """
     if len(data) < fewest:
         raise DataError(

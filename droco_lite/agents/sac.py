@@ -105,8 +105,7 @@ class SAC(Agent[S]):
         return 2 * 2 * self.shared.batch_size * self.n_act
 
     def soft_value(self, batch: Batch, noise: Noise) -> Tensor:
-        """min_j Q'_j(s', a') - alpha log pi(a' | s'), what stands for the value of s',
-        ``[R, rows, 1]``."""
+        """The value of s', min_j Q'_j(s', a') - alpha log pi(a' | s'), ``[R, rows, 1]``."""
         actions, log_p = self.sample(
             batch.next_observations, noise.take(batch.next_observations.shape[1], self.n_act)
         )
@@ -135,8 +134,15 @@ class SAC(Agent[S]):
         return scalar_mlp(layers, repeat_rows(inputs, 2)).unflatten(0, (2, -1))
 
     def sample(self, observations: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Actions of the policy, as many as ``noise [R, n * rows, A]``, and their log-density
-        ``[R, n * rows, 1]``: n times the whole batch of ``observations [R, rows, S]``."""
+        """Actions of the policy and their log-density, n for each of the observations.
+
+        Args:
+            observations: ``[R, rows, S]``.
+            noise: standard normal, ``[R, n * rows, A]``: n times the whole batch.
+
+        Returns:
+            Actions ``[R, n * rows, A]`` and log-density ``[R, n * rows, 1]``.
+        """
         n = noise.shape[1] // observations.shape[1]
         mean, log_std = mlp(self.policy, observations).repeat(1, n, 1).chunk(2, -1)
         log_std = log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)
@@ -159,8 +165,15 @@ class SAC(Agent[S]):
         return loss if self.critic_term is None else loss + self.critic_term(batch, q, noise)
 
     def policy_loss(self, batch: Batch, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """``[R]`` and the log-density ``[R, rows, 1]`` of the actions drawn; ``noise
-        [R, rows, A]``."""
+        """The policy's loss ``[R]``, and the log-density of its actions.
+
+        Args:
+            batch: one batch of each run.
+            noise: standard normal, ``[R, rows, A]``, from which the actions are drawn.
+
+        Returns:
+            The loss ``[R]`` and the log-density ``[R, rows, 1]`` of the actions.
+        """
         actions, log_p = self.sample(batch.observations, noise)
         q = self.q(self.critics, batch.observations, actions).amin(0)
         return (self.alpha * log_p - q).mean((1, 2)), log_p

@@ -30,10 +30,9 @@ def per_run(default, *, low=None, high=None, among=None, help=""):
 class Settings:
     """Base of every method's settings.
 
-    Raises
-    ------
-    ValueError : a value outside its range, of the wrong type, or an unknown key, named in the
-        message.
+    Raises:
+        ValueError: a value outside its range, of the wrong type, or an unknown key, named in the
+            message.
     """
 
     method: ClassVar[str] = ""

@@ -58,8 +58,10 @@ class CVAE:
         return torch.tanh(out) if self.bounded else out
 
     def loss(self, x: Tensor, c: Tensor, noise: Tensor, beta: float) -> Tensor:
-        """Per member ``[n]``: squared error of the reconstruction plus beta KL(q || N(0, 1)), both
-        means over all entries.  ``noise [n, rows, Z]`` is standard normal."""
+        """Squared error of the reconstruction plus beta KL(q || N(0, 1)), per member ``[n]``.
+
+        Both are means over all entries. ``noise [n, rows, Z]`` is standard normal.
+        """
         mean, log_std = self.posterior(x, c)
         kl = -0.5 * (1 + 2 * log_std - mean**2 - torch.exp(2 * log_std))
         error = (self.decode(mean + torch.exp(log_std) * noise, c) - x) ** 2

@@ -194,7 +194,8 @@ def load_snapshots(
     Each one's card has its own ``steps`` and ``return_mean`` (a few evaluation episodes).
 
     Raises:
-        As :func:`load_behaviour`.
+        FileNotFoundError: they are not there; the message lists what is.
+        ValueError: card and weights do not belong together, or a file is damaged.
     """
     path = _path(robot, shift, "snapshots", folder)
     card = read_card(path.with_suffix(".json"))

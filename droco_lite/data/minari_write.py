@@ -113,8 +113,10 @@ def import_file(
         The id.
 
     Raises:
-        As :func:`~droco_lite.data.hdf5.read_hdf5` and :func:`write_minari`; DataError if the robot
-        has to be named.
+        FileNotFoundError: there is no such file.
+        DataError: the file is refused by :func:`~droco_lite.data.hdf5.read_hdf5` or
+            :func:`write_minari`, or the robot has to be named.
+        OSError: the disk is full or not writable; nothing half-written stays.
     """
     from droco_lite.robots import Shift, get_robot
 

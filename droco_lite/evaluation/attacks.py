@@ -47,15 +47,13 @@ Critic = Callable[[Tensor, Tensor], Tensor]
 class Attack:
     """What is done to observations, and how far it may move them.
 
-    Attributes
-    ----------
-    kind : one of ``none``, ``noise``, ``min-q``.
-    scale : half the width of the box in standard deviations of each column, 0 to 1; the paper
-        goes up to 0.2.
+    Attributes:
+        kind: one of ``none``, ``noise``, ``min-q``.
+        scale: half the width of the box in standard deviations of each column, 0 to 1; the paper
+            goes up to 0.2.
 
-    Raises
-    ------
-    ValueError : another kind, a scale outside [0, 1], or a scale where there is no attack.
+    Raises:
+        ValueError: another kind, a scale outside [0, 1], or a scale where there is no attack.
     """
 
     kind: str = "none"
@@ -112,12 +110,11 @@ def worst_of(
 ) -> Tensor:
     """For every row the candidate that the critic values least, ``[R, rows, S]``.
 
-    Parameters
-    ----------
-    act : observations ``[R, n, S]`` to actions ``[R, n, A]``.
-    observations : the true ones, ``[R, rows, S]``, at which the critic is asked.
-    offsets : candidates less the true observation, ``[rows, K, S]``; the true observation itself
-        is always one more.
+    Args:
+        act: observations ``[R, n, S]`` to actions ``[R, n, A]``.
+        observations: the true ones, ``[R, rows, S]``, at which the critic is asked.
+        offsets: candidates less the true observation, ``[rows, K, S]``; the true observation itself
+            is always one more.
     """
     runs, rows, size = observations.shape
     offsets = torch.cat([torch.zeros_like(offsets[:, :1]), offsets], 1)
@@ -141,16 +138,14 @@ class Disturbance:
     of attack meet the same numbers, and the order of episodes changes nothing.  The noise is the
     first candidate of the min-Q attack's first step.
 
-    Parameters
-    ----------
-    agent : R stacked policies.
-    episodes, seed : as given to ``rollout_runs``; episode e draws from ``seed + e``.
-    deviation : ``[S]``, the unit of each observation column.
-    candidates : K of the min-Q attack.
+    Args:
+        agent: R stacked policies.
+        episodes, seed: as given to ``rollout_runs``; episode e draws from ``seed + e``.
+        deviation: ``[S]``, the unit of each observation column.
+        candidates: K of the min-Q attack.
 
-    Raises
-    ------
-    ValueError : ``deviation`` of another shape, negative or not finite; no candidates.
+    Raises:
+        ValueError: ``deviation`` of another shape, negative or not finite; no candidates.
     """
 
     def __init__(

@@ -30,9 +30,9 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
     So a study goes on in another folder, or on another machine, from its tables alone.  An arm that
     had only begun elsewhere begins again, its curve too: its checkpoint stayed there.
 
-    Raises
-    ------
-    ValueError : the tables were made with other settings; the message names the file and the key.
+    Raises:
+        ValueError: the tables were made with other settings; the message names the file and the
+            key.
     """
     root, to = Path(root), Path(to)
     for task in map(str, study.tasks):
@@ -82,11 +82,11 @@ def _earlier(jobs: Sequence[Job], root: Path) -> list[dict[str, Any]]:
 
 
 def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> list[Path]:
-    """Write ``TASK.csv`` and ``TASK.json`` of all finished jobs, and ``TASK-curves.csv`` of all
-    that have begun, as far as they went.
+    """Write the tables of a study from its jobs' folders.
 
-    Finished arms that the tables hold already stay (:func:`restore`); where all are such, nothing
-    is written.
+    ``TASK.csv`` and ``TASK.json`` hold all finished jobs, and ``TASK-curves.csv`` all that have
+    begun, as far as they went. Finished arms that the tables hold already stay (:func:`restore`);
+    where all are such, nothing is written.
     """
     root, to, written = Path(root), Path(to), []
     restore(study, root, to)

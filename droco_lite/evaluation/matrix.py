@@ -61,9 +61,8 @@ def work(
 
     Start it as often as there are processors to give.
 
-    Raises
-    ------
-    ValueError : a job's folder holds results of other settings.
+    Raises:
+        ValueError: a job's folder holds results of other settings.
     """
     root = Path(root)
     if stacked is None:

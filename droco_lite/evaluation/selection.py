@@ -68,21 +68,25 @@ class FQESettings:
 
 @dataclass(frozen=True)
 class FQE:
-    """``values [iterations, R]``, the start-state value after each backup, and ``estimate [R]``,
-    its mean over the last fifth of them."""
+    """What fitted Q evaluation found.
+
+    Attributes:
+        values: the start-state value after each backup, ``[iterations, R]``.
+    """
 
     values: np.ndarray
 
     @property
     def estimate(self) -> np.ndarray:
+        """The mean over the last fifth of the backups, ``[R]``."""
         return self.values[-max(1, len(self.values) // 5) :].mean(0)
 
 
 def logged_values(data: Transitions, discount: float) -> np.ndarray:
-    """Discounted returns ``[episodes]`` of the logged episodes: Monte-Carlo start-state values of
-    the behaviour policy.
+    """Discounted returns of the logged episodes, ``[episodes]``.
 
-    Episodes cut where more than 1 % of the weight was still to come are left out, unless all were.
+    They are Monte-Carlo start-state values of the behaviour policy. Episodes cut where more than
+    1 % of the weight was still to come are left out, unless all were.
     """
     values, whole = [], []
     for episode in data.episodes():
@@ -115,10 +119,9 @@ def fitted_q_evaluation(
     the same weights and see the same batches, so that differences are theirs.  Targets stay within
     what any policy can earn, which keeps a diverging regression finite.
 
-    Parameters
-    ----------
-    agent : R stacked policies with ``runs``, ``device`` and ``act``.
-    discount : gamma; the agent's own unless given.
+    Args:
+        agent: R stacked policies with ``runs``, ``device`` and ``act``.
+        discount: gamma; the agent's own unless given.
     """
     gamma = agent.shared.discount if discount is None else discount
     runs, device = len(agent.runs), agent.device
@@ -244,16 +247,14 @@ def evidence(
 ) -> pd.DataFrame:
     """Every rule's number for every run: one line a run, with its per-run settings.
 
-    Parameters
-    ----------
-    agent : a stack of DROCO runs, as :func:`droco_lite.training.export.restore` returns it.
-    target : the target rows of the training; fitted Q evaluation uses them with ``held_out``.
-    held_out : target rows that no training saw.
-    source : source rows, of which ``rows`` are drawn.
+    Args:
+        agent: a stack of DROCO runs, as :func:`droco_lite.training.export.restore` returns it.
+        target: the target rows of the training; fitted Q evaluation uses them with ``held_out``.
+        held_out: target rows that no training saw.
+        source: source rows, of which ``rows`` are drawn.
 
-    Raises
-    ------
-    ValueError : the agent is not of DROCO's family, and has no V or no ensemble.
+    Raises:
+        ValueError: the agent is not of DROCO's family, and has no V or no ensemble.
     """
     if agent.ensemble is None:
         raise ValueError(
@@ -307,10 +308,10 @@ def examine(
 ) -> pd.DataFrame:
     """The truth, from the target's simulator: what no rule may look at.
 
-    Returns
-    -------
-    One line a run: ``return_mean`` and ``return_std`` over episodes (undiscounted), ``episodes``,
-    and ``true_value``, the mean discounted return, which is what fitted Q evaluation estimates.
+    Returns:
+        One line a run: ``return_mean`` and ``return_std`` over episodes (undiscounted),
+        ``episodes``, and ``true_value``, the mean discounted return, which is what fitted Q
+        evaluation estimates.
     """
     runs = len(agent.runs)
     seeds = [seed + e for _ in range(runs) for e in range(episodes)]
@@ -347,23 +348,21 @@ def judge(
 ) -> pd.DataFrame:
     """What each rule would have chosen, and what the choice costs.
 
-    Parameters
-    ----------
-    table : evidence and truth, one line a run.
-    rules : names of :data:`RULES`, or a mapping of names to functions of the table.
-    truth : column of the true return.
-    by : columns that name a candidate; lines that agree in them (seeds) are averaged first.  None
-        takes every line as a candidate.
+    Args:
+        table: evidence and truth, one line a run.
+        rules: names of :data:`RULES`, or a mapping of names to functions of the table.
+        truth: column of the true return.
+        by: columns that name a candidate; lines that agree in them (seeds) are averaged first. None
+            takes every line as a candidate.
 
-    Returns
-    -------
-    One line a rule: ``chosen``, its ``truth`` as ``got``, ``regret`` = best - got, ``share``, the
-    regret over that of drawing a candidate at random, Spearman's ``rank_correlation`` of preference
-    and truth, and ``low`` and ``high``, its 90 % percentile interval over resampled candidates.
+    Returns:
+        One line a rule: ``chosen``, its ``truth`` as ``got``, ``regret`` = best - got, ``share``,
+        the regret over that of drawing a candidate at random, Spearman's ``rank_correlation`` of
+        preference and truth, and ``low`` and ``high``, its 90 % percentile interval over resampled
+        candidates.
 
-    Raises
-    ------
-    ValueError : fewer than three candidates, which have no order to speak of.
+    Raises:
+        ValueError: fewer than three candidates, which have no order to speak of.
     """
     if by is not None:
         numbers = table.select_dtypes("number").columns.difference(list(by))

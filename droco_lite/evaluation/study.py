@@ -119,10 +119,9 @@ class Study:
     def read(cls, path: str | Path) -> Study:
         """Read a YAML or TOML file.
 
-        Raises
-        ------
-        ValueError : an unreadable file, an unknown or missing key, or a value out of range; the
-            message names the file and the key.
+        Raises:
+            ValueError: an unreadable file, an unknown or missing key, or a value out of range; the
+                message names the file and the key.
         """
         content = read_keys(path, KEYS, required=("tasks", "steps"))
         check_kinds(path, content, STUDY_KINDS | ({} if content.get("arms") == "all" else LISTED))
@@ -247,12 +246,12 @@ class Job:
         return job_facts(study.steps, seeds, study.data, asdict(study.evaluation), arms)
 
     def same(self, root: Path) -> None:
-        """Refuse a folder whose results were made with other settings: the tables would say that
-        they were made with these.
+        """Refuse a folder whose results were made with other settings.
 
-        Raises
-        ------
-        ValueError : the message names the file, the key, both values and the mend.
+        The tables would say that they were made with these.
+
+        Raises:
+            ValueError: the message names the file, the key, both values and the mend.
         """
         path = Path(root) / self.name / FACTS
         if path.exists():

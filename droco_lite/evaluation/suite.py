@@ -30,9 +30,8 @@ def grid(
 ) -> list[Shift]:
     """The nominal robot, then every variant of ``families`` (None: all it has) at every strength.
 
-    Raises
-    ------
-    ValueError : an unknown robot or family, or a strength that a variant cannot have.
+    Raises:
+        ValueError: an unknown robot or family, or a strength that a variant cannot have.
     """
     get_robot(robot)
     known = SHIFTS[robot]
@@ -63,27 +62,24 @@ def evaluate(
 ) -> pd.DataFrame:
     """Every run of ``agent`` under every attack and every shift: one line each.
 
-    Parameters
-    ----------
-    agent : R stacked policies, as :func:`droco_lite.training.train` or
-        :func:`droco_lite.training.export.restore` return them.
-    episodes : episodes of each policy under each shift; episode e starts from ``seed + e``
-        everywhere, so that policies and shifts are compared on the same starts.
-    rows : most robots simulated side by side.
-    attacks : what is done to observations, each under each shift.
-    deviation : ``[S]``, the unit of an attack's scale in each observation column: their standard
-        deviation in the target's data, ``data.target.observations.std(0)``.
-    candidates : points that the min-Q attack tries at each step.
+    Args:
+        agent: R stacked policies, as :func:`droco_lite.training.train` or
+            :func:`droco_lite.training.export.restore` return them.
+        episodes: episodes of each policy under each shift; episode e starts from ``seed + e``
+            everywhere, so that policies and shifts are compared on the same starts.
+        rows: most robots simulated side by side.
+        attacks: what is done to observations, each under each shift.
+        deviation: ``[S]``, the unit of an attack's scale in each observation column: their standard
+            deviation in the target's data, ``data.target.observations.std(0)``.
+        candidates: points that the min-Q attack tries at each step.
 
-    Returns
-    -------
-    A table with ``run``, the run's per-run settings, ``shift``, ``family``, ``variant``,
-    ``strength``, ``attack``, ``scale``, ``return_mean``, ``return_std`` (over episodes), ``score``
-    and ``episodes``.
+    Returns:
+        A table with ``run``, the run's per-run settings, ``shift``, ``family``, ``variant``,
+        ``strength``, ``attack``, ``scale``, ``return_mean``, ``return_std`` (over episodes),
+        ``score`` and ``episodes``.
 
-    Raises
-    ------
-    ValueError : an attack without ``deviation``.
+    Raises:
+        ValueError: an attack without ``deviation``.
     """
     robots, kinds = [Shift.parse(shift) for shift in shifts], [Attack.parse(a) for a in attacks]
     attacked = [attack for attack in kinds if attack.kind != "none"]

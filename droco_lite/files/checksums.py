@@ -49,7 +49,9 @@ def check(path: str | os.PathLike, mend: str = "") -> None:
     """Refuse a file that is not what was written, if a checksum is kept of it.
 
     Raises:
-        As :func:`read_bytes`.
+        FileNotFoundError: there is no such file.
+        PermissionError: it may not be read.
+        DamagedFile: it is not what was written.
     """
     _refuse_other(Path(path), lambda: {digest(path)}, mend)
 

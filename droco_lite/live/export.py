@@ -216,8 +216,11 @@ def recorded(robot: str) -> dict[str, Any]:
 
 @functools.cache
 def deviation(robot: str) -> np.ndarray:
-    """The unit of each observation column [S] for noise: its spread over the behaviour policy's
-    own episodes on the target robot, as ``evaluation.attacks`` takes it from the target's data."""
+    """The unit of noise in each observation column, ``[S]``.
+
+    It is the column's spread over the behaviour policy's own episodes on the target robot, as
+    ``evaluation.attacks`` takes it from the target's data.
+    """
     policy = load_behaviour(robot, NOMINAL, "medium").with_noise(
         get_robot(robot).action_noise, seed=0
     )

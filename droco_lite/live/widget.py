@@ -127,8 +127,11 @@ class Lab(anywidget.AnyWidget):
 
     @property
     def policies(self) -> list[str]:
-        """Names of all policies of this lab. Set a mapping of names to policies to add them and
-        let them race: released ones by name, or what you have just trained."""
+        """Names of all policies of this lab.
+
+        Set a mapping of names to policies to add them and let them race: released ones by name, or
+        what you have just trained.
+        """
         return [*self._facts["policies"], *self._own]
 
     @policies.setter

@@ -34,7 +34,7 @@ class State:
 
     Attributes:
         qpos, qvel: positions [n, nq] and velocities [n, nv].
-        xpos, site_xpos, ...: any field of ``mujoco.MjData`` in ``READABLE``, as ``[n, ...]``:
+        xpos, site_xpos: and any other field of ``mujoco.MjData`` in ``READABLE``, as ``[n, ...]``:
             places and orientations of bodies, geoms and sites, ``sensordata``, ``mocap_pos``.
     """
 

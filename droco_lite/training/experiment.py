@@ -42,10 +42,9 @@ KEYS = ("task", "method", "shared", "runs", "seeds", "loop")
 def read_keys(path: str | Path, keys: Sequence[str], required: Sequence[str]) -> dict[str, Any]:
     """The content of a YAML or TOML file whose top level may hold ``keys`` and no others.
 
-    Raises
-    ------
-    ValueError : an unreadable file, an unknown key, or one of ``required`` that is missing; the
-        message names the file and the key.
+    Raises:
+        ValueError: an unreadable file, an unknown key, or one of ``required`` that is missing; the
+            message names the file and the key.
     """
     path = Path(path)
     try:
@@ -126,10 +125,9 @@ class Experiment:
     def read(cls, path: str | Path) -> Experiment:
         """Read a YAML or TOML file.
 
-        Raises
-        ------
-        ValueError : an unreadable file, an unknown or missing key, or a value out of range; the
-            message names the file and the key.
+        Raises:
+            ValueError: an unreadable file, an unknown or missing key, or a value out of range; the
+                message names the file and the key.
         """
         path = Path(path)
         content = read_keys(path, KEYS, required=("task", "method", "runs"))

@@ -97,9 +97,8 @@ def numpy_act(agent) -> Callable[[np.ndarray], np.ndarray]:
 def choose_device(device: str = "auto") -> torch.device:
     """``auto`` takes CUDA, then MPS, then the CPU.
 
-    Raises
-    ------
-    ValueError : no such device, or none that this torch can use.
+    Raises:
+        ValueError: no such device, or none that this torch can use.
     """
     if device == "auto":
         mps = torch.backends.mps.is_available()
@@ -137,33 +136,31 @@ def train(
 ) -> Result:
     """Train ``runs`` side by side; they may differ in per-run settings only.
 
-    Parameters
-    ----------
-    runs : one settings object a run, all of one method.
-    source, target : the two data sets.
-    robot : evaluate in this robot's nominal simulator; None leaves evaluation out.
-    out : folder for checkpoint, curve and settings.  A training found there goes on from where it
-        was, to the same parameters as if
-        it had never stopped; one made with other settings or data is refused.
-    stop_after : stop (and save) after this step, before ``steps`` are done.
-    on_evaluation, on_progress : called with the curve so far, and with (step, steps).
-    on_epoch : called with (epoch, held-out errors) while a dynamics ensemble is fitted.
-    on_start : called once, when nothing is left that could be refused.
-    writer : a TensorBoard ``SummaryWriter``, or anything with ``add_scalar(name, value, step)``.
-    lengthen : let a training found in ``out`` that asked for fewer steps go on.  The policy's
-        learning rate then takes the longer cosine up at its present step: it rises again from
-        where the shorter one had let it fall, so that the result is not that of a training of this
-        length from the start.  Without it such a folder is refused.
-    agent_options : passed to the method, such as ``ensemble=`` of DROCO.
+    Args:
+        runs: one settings object a run, all of one method.
+        source, target: the two data sets.
+        robot: evaluate in this robot's nominal simulator; None leaves evaluation out.
+        out: folder for checkpoint, curve and settings. A training found there goes on from where it
+            was, to the same parameters as if it had never stopped; one made with other settings or
+            data is refused.
+        stop_after: stop (and save) after this step, before ``steps`` are done.
+        on_evaluation, on_progress: called with the curve so far, and with (step, steps).
+        on_epoch: called with (epoch, held-out errors) while a dynamics ensemble is fitted.
+        on_start: called once, when nothing is left that could be refused.
+        writer: a TensorBoard ``SummaryWriter``, or anything with ``add_scalar(name, value, step)``.
+        lengthen: let a training found in ``out`` that asked for fewer steps go on. The policy's
+            learning rate then takes the longer cosine up at its present step: it rises again from
+            where the shorter one had let it fall, so that the result is not that of a training of
+            this length from the start. Without it such a folder is refused.
+        agent_options: passed to the method, such as ``ensemble=`` of DROCO.
 
-    Raises
-    ------
-    ValueError : settings that cannot share a loop; data that are empty, not finite, or of another
-        robot.
-    TrainingError : a loss that is no longer finite.
-    CheckpointError : a checkpoint that cannot be written, read or continued.
-    InUse : another process trains into the same folder.
-    KeyboardInterrupt : Ctrl-C or SIGTERM, after a checkpoint was saved.
+    Raises:
+        ValueError: settings that cannot share a loop; data that are empty, not finite, or of
+            another robot.
+        TrainingError: a loss that is no longer finite.
+        CheckpointError: a checkpoint that cannot be written, read or continued.
+        InUse: another process trains into the same folder.
+        KeyboardInterrupt: Ctrl-C or SIGTERM, after a checkpoint was saved.
     """
     check_stack(runs)
     for name, part in (("source", source), ("target", target)):
@@ -300,8 +297,7 @@ def keep_freed_memory() -> None:
 def look(
     agent, probe, possible: tuple[float, float], robot: str | None, loop: LoopSettings, step: int
 ) -> list[dict]:
-    """One line per run: settings that may differ, diagnostics, and returns in the nominal
-    simulator."""
+    """One line a run: its per-run settings, diagnostics, and returns in the nominal simulator."""
     found = agent.diagnostics(probe) | value_figures(agent, probe, possible)
     figures = {name: value.tolist() for name, value in found.items()}
     if robot is not None and loop.episodes > 0:
@@ -413,8 +409,7 @@ def read_curve(folder: str | Path, mend: str = "") -> pd.DataFrame:
 
 
 def fingerprint(data: Transitions) -> dict:
-    """Enough of a data set to recognise it: rows, columns, and a hash of up to 1,000 spread
-    rows."""
+    """Enough of a data set to recognise it: rows, columns, and a hash of up to 1,000 rows."""
     spread = np.linspace(0, len(data) - 1, min(len(data), 1000)).astype(np.int64)
     part = data.without_oracle().take(spread)
     digest = hashlib.sha256(

@@ -14,9 +14,8 @@ from typing import Any
 def tensorboard(folder: str | Path):
     """A writer of TensorBoard event files into ``folder``.
 
-    Raises
-    ------
-    ImportError : TensorBoard is not installed; the message says how.
+    Raises:
+        ImportError: TensorBoard is not installed; the message says how.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
@@ -28,16 +27,14 @@ def tensorboard(folder: str | Path):
 class WeightsAndBiases:
     """A writer of one Weights & Biases run; ``WANDB_MODE=offline`` keeps it on this machine.
 
-    Parameters
-    ----------
-    project : the project's name.
-    folder : the training's folder. Its name is the run's id, so that a resumed training goes on in
-        the same run.
-    settings : what the run's page should say of it.
+    Args:
+        project: the project's name.
+        folder: the training's folder. Its name is the run's id, so that a resumed training goes on
+            in the same run.
+        settings: what the run's page should say of it.
 
-    Raises
-    ------
-    ImportError : wandb is not installed; the message says how.
+    Raises:
+        ImportError: wandb is not installed; the message says how.
     """
 
     def __init__(self, project: str, folder: str | Path, settings: Mapping[str, Any]):
