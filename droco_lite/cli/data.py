@@ -214,6 +214,37 @@ def gate_all(
         print(f"{task}: {records[-1]['passed']} of 3")
 
 
+@command(app, "widths")
+def set_widths(
+    task: TaskName,
+    target_size: Annotated[int, typer.Option(min=1, help="Target rows of the ensemble.")] = 10_000,
+    epochs: Annotated[int, typer.Option(min=1, help="Most passes of its fit.")] = 200,
+    seed: Seed = 0,
+    results: Annotated[Path | None, typer.Option(help="Write PATH.csv and PATH.json.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How far does each shift move a state, and how wide is the uncertainty set there?"""
+    from droco_lite.agents.ensemble import EnsembleSettings, fit_ensemble
+    from droco_lite.agents.radius import widths
+    from droco_lite.cli.common import print_frame, write_table
+    from droco_lite.data.names import Task
+    from droco_lite.data.tasks import make_dataset
+    from droco_lite.evaluation.suite import grid
+
+    asked = Task.parse(task)
+    target, _ = make_dataset(
+        asked.robot, "nominal", asked.quality, target_size, seed=seed, cache=False, progress=False
+    )
+    fitted = fit_ensemble(
+        target.observations, target.actions, target.rewards, target.next_observations,
+        EnsembleSettings(seed=seed, max_epochs=epochs),
+    )  # fmt: skip
+    found = widths(asked, fitted, grid(asked.robot)[1:], seed=seed)
+    about: dict = {"task": str(asked), "target_size": target_size, "epochs": epochs, "seed": seed}
+    write_table(results, found.round(4), about)
+    print_frame(found, as_json, digits=2)
+
+
 def _gate_table(found):
     from rich.table import Table
 
