@@ -48,8 +48,8 @@ from droco_lite.data.minari_store import read_minari, write_minari
 from droco_lite.evaluation import matrix
 from droco_lite.provenance import provenance
 from droco_lite.training import LoopSettings, checkpoint, online, train
+from droco_lite.training.curve import read_curve
 from droco_lite.training.export import restore
-from droco_lite.training.loop import read_curve
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "faults"
 OUTCOMES = ("refused", "right", "silent", "unclear")

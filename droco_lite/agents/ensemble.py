@@ -196,13 +196,8 @@ def fit_ensemble(
     order = rng.permutation(rows)
     n_holdout = min(max(1, int(settings.holdout * rows)), 1000)
     held, train = order[:n_holdout], order[n_holdout:]
-
-    def scale(part: np.ndarray) -> tuple[Tensor, Tensor]:
-        std = part.std(0)
-        std[std < 1e-6] = 1.0  # a constant column (a sensor that never moves) stays as it is
-        return torch.as_tensor(part.mean(0), device=device), torch.as_tensor(std, device=device)
-
-    (x_mean, x_std), (y_mean, y_std) = scale(x[train]), scale(y[train])
+    x_mean, x_std = _scale(x[train], device)
+    y_mean, y_std = _scale(y[train], device)
     inputs = (torch.as_tensor(x, device=device) - x_mean) / x_std
     outputs = (torch.as_tensor(y, device=device) - y_mean) / y_std
     x_held, y_held = inputs[held].expand(settings.members, -1, -1), outputs[held]
@@ -216,11 +211,9 @@ def fit_ensemble(
     ]
     optimizer = torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)
 
-    best_error = torch.full((settings.members,), float("inf"), device=device)
-    best = [t.detach().clone() for t in parameters(layers)]
+    best, epoch = _Best(layers), 0
     bootstraps = rng.choice(train, (settings.members, len(train)))
-    since, epoch = 0, 0
-    while epoch < settings.max_epochs and since < settings.patience:
+    while epoch < settings.max_epochs and best.since < settings.patience:
         epoch += 1
         rng.permuted(bootstraps, axis=1, out=bootstraps)
         for start in range(0, len(train), settings.batch_size):
@@ -231,16 +224,44 @@ def fit_ensemble(
             predicted = gaussian(layers, inputs[index])
             negative_log_likelihood(*predicted, outputs[index]).sum().backward()
             optimizer.step()
-        with torch.no_grad():
-            error = ((gaussian(layers, x_held)[0] - y_held) ** 2).mean((1, 2))
-            better = error < 0.99 * best_error
-            for kept, now in zip(best, parameters(layers), strict=True):
-                kept[better] = now[better]
-            best_error = torch.where(better, error, best_error)
-            since = 0 if bool(better.any()) else since + 1
+        error = best.compare(layers, x_held, y_held)
         if on_epoch is not None:
             on_epoch(epoch, error.cpu().numpy())
 
-    frozen = [(best[k], best[k + 1]) for k in range(0, len(best), 2)]
-    elites = tuple(best_error.argsort()[: settings.elites].tolist())
-    return Ensemble(frozen, x_mean, x_std, y_mean, y_std, best_error, elites, epoch)
+    frozen = [(best.weights[k], best.weights[k + 1]) for k in range(0, len(best.weights), 2)]
+    elites = tuple(best.error.argsort()[: settings.elites].tolist())
+    return Ensemble(frozen, x_mean, x_std, y_mean, y_std, best.error, elites, epoch)
+
+
+def _scale(part: np.ndarray, device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each column."""
+    std = part.std(0)
+    std[std < 1e-6] = 1.0  # a constant column (a sensor that never moves) stays as it is
+    return torch.as_tensor(part.mean(0), device=device), torch.as_tensor(std, device=device)
+
+
+class _Best:
+    """Every member's best weights so far.
+
+    Attributes:
+        weights: the tensors of all members, in the order of :func:`parameters`.
+        error: the held-out error of those weights, ``[members]``.
+        since: passes since a member's error last improved by 1 %.
+    """
+
+    def __init__(self, layers: Layers):
+        self.weights = [t.detach().clone() for t in parameters(layers)]
+        first = self.weights[0]
+        self.error = torch.full((len(first),), float("inf"), device=first.device)
+        self.since = 0
+
+    @torch.no_grad()
+    def compare(self, layers: Layers, inputs: Tensor, outputs: Tensor) -> Tensor:
+        """Keep the members that became better; returns the held-out error now, ``[members]``."""
+        error = ((gaussian(layers, inputs)[0] - outputs) ** 2).mean((1, 2))
+        better = error < 0.99 * self.error
+        for kept, now in zip(self.weights, parameters(layers), strict=True):
+            kept[better] = now[better]
+        self.error = torch.where(better, error, self.error)
+        self.since = 0 if bool(better.any()) else self.since + 1
+        return error

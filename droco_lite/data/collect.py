@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 
@@ -71,93 +72,140 @@ def collect(
     if out is None:
         out = empty(rows, spec.observation_size, spec.action_size, oracle=oracle is not None)
     tag = int.from_bytes(f"{stream}/{robot}/{Shift.parse(shift)}".encode(), "little")
-    robots = BatchedRobot(robot, [shift] * ROWS, [0] * ROWS, threads)
-    others = None if oracle is None else BatchedRobot(robot, [oracle] * ROWS, [0] * ROWS, threads)
-
-    seen = np.zeros((ROWS, steps + 1, spec.observation_size), np.float32)
-    actions = np.zeros((ROWS, steps, spec.action_size), np.float32)
-    rewards = np.zeros((ROWS, steps), np.float32)
-    noises = np.zeros((ROWS, steps, spec.action_size), np.float32)
-    elsewhere = None if oracle is None else np.zeros_like(seen[:, 1:])
-    upcoming = np.arange(ROWS)  # each row's next episode
-    alive = np.zeros(ROWS, bool)
-    finished: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None, bool]] = {}
-    simulated = over = written = episode = 0
-
+    played = _Episodes(robot, shift, oracle, steps, (seed, tag), threads)
+    finished: dict[int, _Episode] = {}
+    written = episode = 0
     with one_torch_thread():
         while written < rows:
             # Enough episodes to reach the goal if they last as long as those so far.
-            mean_length = min(steps, simulated / over) if over else steps
-            needed = episode + math.ceil((rows - written) / max(mean_length, 1.0))
-            started = np.flatnonzero(~alive & (upcoming < needed))
-            if len(started):
-                seeds = []
-                for row in started:
-                    sequence = np.random.SeedSequence([seed, tag, int(upcoming[row])])
-                    start, *rest = (int(x) for x in sequence.generate_state(3))
-                    seeds.append(start)
-                    rng = np.random.default_rng(rest)
-                    noises[row] = rng.standard_normal(noises.shape[1:], np.float32)
-                seen[started, 0] = robots.reset(started, seeds)[started]
-                alive[started] = True
-            acting = np.flatnonzero(alive)
-            at = robots.steps[acting].copy()
-            proposed = np.asarray(policy(robots.observations()), np.float32)
-            chosen = np.zeros_like(proposed)
-            chosen[acting] = proposed[acting] + np.float32(noise) * noises[acting, at]
-            np.clip(chosen, -1.0, 1.0, out=chosen)
-            if others is not None:
-                others.take_state(robots)
-                elsewhere[acting, at] = others.step(chosen, alive)[0][acting]
-            observations, reward, terminated, truncated = robots.step(chosen, alive)
-            actions[acting, at] = chosen[acting]
-            rewards[acting, at] = reward[acting]
-            seen[acting, at + 1] = observations[acting]
-            simulated += len(acting)
-            for row in np.flatnonzero(terminated | truncated):
-                length = int(robots.steps[row])
-                finished[int(upcoming[row])] = (
-                    seen[row, : length + 1].copy(),
-                    actions[row, :length].copy(),
-                    rewards[row, :length].copy(),
-                    None if elsewhere is None else elsewhere[row, :length].copy(),
-                    bool(terminated[row]),
-                )
-                upcoming[row] += ROWS
-                alive[row] = False
-                over += 1
+            mean_length = min(steps, played.simulated / played.over) if played.over else steps
+            played.start(episode + math.ceil((rows - written) / max(mean_length, 1.0)))
+            finished |= played.step(policy, noise)
             while episode in finished and written < rows:
-                written = _append(out, written, rows, *finished.pop(episode))
+                written = _append(out, written, rows, finished.pop(episode))
                 episode += 1
                 if progress is not None:
                     progress(written)
     return out
 
 
-def _append(
-    out: Transitions,
-    start: int,
-    rows: int,
-    seen: np.ndarray,
-    actions: np.ndarray,
-    rewards: np.ndarray,
-    elsewhere: np.ndarray | None,
-    fell: bool,
-) -> int:
+class _Episode(NamedTuple):
+    """A whole episode of T steps.
+
+    Attributes:
+        seen: observations, ``[T + 1, S]``.
+        actions: ``[T, A]``.
+        rewards: ``[T]``.
+        elsewhere: where the oracle's robot came from the same states, ``[T, S]``, if there is one.
+        fell: whether it ended in a fall.
+    """
+
+    seen: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    elsewhere: np.ndarray | None
+    fell: bool
+
+
+class _Episodes:
+    """``ROWS`` episodes at a time: row r plays episodes r, r + ROWS, r + 2 ROWS, ...
+
+    Attributes:
+        simulated: steps taken in all rows.
+        over: episodes that are finished.
+    """
+
+    def __init__(
+        self,
+        robot: str,
+        shift: Shift | str,
+        oracle: Shift | str | None,
+        steps: int,
+        entropy: tuple[int, int],
+        threads: int | None,
+    ):
+        spec = get_robot(robot)
+        self.robots = BatchedRobot(robot, [shift] * ROWS, [0] * ROWS, threads)
+        self.others = (
+            None if oracle is None else BatchedRobot(robot, [oracle] * ROWS, [0] * ROWS, threads)
+        )
+        self.entropy = entropy
+        self.seen = np.zeros((ROWS, steps + 1, spec.observation_size), np.float32)
+        self.actions = np.zeros((ROWS, steps, spec.action_size), np.float32)
+        self.rewards = np.zeros((ROWS, steps), np.float32)
+        self.noises = np.zeros((ROWS, steps, spec.action_size), np.float32)
+        self.elsewhere = None if oracle is None else np.zeros_like(self.seen[:, 1:])
+        self.upcoming = np.arange(ROWS)  # each row's next episode
+        self.alive = np.zeros(ROWS, bool)
+        self.simulated = self.over = 0
+
+    def start(self, needed: int) -> None:
+        """Begin the episodes before number ``needed`` whose rows are free."""
+        started = np.flatnonzero(~self.alive & (self.upcoming < needed))
+        if not len(started):
+            return
+        (seed, tag), upcoming, seeds = self.entropy, self.upcoming, []
+        for row in started:
+            sequence = np.random.SeedSequence([seed, tag, int(upcoming[row])])
+            start, *rest = (int(x) for x in sequence.generate_state(3))
+            seeds.append(start)
+            rng = np.random.default_rng(rest)
+            self.noises[row] = rng.standard_normal(self.noises.shape[1:], np.float32)
+        self.seen[started, 0] = self.robots.reset(started, seeds)[started]
+        self.alive[started] = True
+
+    def step(self, policy: Policy, noise: float) -> dict[int, _Episode]:
+        """One step of every row that has an episode; those that ended with it, by number."""
+        acting = np.flatnonzero(self.alive)
+        at = self.robots.steps[acting].copy()
+        proposed = np.asarray(policy(self.robots.observations()), np.float32)
+        chosen = np.zeros_like(proposed)
+        chosen[acting] = proposed[acting] + np.float32(noise) * self.noises[acting, at]
+        np.clip(chosen, -1.0, 1.0, out=chosen)
+        if self.others is not None:
+            self.others.take_state(self.robots)
+            self.elsewhere[acting, at] = self.others.step(chosen, self.alive)[0][acting]
+        observations, reward, terminated, truncated = self.robots.step(chosen, self.alive)
+        self.actions[acting, at] = chosen[acting]
+        self.rewards[acting, at] = reward[acting]
+        self.seen[acting, at + 1] = observations[acting]
+        self.simulated += len(acting)
+        ended = np.flatnonzero(terminated | truncated)
+        return {self._number(row): self._take(row, bool(terminated[row])) for row in ended}
+
+    def _number(self, row: int) -> int:
+        return int(self.upcoming[row])
+
+    def _take(self, row: int, fell: bool) -> _Episode:
+        """The episode that ``row`` has finished; the row is free for its next."""
+        length = int(self.robots.steps[row])
+        self.upcoming[row] += ROWS
+        self.alive[row] = False
+        self.over += 1
+        return _Episode(
+            self.seen[row, : length + 1].copy(),
+            self.actions[row, :length].copy(),
+            self.rewards[row, :length].copy(),
+            None if self.elsewhere is None else self.elsewhere[row, :length].copy(),
+            fell,
+        )
+
+
+def _append(out: Transitions, start: int, rows: int, one: _Episode) -> int:
     """Write one episode behind the others; return the rows filled now."""
-    stop = min(start + len(rewards), rows)
+    stop = min(start + len(one.rewards), rows)
     kept = stop - start
-    whole = kept == len(rewards)
-    out.observations[start:stop] = seen[:kept]
-    out.next_observations[start:stop] = seen[1 : kept + 1]
-    out.actions[start:stop] = actions[:kept]
-    out.rewards[start:stop] = rewards[:kept]
-    if elsewhere is not None:
-        out.next_observations_target[start:stop] = elsewhere[:kept]
+    whole = kept == len(one.rewards)
+    out.observations[start:stop] = one.seen[:kept]
+    out.next_observations[start:stop] = one.seen[1 : kept + 1]
+    out.actions[start:stop] = one.actions[:kept]
+    out.rewards[start:stop] = one.rewards[:kept]
+    if one.elsewhere is not None:
+        out.next_observations_target[start:stop] = one.elsewhere[:kept]
     out.terminations[start:stop] = False
     out.truncations[start:stop] = False
-    out.terminations[stop - 1] = whole and fell
-    out.truncations[stop - 1] = not (whole and fell)
+    out.terminations[stop - 1] = whole and one.fell
+    out.truncations[stop - 1] = not (whole and one.fell)
     return stop
 
 

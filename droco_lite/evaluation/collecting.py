@@ -21,7 +21,7 @@ from droco_lite.evaluation.arms import (
 )
 from droco_lite.evaluation.study import CHECKPOINTS, FACTS, LOGGED, Job, Study, claimed, job_facts
 from droco_lite.provenance import as_json, provenance
-from droco_lite.training.loop import CURVE, read_curve
+from droco_lite.training.curve import CURVE, read_curve
 
 
 def restore(study: Study, root: str | Path, to: str | Path) -> None:

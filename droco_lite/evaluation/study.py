@@ -30,8 +30,9 @@ from droco_lite.evaluation.arms import (
 from droco_lite.evaluation.suite import FAMILIES, evaluate, grid
 from droco_lite.provenance import as_json
 from droco_lite.robots import SHIFTS
+from droco_lite.training.curve import CURVE, read_curve
 from droco_lite.training.experiment import check_data, check_kinds, read_keys
-from droco_lite.training.loop import CURVE, LoopSettings, read_curve, train
+from droco_lite.training.loop import LoopSettings, train
 
 CHECKPOINTS = 3
 KEYS = ("tasks", "steps", "seeds", "more_seeds", "data", "arms", "settings", "evaluation", "loop")

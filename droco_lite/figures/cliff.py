@@ -1,5 +1,8 @@
 """Drawings of distributions on a line and of the windy cliff, for Matplotlib axes."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,6 +18,7 @@ _NIGHT, _PAPER, _ROCK = (
     "#fafafa",
     "#3a2f2a",
 )  # on filled cells, where the page's own ink may not show
+_CENTRED: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 10.5}
 
 
 def draw_landing(
@@ -92,70 +96,71 @@ def draw_cliff(
     """
     values = np.asarray(values, dtype=float)
     colors, scale = matplotlib.colormaps[cmap], Normalize(*limits)
-    cells = world.cells
+    faces = [colors(scale(value)) for value in values]
     reach, lift = (0.2, 0.16) if numbers else (0.3, 0.0)  # arrows leave room for the numbers
-
-    def ink(state: int) -> str:
-        # Relative luminance (WCAG 2); 0.18 contrasts equally with black and white.
-        luminance = np.dot(np.power(colors(scale(values[state]))[:3], 2.2), (0.21, 0.72, 0.07))
-        return _PAPER if luminance < 0.18 else _NIGHT
-
-    for state, (row, column) in enumerate(cells):
+    form = "{:.2f}" if numbers is True else numbers
+    for state, (row, column) in enumerate(world.cells):
         if state in world.cliff:
             continue
-        face = colors(scale(values[state]))
-        ax.add_patch(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=face))
-        if numbers:
-            form = "{:.2f}" if numbers is True else numbers
-            ax.text(
-                column,
-                row + 0.27,
-                form.format(values[state]).replace("-0.00", "0.00").replace("-", "−"),
-                ha="center",
-                va="center",
-                fontsize=10.5,
-                color=ink(state),
-            )
+        ink = _ink(faces[state])
+        ax.add_patch(Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, facecolor=faces[state]))
+        if form:
+            number = form.format(values[state]).replace("-0.00", "0.00").replace("-", "−")
+            ax.text(column, row + 0.27, number, color=ink, **_CENTRED)
         if state == world.goal:
-            ax.plot(column, row - lift, marker="*", markersize=10, color=ink(state))
+            ax.plot(column, row - lift, marker="*", markersize=10, color=ink)
     ax.add_patch(Rectangle((0.52, row - 0.48), world.width - 2.04, 0.96, facecolor=_ROCK))
     if policy is not None:
-        policy = np.asarray(policy)
-        step = {"up": (0, -1), "right": (1, 0), "down": (0, 1), "left": (-1, 0)}
-        walk = set(world.path(policy))
-        for state, (row, column) in enumerate(cells):
-            if state in world.cliff or state == world.goal:
-                continue
-            dx, dy = step[ACTIONS[policy[state]]]
-            on_path = state in walk
-            ax.annotate(
-                "",
-                (column + reach * dx, row - lift + reach * dy),
-                (column - reach * dx, row - lift - reach * dy),
-                arrowprops={
-                    "arrowstyle": "-|>" if on_path else "->",
-                    "color": ink(state),
-                    "linewidth": 2.2 if on_path else 0.8,
-                    "mutation_scale": 11 if on_path else 7,
-                    "alpha": 1.0 if on_path else 0.55,
-                    "shrinkA": 0,
-                    "shrinkB": 0,
-                },
-            )
-    row, column = cells[world.start]
-    ax.text(column, row + 0.72, "start", ha="center", va="center", fontsize=10.5, color=INK)
-    row, column = cells[world.goal]
-    ax.text(column, row + 0.72, "goal", ha="center", va="center", fontsize=10.5, color=INK)
-    ax.text(
-        (world.width - 1) / 2,
-        row,
-        "c l i f f",
-        ha="center",
-        va="center",
-        fontsize=10.5,
-        color=_PAPER,
-    )
+        _draw_arrows(ax, world, np.asarray(policy), faces, reach, lift)
+    _draw_names(ax, world)
     ax.set_xlim(-0.55, world.width - 0.45)
     ax.set_ylim(world.height - 0.0, -0.55)
     ax.set_aspect("equal")
     ax.axis("off")
+
+
+def _ink(face: tuple[float, ...]) -> str:
+    """The colour of what is written on a cell of colour ``face``."""
+    # Relative luminance (WCAG 2); 0.18 contrasts equally with black and white.
+    luminance = np.dot(np.power(face[:3], 2.2), (0.21, 0.72, 0.07))
+    return _PAPER if luminance < 0.18 else _NIGHT
+
+
+def _draw_arrows(
+    ax: Axes,
+    world: WindyCliff,
+    policy: np.ndarray,
+    faces: Sequence[tuple[float, ...]],
+    reach: float,
+    lift: float,
+) -> None:
+    """The greedy action of every cell; those on the calm path from the start stand out."""
+    step = {"up": (0, -1), "right": (1, 0), "down": (0, 1), "left": (-1, 0)}
+    walk = set(world.path(policy))
+    for state, (row, column) in enumerate(world.cells):
+        if state in world.cliff or state == world.goal:
+            continue
+        dx, dy = step[ACTIONS[policy[state]]]
+        on_path = state in walk
+        ax.annotate(
+            "",
+            (column + reach * dx, row - lift + reach * dy),
+            (column - reach * dx, row - lift - reach * dy),
+            arrowprops={
+                "arrowstyle": "-|>" if on_path else "->",
+                "color": _ink(faces[state]),
+                "linewidth": 2.2 if on_path else 0.8,
+                "mutation_scale": 11 if on_path else 7,
+                "alpha": 1.0 if on_path else 0.55,
+                "shrinkA": 0,
+                "shrinkB": 0,
+            },
+        )
+
+
+def _draw_names(ax: Axes, world: WindyCliff) -> None:
+    """Start, goal and cliff, by name."""
+    for state, name in ((world.start, "start"), (world.goal, "goal")):
+        row, column = world.cells[state]
+        ax.text(column, row + 0.72, name, color=INK, **_CENTRED)
+    ax.text((world.width - 1) / 2, row, "c l i f f", color=_PAPER, **_CENTRED)

@@ -1,4 +1,4 @@
-"""The training loop: prepare, step, look, save, and again.
+"""The training loop: prepare, step, evaluate, save, and again.
 
 >>> from droco_lite.agents import DROCOSettings
 >>> from droco_lite.data import make_task
@@ -16,7 +16,6 @@ import hashlib
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -30,19 +29,15 @@ from droco_lite import files
 from droco_lite.agents import METHODS
 from droco_lite.agents.agent import Agent, AgentSettings
 from droco_lite.agents.settings import Settings, check_stack, per_run_values, setting
-from droco_lite.agents.soundness import WARN_ABOVE, possible_returns, value_figures
+from droco_lite.agents.soundness import possible_returns, value_figures
 from droco_lite.data.transitions import Transitions
 from droco_lite.robots import NOMINAL, get_robot, rollout_runs
 from droco_lite.training import checkpoint
+from droco_lite.training.curve import CURVE, write_curve, write_scalars
+from droco_lite.training.health import refuse_not_finite, refuse_not_finite_state, warn_outside
 from droco_lite.training.precision import choose_precision, precision_restored
 from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import MODES, Stepper
-
-CURVE = "curve.csv"
-
-
-class TrainingError(RuntimeError):
-    """Training had to stop; the message says where and what can be done."""
 
 
 @dataclass(frozen=True)
@@ -187,94 +182,127 @@ def train(
     }
     held = files.lock(out, mend="choose another output folder") if out else nullcontext()
     with held:
-        return _run(
+        training = _Training(
             agent, source, target, facts, robot=robot, loop=loop, out=out, stop_after=stop_after,
-            on_evaluation=on_evaluation, on_progress=on_progress, on_start=on_start, writer=writer,
             lengthen=lengthen,
         )  # fmt: skip
+        if on_start:
+            on_start()
+        return training.run(on_evaluation, on_progress, writer)
 
 
-def _run(
-    agent, source, target, facts, *, robot, loop, out, stop_after, on_evaluation, on_progress,
-    on_start, writer, lengthen,
-) -> Result:  # fmt: skip
-    """Go on from the folder's checkpoint, if it holds one, to the last step."""
-    device, runs, on_gpu = agent.device, agent.runs, agent.device.type == "cuda"
-    saved = checkpoint.load(out, device) if out else None
-    if saved is not None:
-        asked = as_long_as(saved[1]["facts"], facts) if lengthen else facts
-        checkpoint.refuse_other(saved[1]["facts"], asked, out)
-        checkpoint.refuse_not_finite(saved[0], out)
-        agent.load_frozen(saved[0])
-    # A training that goes on keeps what "auto" chose for it, so that it ends as if never stopped.
-    before = {} if saved is None else saved[1].get("chosen", {})
-    precision = before.get("precision") if loop.precision == "auto" else None
-    precision = precision or choose_precision(loop.precision, device)
-    torch.set_float32_matmul_precision(precision)
-    columns = agent.prepare(source, target)
-    own = agent.own_rows
-    rows = Rows(source, target, columns, device, own * len(runs))
-    del columns
-    sizes = (len(source), len(target), agent.shared.batch_size, agent.noise_size(), own)
-    sampler = Sampler(runs, *sizes)
-    step, lines = (0, []) if saved is None else (saved[1]["step"], saved[1]["curve"])
-    total = agent.shared.steps
-    last = total if stop_after is None else min(total, stop_after)
-    mode = loop.mode
-    if mode == "auto" and not lengthen and (before.get("mode") == "graph") == on_gpu:
-        mode = before.get("mode", mode)
-    stepper = Stepper(agent, rows, sampler, mode, steps=last - step)
-    if saved is not None:  # after the stepper: rows of the runs' own have their place by now
-        agent.load_state(saved[0])
-        write_curve(Path(out) / CURVE, lines)  # a process may have died before it did
-    probe = diagnostic_batch(rows, runs, loop.diagnostic_rows)
-    if on_start:
-        on_start()
-    slack = agent.reward_slack
-    possible = possible_returns(agent.shared.discount, source, target, slack=slack)
-    warned = False
+class _Training:
+    """One training: what its folder's checkpoint holds, and all that its next step needs."""
 
-    def save() -> None:
-        if out:
-            tensors = agent.state() | agent.frozen()
-            refuse_not_finite_state(tensors, step, out)
-            chosen = {"precision": precision, "mode": stepper.mode}
-            about = {"facts": facts, "step": step, "curve": lines, "chosen": chosen}
-            checkpoint.save(out, tensors, about)
-            write_curve(Path(out) / CURVE, lines)
+    def __init__(
+        self,
+        agent: Agent,
+        source: Transitions,
+        target: Transitions,
+        facts: dict,
+        *,
+        robot: str | None,
+        loop: LoopSettings,
+        out: str | Path | None,
+        stop_after: int | None,
+        lengthen: bool,
+    ):
+        self.agent, self.facts, self.robot, self.loop, self.out = agent, facts, robot, loop, out
+        self.total = agent.shared.steps
+        self.last = self.total if stop_after is None else min(self.total, stop_after)
+        self.on_gpu, self.warned = agent.device.type == "cuda", False
+        saved = self._saved(lengthen)
+        tensors, about = ({}, {}) if saved is None else saved
+        # A training that goes on keeps what "auto" chose for it, so that it ends as if never
+        # stopped.
+        before = about.get("chosen", {})
+        precision = before.get("precision") if loop.precision == "auto" else None
+        self.precision = precision or choose_precision(loop.precision, agent.device)
+        torch.set_float32_matmul_precision(self.precision)
+        self.step, self.lines = about.get("step", 0), about.get("curve", [])
+        mode = loop.mode
+        if mode == "auto" and not lengthen and (before.get("mode") == "graph") == self.on_gpu:
+            mode = before.get("mode", mode)
+        rows = self._prepare(source, target, mode)
+        if saved is not None:  # after the stepper: rows of the runs' own have their place by now
+            agent.load_state(tensors)
+            write_curve(Path(out) / CURVE, self.lines)  # a process may have died before it did
+        self.probe = diagnostic_batch(rows, agent.runs, loop.diagnostic_rows)
 
-    began, first, seconds_stepping = time.perf_counter(), step, 0.0
-    with stop_on_signal() as interrupted:
-        if step < last:
-            stepper.warm_up(step)  # compiling is part of the wait, not of the rate
-        while step < last:
-            ahead = [n - step % n for n in (loop.evaluate_every, loop.save_every, 100)]
-            count = min(*ahead, last - step)
-            start = time.perf_counter()
-            stepper.run(step, count)
-            step += count
-            if on_gpu and min(ahead[:2]) == count:
-                torch.cuda.synchronize()
-            seconds_stepping += time.perf_counter() - start
-            if on_progress:
-                on_progress(step, total)
-            if step % loop.evaluate_every == 0 or step == total:
-                new = look(agent, probe, possible, robot, loop, step)
-                refuse_not_finite(new, out)
-                warned = warned or warn_outside(new, possible)
-                lines += new
-                if writer is not None:
-                    write_scalars(writer, new)
-                if on_evaluation:
-                    on_evaluation(pd.DataFrame(lines))
-            if step % loop.save_every == 0 or step == last or interrupted():
-                save()
-            if interrupted():
-                raise KeyboardInterrupt(
-                    f"stopped at step {step}" + (f", saved in {out}" if out else "")
-                )
-    rate = (step - first) / seconds_stepping if seconds_stepping else float("nan")
-    return Result(agent, pd.DataFrame(lines), time.perf_counter() - began, rate, stepper.mode)
+    def _saved(self, lengthen: bool) -> tuple[dict[str, torch.Tensor], dict] | None:
+        """The folder's checkpoint, unless it is of another training or no longer finite."""
+        saved = checkpoint.load(self.out, self.agent.device) if self.out else None
+        if saved is not None:
+            tensors, about = saved
+            asked = as_long_as(about["facts"], self.facts) if lengthen else self.facts
+            checkpoint.refuse_other(about["facts"], asked, self.out)
+            checkpoint.refuse_not_finite(tensors, self.out)
+            self.agent.load_frozen(tensors)
+        return saved
+
+    def _prepare(self, source: Transitions, target: Transitions, mode: str) -> Rows:
+        """Fit what the method fits first, pack all rows, and have the stepper at hand."""
+        agent, own = self.agent, self.agent.own_rows
+        columns = agent.prepare(source, target)
+        rows = Rows(source, target, columns, agent.device, own * len(agent.runs))
+        del columns
+        sizes = (len(source), len(target), agent.shared.batch_size, agent.noise_size(), own)
+        sampler = Sampler(agent.runs, *sizes)
+        self.stepper = Stepper(agent, rows, sampler, mode, steps=self.last - self.step)
+        slack = agent.reward_slack
+        self.possible = possible_returns(agent.shared.discount, source, target, slack=slack)
+        return rows
+
+    def run(self, on_evaluation, on_progress, writer) -> Result:
+        """All steps that are left."""
+        loop, began, first, stepping = self.loop, time.perf_counter(), self.step, 0.0
+        with stop_on_signal() as interrupted:
+            if self.step < self.last:
+                self.stepper.warm_up(self.step)  # compiling is part of the wait, not of the rate
+            while self.step < self.last:
+                ahead = [n - self.step % n for n in (loop.evaluate_every, loop.save_every, 100)]
+                count = min(*ahead, self.last - self.step)
+                start = time.perf_counter()
+                self.stepper.run(self.step, count)
+                self.step += count
+                if self.on_gpu and min(ahead[:2]) == count:
+                    torch.cuda.synchronize()
+                stepping += time.perf_counter() - start
+                if on_progress:
+                    on_progress(self.step, self.total)
+                if self.step % loop.evaluate_every == 0 or self.step == self.total:
+                    self.evaluate(on_evaluation, writer)
+                if self.step % loop.save_every == 0 or self.step == self.last or interrupted():
+                    self.save()
+                if interrupted():
+                    where = f", saved in {self.out}" if self.out else ""
+                    raise KeyboardInterrupt(f"stopped at step {self.step}{where}")
+        rate = (self.step - first) / stepping if stepping else float("nan")
+        seconds = time.perf_counter() - began
+        return Result(self.agent, pd.DataFrame(self.lines), seconds, rate, self.stepper.mode)
+
+    def evaluate(self, on_evaluation, writer) -> None:
+        """Add one line a run to the curve, and tell whoever listens."""
+        new = curve_lines(
+            self.agent, self.probe, self.possible, self.robot, self.loop, self.step
+        )  # fmt: skip
+        refuse_not_finite(new, self.out)
+        self.warned = self.warned or warn_outside(new, self.possible)
+        self.lines += new
+        if writer is not None:
+            write_scalars(writer, new)
+        if on_evaluation:
+            on_evaluation(pd.DataFrame(self.lines))
+
+    def save(self) -> None:
+        """Write the checkpoint and the curve, if there is a folder for them."""
+        if self.out:
+            tensors = self.agent.state() | self.agent.frozen()
+            refuse_not_finite_state(tensors, self.step, self.out)
+            chosen = {"precision": self.precision, "mode": self.stepper.mode}
+            about = {"facts": self.facts, "step": self.step, "curve": self.lines, "chosen": chosen}
+            checkpoint.save(self.out, tensors, about)
+            write_curve(Path(self.out) / CURVE, self.lines)
 
 
 def as_long_as(saved: dict, now: dict) -> dict:
@@ -294,7 +322,7 @@ def keep_freed_memory() -> None:
         mallopt(trim_threshold, 2**30)
 
 
-def look(
+def curve_lines(
     agent, probe, possible: tuple[float, float], robot: str | None, loop: LoopSettings, step: int
 ) -> list[dict]:
     """One line a run: its per-run settings, diagnostics, and returns in the nominal simulator."""
@@ -322,90 +350,6 @@ def diagnostic_batch(rows: Rows, runs: Sequence[AgentSettings], half: int):
     target = rng.integers(rows.n_source, rows.n_source + rows.n_target, half)
     index = torch.from_numpy(np.concatenate([source, target])).to(rows.table.device)
     return rows.batch(index.expand(len(runs), -1))
-
-
-def refuse_not_finite(lines: list[dict], out) -> None:
-    """Raise :class:`TrainingError` naming the first run and figure that is not finite."""
-    for line in lines:
-        for name in ("q_loss", "value_loss", "policy_loss"):
-            if name in line and not np.isfinite(line[name]):
-                raise TrainingError(
-                    f"{name} of run {line['run']} is {line[name]} at step {line['step']}"
-                    f"{last_good(out)}. {TOO_FAR}"
-                )
-
-
-TOO_FAR = "Lower the learning rate, or look for extreme rewards in the data"
-
-
-def refuse_not_finite_state(tensors: dict[str, torch.Tensor], step: int, out) -> None:
-    """Raise :class:`TrainingError` before a state is saved that no training could go on from."""
-    if name := checkpoint.not_finite(tensors):
-        raise TrainingError(f"{name} is not finite at step {step}{last_good(out)}. {TOO_FAR}")
-
-
-def last_good(out) -> str:
-    """Where a training can go on from, if it can."""
-    if out and (Path(out) / checkpoint.FILE).exists():
-        return f"; the last good checkpoint is {Path(out) / checkpoint.FILE}"
-    return "; no checkpoint was kept yet" if out else ""
-
-
-def warn_outside(lines: list[dict], possible: tuple[float, float]) -> bool:
-    """Warn of the first run whose values have left the range that returns can have."""
-    for line in lines:
-        if line["outside"] > WARN_ABOVE:
-            low, high = possible
-            warnings.warn(
-                f"run {line['run']} ({line['method']}): {line['outside']:.0%} of its values lie "
-                f"outside {low:.4g} to {high:.4g} at step {line['step']}, the range that returns "
-                f"can have (kappa {line['kappa']:.3g}); its policy learns from values of nothing",
-                stacklevel=3,
-            )
-            return True
-    return False
-
-
-def write_scalars(writer, lines: list[dict]) -> None:
-    """Every number of every line, under ``run/name``."""
-    for line in lines:
-        for name, value in line.items():
-            if isinstance(value, float) and np.isfinite(value):
-                writer.add_scalar(f"{line['run']}/{name}", value, line["step"])
-
-
-def write_curve(path: Path, lines: list[dict]) -> None:
-    """The curve as CSV with its checksum, replaced whole; nothing before the first evaluation."""
-    if not lines:
-        return
-    text = pd.DataFrame(lines).to_csv(index=False)
-    with contextlib.suppress(OSError, files.DamagedFile):
-        if files.read_text(path) == text:
-            return
-    files.write_text(path, text, checksum=True)
-
-
-def read_curve(folder: str | Path, mend: str = "") -> pd.DataFrame:
-    """The curve that a training left in ``folder``; a lost or damaged one is made again.
-
-    Args:
-        folder: the training's, with the checkpoint that holds the curve too.
-        mend: what the user can do where there is no checkpoint, added to the error's message.
-
-    Raises:
-        FileNotFoundError: there is neither a curve nor a checkpoint.
-        DamagedFile: the curve is not what was written, and there is no checkpoint.
-        CheckpointError: the curve is lost or damaged, and the checkpoint cannot be read.
-    """
-    path = Path(folder) / CURVE
-    try:
-        return files.read_csv(path, mend)
-    except (FileNotFoundError, files.DamagedFile):
-        saved = checkpoint.load(Path(folder))
-        if saved is None:
-            raise
-        write_curve(path, saved[1]["curve"])
-    return files.read_csv(path, mend)
 
 
 def fingerprint(data: Transitions) -> dict:

@@ -11,6 +11,24 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one built page stand together, so that they share it open; sliders move last."""
+    from chapters import pages
+
+    place = {name: number for number, name in enumerate(pages())}
+
+    def order(item: pytest.Item) -> tuple[int, bool]:
+        name = item.callspec.params.get("name", "").removeprefix("book/")
+        return place.get(f"book/{name}", -1), "TestSliders" in item.nodeid
+
+    def visits(item: pytest.Item) -> bool:
+        return "visit" in getattr(item, "fixturenames", ()) and hasattr(item, "callspec")
+
+    where = [number for number, item in enumerate(items) if visits(item)]
+    for number, item in zip(where, sorted((items[n] for n in where), key=order), strict=True):
+        items[number] = item
+
+
 @pytest.fixture(scope="session")
 def built_site(tmp_path_factory) -> Path:
     """The built site: ``BOOK_SITE`` where it holds one, else built here without a warning."""

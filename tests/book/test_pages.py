@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -207,10 +207,47 @@ def opened(browser, url: str, mode: str = "light", width: int = 1280, height: in
     try:
         page.goto(url, wait_until="load")
         page.wait_for_load_state("networkidle")
+        page.wrong = wrong
         yield page
-        assert not wrong, "\n".join(wrong)
+        assert not wrong, "\n".join([f"{url}:", *wrong])
     finally:
         context.close()
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """The pages that are open: one of each kind, by mode and width."""
+    pages: dict[tuple[str, int], tuple[str, ExitStack, object]] = {}
+    yield pages
+    for _name, stack, _page in pages.values():
+        stack.close()
+
+
+@pytest.fixture
+def visit(browser, address, kept):
+    """Opens a page of the book, or goes on with the one that the test before has opened.
+
+    What goes wrong on it fails the test.
+    """
+    visited = []
+
+    def visit(name: str, mode: str = "light", width: int = 1280, height: int = 900):
+        kind = (mode, width)
+        if kind in kept and kept[kind][0] != name:
+            kept.pop(kind)[1].close()
+        if kind not in kept:
+            stack, url = ExitStack(), f"{address}/{name}.html"
+            page = stack.enter_context(opened(browser, url, mode, width, height))
+            kept[kind] = (name, stack, page)
+        page = kept[kind][2]
+        await_sliders(page, name)
+        visited.append(page)
+        return page
+
+    yield visit
+    for page in visited:
+        wrong, page.wrong[:] = list(page.wrong), []
+        assert not wrong, "\n".join(wrong)
 
 
 def expected_sliders(name: str) -> list[str]:
@@ -255,12 +292,10 @@ class TestSliders:
     pytestmark = needs_browser
 
     @pytest.fixture
-    def page(self, browser, address, name):
+    def page(self, visit, name):
         if name == "none":
             pytest.skip("no page has sliders yet")
-        with opened(browser, f"{address}/{name}.html") as page:
-            await_sliders(page, name)
-            yield page
+        return visit(name)
 
     def test_each_has_its_name(self, page, name):
         named = page.eval_on_selector_all(
@@ -375,32 +410,29 @@ SIDEWAYS = """() => {
 class TestPages:
     pytestmark = needs_browser
 
-    def test_light(self, browser, address, name):
-        with opened(browser, f"{address}/{name}.html") as page:
-            await_sliders(page, name)
-            assert page.locator("html").get_attribute("data-theme") == "light"
-            assert page.evaluate(CONTRAST) == []
-            broken = page.eval_on_selector_all(
-                "img", "all => all.filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
-            )
-            assert broken == []
-            assert page.evaluate(UNREAD) == []
-            assert page.evaluate(TOO_WIDE) == [], "equations that do not fit their column"
-            assert page.locator("main mjx-merror, main [data-mjx-error]").count() == 0
-            keep_picture(page, name, "light")
+    def test_light(self, visit, name):
+        page = visit(name)
+        assert page.locator("html").get_attribute("data-theme") == "light"
+        assert page.evaluate(CONTRAST) == []
+        broken = page.eval_on_selector_all(
+            "img", "all => all.filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+        )
+        assert broken == []
+        assert page.evaluate(UNREAD) == []
+        assert page.evaluate(TOO_WIDE) == [], "equations that do not fit their column"
+        assert page.locator("main mjx-merror, main [data-mjx-error]").count() == 0
+        keep_picture(page, name, "light")
 
-    def test_dark(self, browser, address, name):
-        with opened(browser, f"{address}/{name}.html", mode="dark") as page:
-            await_sliders(page, name)
-            assert page.locator("html").get_attribute("data-theme") == "dark"
-            assert page.evaluate(CONTRAST) == []
-            keep_picture(page, name, "dark")
+    def test_dark(self, visit, name):
+        page = visit(name, mode="dark")
+        assert page.locator("html").get_attribute("data-theme") == "dark"
+        assert page.evaluate(CONTRAST) == []
+        keep_picture(page, name, "dark")
 
-    def test_phone(self, browser, address, name):
-        with opened(browser, f"{address}/{name}.html", width=390, height=844) as page:
-            await_sliders(page, name)
-            assert page.evaluate(SIDEWAYS) is None
-            keep_picture(page, name, "phone")
+    def test_phone(self, visit, name):
+        page = visit(name, width=390, height=844)
+        assert page.evaluate(SIDEWAYS) is None
+        keep_picture(page, name, "phone")
 
 
 # Text of figures that a phone shows smaller than 11 pixels; sub- and superscripts may be.
@@ -433,11 +465,10 @@ def on_a_phone(page: str):
 class TestTheoryOnAPhone:
     pytestmark = needs_browser
 
-    def test_figures_and_equations_can_be_read_without_scrolling(self, browser, address, name):
-        with opened(browser, f"{address}/{name}.html", width=390, height=844) as page:
-            await_sliders(page, name)
-            assert page.evaluate(SMALL) == []
-            assert page.evaluate(TOO_WIDE) == [], "equations that scroll sideways"
+    def test_figures_and_equations_can_be_read_without_scrolling(self, visit, name):
+        page = visit(name, width=390, height=844)
+        assert page.evaluate(SMALL) == []
+        assert page.evaluate(TOO_WIDE) == [], "equations that scroll sideways"
 
 
 def test_terms_of_the_glossary_show_their_text(site):
@@ -454,11 +485,9 @@ class TestAccessibility:
 
     pytestmark = needs_browser
 
-    def test_nothing_stands_in_a_readers_way(self, browser, address, name):
-        with opened(browser, f"{address}/book/{name}.html") as page:
-            await_sliders(page, f"book/{name}")
-            found = axe.broken(page)
-            assert not found, "\n".join(found)
+    def test_nothing_stands_in_a_readers_way(self, visit, name):
+        found = axe.broken(visit(f"book/{name}"))
+        assert not found, "\n".join(found)
 
 
 class TestWithoutAServer:
