@@ -55,3 +55,33 @@ def test_gate_of_halfcheetah():
     still = rollout("halfcheetah", ["nominal"], cloner(None, 0), episodes=1, seed=3)
     assert found.clone == still.returns[0, 0]
     assert found.at_home > 1000 > found.clone
+
+
+@pytest.mark.parametrize(
+    ("on_target", "clear"),
+    [
+        ([10.0, 12.0, 9.0, 11.0], True),
+        ([900.0, 880.0, 910.0, 905.0], True),
+        ([0.0, 700.0, 20.0, 650.0], False),  # 0.34 of the return, and anything between
+        ([310.0], False),
+    ],
+)
+def test_a_share_near_the_limit_needs_more_episodes(on_target, clear):
+    assert gate.clear(np.array([[1000.0] * len(on_target), on_target])) == clear
+
+
+def test_more_episodes_are_run_where_the_verdict_is_not_clear(monkeypatch):
+    asked = []
+
+    def far_apart(robot, shifts, policy, *, episodes, seed):
+        asked.append(episodes)
+        return rollout(robot, shifts, policy, episodes=2, seed=seed)
+
+    monkeypatch.setattr(gate, "rollout", far_apart)
+    monkeypatch.setattr(gate, "clear", lambda returns: False)
+
+    def cloner(data, seed):
+        return lambda observations: np.zeros((len(observations), 6), np.float32)
+
+    gate.gate("halfcheetah-medium", target_size=1000, episodes=2, cloner=cloner)
+    assert asked == [2, 10, 2]
