@@ -211,7 +211,7 @@ def _shown(value: Any) -> str:
     return (exact if float(exact) == value else f"{value:.3g}").replace("-", "−")  # a third: 0.333
 
 
-def _still(figures: Sequence[Figure]) -> bytes:
+def as_png(figures: Sequence[Figure]) -> bytes:
     """The figures side by side, as one PNG."""
     from PIL import Image
 
@@ -232,7 +232,7 @@ def _still(figures: Sequence[Figure]) -> bytes:
     return buffer.getvalue()
 
 
-def _row(figures: Sequence[Figure], said: str) -> str:
+def as_row(figures: Sequence[Figure], said: str) -> str:
     """The figures as SVG; several share a row as far as each keeps nearly its own width."""
     made = [svg(fig, ". ".join(filter(None, (said, describe(fig))))) for fig in figures]
     if len(made) == 1:
@@ -260,8 +260,8 @@ def _draw(
             if isinstance(made, Figure):
                 made = [made]
             if isinstance(made, list) and made and all(isinstance(m, Figure) for m in made):
-                still = _still(made) if wants_still else None
-                made = _row(made, said)
+                still = as_png(made) if wants_still else None
+                made = as_row(made, said)
             elif not isinstance(made, str):
                 at = f" at {said}" if said else ""
                 raise TypeError(

@@ -18,17 +18,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from droco_lite.evaluation.arms import file_name
-from droco_lite.figures.colors import COLORS
+from droco_lite.figures.colors import COLORS, INK
 from droco_lite.figures.style import STYLE, figure, name_lines, spread
 from droco_lite.report import statistics
 from droco_lite.report.results import DROCO, Results, paper
 from droco_lite.report.tables import (
+    CELLS,
     attacked,
+    by_shift,
     improvement,
+    loss_of_seeds,
     means,
     scorecard,
 )
-from droco_lite.robots import NOMINAL
+from droco_lite.robots import LEVELS, NOMINAL
 
 #: Label -> colour's name and dash; a method's colour is its own name.
 LOOKS: Mapping[str, tuple[str, Any]] = {
@@ -42,6 +45,10 @@ LOOKS: Mapping[str, tuple[str, Any]] = {
     "DROCO, β = 0.5": ("droco", "-."),
 }
 BOLD = (DROCO, "IQL*", "cloning, both")  # drawn with bands, where with all nothing would be seen
+#: What a reader compares first; the other arms stay grey until they are chosen.
+LIT = ("IQL*", "IQL, target", "cloning, target", DROCO)
+GREY = "#b3b9c0"
+MAP = "Blues"  # the same in Plotly
 FEW = 6  # so many bands can be told apart
 RUN_OFF = 10_000  # no robot here can earn a discounted return of that size
 OWN = "moves what the source's shift moves: no test of robustness"
@@ -77,16 +84,21 @@ def curves(
     ylabel: str,
     linear: float | None = None,
 ) -> Figure:
-    """A curve of each arm, named at its end; rows of a part are x, its columns seeds.
+    """A curve of each arm; rows of a part are x, its columns seeds.
 
-    ``linear``, a power of ten, makes the vertical axis logarithmic beyond plus and minus it.
+    Of many arms only :data:`LIT` are in colour, named at their ends, in a band from the lowest to
+    the highest seed. ``linear``, a power of ten, makes the vertical axis logarithmic beyond plus
+    and minus it.
     """
-    fig, ax = figure(height=4.0)
+    fig, ax = figure(4.6, 3.6)
     if linear is not None:
         ax.set_yscale("symlog", linthresh=linear)
-    for label, seeds in parts.items():
-        band = label in BOLD or len(parts) <= FEW
-        curve(ax, seeds.index, seeds.to_numpy(), label, band)
+    for label in sorted(parts, key=lambda each: each in LIT):
+        seeds = parts[label]
+        if label in LIT or len(parts) <= FEW:
+            curve(ax, seeds.index, seeds.to_numpy(), label, band=True)
+        else:
+            ax.plot(seeds.index, seeds.mean(axis=1), color=GREY, lw=1)
     if linear is not None:
         low, high = ax.get_ylim()
         powers = 10.0 ** np.arange(np.log10(linear), np.log10(max(-low, high)))
@@ -101,7 +113,7 @@ def curves(
 def title_of(results: Results, family: str, variant: str) -> str:
     """The variant's name, and a warning where it is the source's own."""
     own = f"\n{OWN}" if results.is_own(family, variant) else ""
-    return f"{results.task.robot}, {family} {variant}{own}"
+    return f"{results.robot}, {family} {variant}{own}"
 
 
 def strengths(results: Results, family: str, variant: str) -> pd.DataFrame:
@@ -116,7 +128,7 @@ def at_strength(results: Results, variant: str, strength: float) -> Figure:
     """Every seed of every arm under one shift, and its mean."""
     family, name = variant.split(" ", 1)
     table = strengths(results, family, name)
-    fig, ax = figure(height=0.8 + 0.27 * len(results.labels))
+    fig, ax = figure(4.6, 0.8 + 0.27 * len(results.labels))
     for row, label in enumerate(reversed(results.labels)):
         at = table.loc[label]
         values = at.loc[at.index[np.abs(at.index - strength).argmin()]]
@@ -134,13 +146,14 @@ def at_strength(results: Results, variant: str, strength: float) -> Figure:
 
 
 def over_strength(results: Results, variant: str) -> Figure:
-    """Absolute return over the strength of one variant."""
+    """Absolute return over the strength of one variant, from 0 on."""
     family, name = variant.split(" ", 1)
     table = strengths(results, family, name)
     parts = {label: table.loc[label] for label in results.labels}
-    return curves(
-        parts, title_of(results, family, name), "strength (0: as it comes, 1: hard)", "return"
-    )
+    title = title_of(results, family, name)
+    fig = curves(parts, title, "strength (0: as it comes, 1: hard)", "return")
+    fig.axes[0].set_ylim(min(0.0, float(table.to_numpy().min())), None)
+    return fig
 
 
 def clean_against_shifted(results: Results, family: str) -> Figure:
@@ -196,10 +209,8 @@ def over_scale(results: Results, attack: str) -> Figure:
     for label in start.index:
         seeds = pd.concat([zero.loc[[label]].set_axis([0.0]), table.loc[label]])
         parts[label] = seeds[~seeds.index.duplicated()].sort_index()
-    title = f"{results.task.robot}, {attack} attack on observations"
-    return curves(
-        parts, title, "scale, in standard deviations of the target's observations", "return"
-    )
+    title = f"{results.robot}, {attack} attack on observations"
+    return curves(parts, title, "scale, in standard deviations of observations", "return")
 
 
 def over_steps(
@@ -209,7 +220,7 @@ def over_steps(
     lines = results.curves[results.curves[column].notna()]
     table = per_seed(lines, column, ["step"]).sort_index(level="step")
     parts = {label: table.loc[label] for label in results.labels if label in table.index}
-    title = f"{results.task.robot}-{results.task.quality}, {title}"
+    title = f"{results.robot}, {title}"
     fig = curves(parts, title, "gradient steps", ylabel, linear)
     fig.axes[0].xaxis.set_major_locator(MaxNLocator(4))
     fig.axes[0].xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -268,37 +279,76 @@ def profiles(results: Results, family: str = "all") -> Figure:
     found = statistics.matrix(lines, across=["shift"])
     everything = np.concatenate([values.ravel() for values in found.values()])
     at = np.linspace(everything.min(), everything.max(), 41)
-    fig, ax = figure(height=4.0)
-    for label in results.labels:
+    fig, ax = figure(4.6, 3.6)
+    for label in sorted(results.labels, key=lambda each: each in LIT):
+        heights = statistics.performance_profile(found[label], at)
+        if label not in LIT:
+            ax.plot(at, heights, color=GREY, lw=1)
+            continue
         style = look(label)
-        if label in BOLD:
-            low, high = statistics.profile_band(found[label], at)
-            ax.fill_between(at, low, high, color=style["color"], alpha=0.15, lw=0)
-        ax.plot(at, statistics.performance_profile(found[label], at), label=label, **style)
+        low, high = statistics.profile_band(found[label], at)
+        ax.fill_between(at, low, high, color=style["color"], alpha=0.15, lw=0)
+        ax.plot(at, heights, label=label, **style)
     ax.set(xlabel="score τ", ylabel="share of runs above τ", ylim=(0, 1.02))
     said = "clean and foreign shifts" if family == "all" else f"foreign {family} shifts"
-    name = f"{results.task.robot}-{results.task.quality}"
-    ax.set_title(f"{name}, {results.steps:,} steps, {said}")
-    ax.legend(fontsize=8, ncols=2)
+    ax.set_title(f"{results.robot}, {said}")
+    ax.legend()
+    return fig
+
+
+def heat_map(results: Results) -> Figure:
+    """Score of every arm, clean and under each variant; darker is higher."""
+    table = by_shift(results).pivot(index="label", columns="shift", values="mean")
+    table = table.loc[results.labels, list(dict.fromkeys(by_shift(results)["shift"]))]
+    fig, ax = figure(4.6, 1.6 + 0.22 * len(table))
+    top = max(1.0, float(table.to_numpy().max()))
+    ax.pcolormesh(table, cmap=MAP, vmin=0, vmax=top, edgecolor="none")
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
+        ink = "#ffffff" if value > 0.55 * top else "#1b1f25"
+        said = f"{value:.0f}".replace("-0", "0").replace("-", "−")
+        ax.text(column + 0.5, row + 0.5, said, ha="center", va="center", color=ink)
+    ax.set_xticks(np.arange(table.shape[1]) + 0.5, table.columns, rotation=90)
+    ax.set_yticks(np.arange(len(table)) + 0.5, table.index)
+    for name in ax.get_yticklabels():
+        name.set_fontweight("bold" if name.get_text() == DROCO else "normal")
+    ax.invert_yaxis()
+    ax.tick_params(length=0)
+    ax.set_title(f"{results.robot}, score")
     return fig
 
 
 def chances(results: Results) -> Figure:
-    """P(DROCO > arm) with intervals, clean and over foreign shifts."""
+    """P(DROCO > arm) with intervals: filled over foreign shifts, hollow on the nominal robot."""
     table = improvement(results)
-    fig, axes = figure(height=0.8 + 0.27 * len(table), ncols=2, sharey=True)
-    for ax, name, said in zip(
-        axes, ("clean", "shifted"), ("nominal robot", "foreign shifts"), strict=True
-    ):
-        for row, label in enumerate(reversed(table.index)):
-            line, color = table.loc[label], look(label)["color"]
-            ax.plot([line[f"{name} low"], line[f"{name} high"]], [row, row], color=color, lw=2)
-            ax.plot([line[name]], [row], "o", color=color)
-        ax.axvline(0.5, color=COLORS["muted"], lw=1, ls=":")
-        ax.set(xlim=(-0.03, 1.03), xlabel=f"P({DROCO} > arm)")
-        ax.set_title(said)
-    axes[0].set(yticks=range(len(table)), yticklabels=table.index[::-1])
-    axes[0].set_ylim(-0.6, len(table) - 0.4)
+    fig, ax = figure(4.6, 1.0 + 0.27 * len(table))
+    for row, label in enumerate(reversed(table.index)):
+        line, color = table.loc[label], look(label)["color"]
+        for name, up, face in (("shifted", 0.12, color), ("clean", -0.16, "none")):
+            ends = [line[f"{name} low"], line[f"{name} high"]]
+            ax.plot(ends, [row + up] * 2, color=color, lw=2 if name == "shifted" else 1)
+            ax.plot([line[name]], [row + up], "o", color=color, mfc=face)
+    ax.axvline(0.5, color=COLORS["muted"], lw=1, ls=":")
+    ax.set(xlim=(-0.03, 1.03), xlabel=f"P({DROCO} > arm)")
+    ax.set(yticks=range(len(table)), yticklabels=table.index[::-1])
+    ax.set_ylim(-0.6, len(table) - 0.4)
+    ax.set_title(results.robot)
+    return fig
+
+
+def losses(results: Results, family: str, level: str) -> Figure:
+    """Loss of return in percent, a bar an arm and a dot a seed, of arms that may be compared."""
+    table = loss_of_seeds(results, family, level)
+    fig, ax = figure(4.6, 1.0 + 0.27 * len(table))
+    rows = np.arange(len(table))[::-1]
+    colors = [look(label)["color"] if label in LIT else GREY for label in table.index]
+    ax.barh(rows, table.mean(axis=1), color=colors, height=0.62, alpha=0.75)
+    for row, label in zip(rows, table.index, strict=True):
+        ax.plot(table.loc[label], [row] * table.shape[1], "o", color=INK, ms=3.5)
+    every = [loss_of_seeds(results, family, name).to_numpy() for name in LEVELS]
+    ax.set_xlim(min(0.0, 1.05 * np.nanmin(every)), 1.05 * np.nanmax(every))
+    ax.set_yticks(rows, table.index)
+    ax.set_xlabel("loss of its own clean return, %")
+    ax.set_title(f"{results.robot}, {family}, {level}")
     return fig
 
 
@@ -312,6 +362,11 @@ def families(results: Results) -> list[str]:
     return list(dict.fromkeys(f for f, v in results.variants() if not results.is_own(f, v)))
 
 
+def level_families(results: Results) -> list[str]:
+    """Families that easy, medium and hard speak of: joints and limbs."""
+    return [family for family in families(results) if (family, "hard") in CELLS]
+
+
 def attack_kinds(results: Results) -> list[str]:
     return list(dict.fromkeys(results.attacked["attack"]))
 
@@ -322,7 +377,9 @@ FIGURES: dict[str, tuple[Callable[..., Figure], Callable[[Results], dict[str, li
     "values": (values, lambda r: {} if has_values(r) else None),
     "scores": (scores, lambda _: {}),
     "profiles": (profiles, lambda r: {"family": ["all", *families(r)]}),
+    "heat-map": (heat_map, lambda _: {}),
     "chances": (chances, lambda _: {}),
+    "losses": (losses, lambda r: {"family": level_families(r), "level": list(LEVELS)}),
     "over-strength": (over_strength, lambda r: {"variant": variant_names(r)}),
     "clean-against-shifted": (clean_against_shifted, lambda r: {"family": families(r)}),
     "over-scale": (over_scale, lambda r: {"attack": attack_kinds(r)}),

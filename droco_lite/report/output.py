@@ -8,61 +8,72 @@ from pathlib import Path
 
 from droco_lite.figures.svg import svg
 from droco_lite.files import write_text
+from droco_lite.provenance import results_file
 from droco_lite.report.figures import FIGURES, draw_all
-from droco_lite.report.printing import LONG, LONG_FIGURES, TABLES, text
-from droco_lite.report.results import Results, read_all, read_long
+from droco_lite.report.printing import SHOWN, TABLES, text
+from droco_lite.report.results import Results, read_all, read_evidence
 
 
-def studies(folder: str | Path | None = None) -> Iterator[tuple[str, list[Results], dict, tuple]]:
-    """What is made of what: a suffix of file names, results, ``{table: chapter}``, figures."""
-    chapters = {name: chapter for name, (chapter, _) in TABLES.items()}
-    yield "", read_all(folder), chapters, tuple(FIGURES)
-    long = read_long() if folder is None else []
-    if long:
-        yield "-long", long, LONG, LONG_FIGURES
+def studies(folder: str | Path | None = None) -> Iterator[tuple[str, list[Results]]]:
+    """A suffix of file names, and the results that these files are made of.
+
+    Args:
+        folder: one folder of tables; by default all that are committed.
+    """
+    if folder is not None:
+        yield "", read_all(folder)
+        return
+    for suffix, name in (("", "matrix"), ("-long", "long"), ("-study", "study")):
+        try:
+            yield suffix, read_all(results_file(name))
+        except FileNotFoundError:
+            continue
 
 
 def write(out: str | Path, folder: str | Path | None = None) -> list[Path]:
-    """Make every table (``.txt``) and figure (``.svg``) of the results chapters.
+    """Make every table (``.txt``) and figure (``.svg``) of the results.
 
     Returns:
         The paths.
     """
     out, written = Path(out), []
-    for suffix, results, tables, figures in studies(folder):
-        for name in tables:
+    for suffix, results in studies(folder):
+        for name in TABLES:
             content = text(name, results) + "\n"
             written.append(write_text(out / f"{name}{suffix}.txt", content))
-        for name in figures:
+        for name in FIGURES:
             for which, fig in draw_all(name, results):
                 written.append(write_text(out / f"{name}{suffix}{which}.svg", svg(fig)))
     return written
 
 
 def check(book: str | Path, folder: str | Path | None = None) -> list[str]:
-    """What the committed chapters print otherwise than the results say; empty if nothing.
+    """What the committed chapters show otherwise than the results say; empty if nothing.
 
     Args:
         book: the folder of the chapters' notebooks.
+        folder: the tables that the chapters speak of; by default what ``read_evidence`` chooses.
     """
-    wrong = []
-    shown = {chapter: _shown(Path(book) / f"{chapter}.ipynb") for chapter, _ in TABLES.values()}
-    for suffix, results, tables, _ in studies(folder):
-        for name, chapter in tables.items():
-            if shown[chapter] is None:
-                wrong.append(f"{chapter}.ipynb: the chapter is missing")
-            elif text(name, results) not in shown[chapter]:
-                wrong.append(
-                    f"{chapter}.ipynb: the table {name + suffix!r} is not what the results give "
-                    f"now; run `make chapter NAME={chapter}`"
-                )
-    return list(dict.fromkeys(wrong))
+    results = read_evidence() if folder is None else read_all(folder)
+    chapters = dict.fromkeys(chapter for shown in SHOWN.values() for chapter in shown)
+    shown = {chapter: _shown(Path(book) / f"{chapter}.ipynb") for chapter in chapters}
+    wrong = [f"{name}.ipynb: the chapter is missing" for name in chapters if shown[name] is None]
+    for name, where in SHOWN.items():
+        content = text(name, results)
+        wrong += [
+            f"{chapter}.ipynb: the table {name!r} is not what the results give now; run "
+            f"`make chapter NAME={chapter}`"
+            for chapter in where
+            if shown[chapter] is not None and content not in shown[chapter]
+        ]
+    return wrong
 
 
 def _shown(path: Path) -> str | None:
-    """Everything that a notebook's cells printed."""
+    """Everything that a notebook's cells printed or showed as Markdown."""
     if not path.is_file():
         return None
     notebook = json.loads(path.read_text(encoding="utf-8"))
     outputs: Iterable[dict] = (o for c in notebook["cells"] for o in c.get("outputs", []))
-    return "\n".join("".join(o["text"]) for o in outputs if o.get("name") == "stdout")
+    texts = (o.get("text") or o.get("data", {}).get("text/markdown") or "" for o in outputs)
+    return "\n".join("".join(text) for text in texts)

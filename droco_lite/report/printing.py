@@ -6,7 +6,10 @@ paper's never share a column.
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -28,7 +31,9 @@ from droco_lite.report.tables import (
     scorecard,
     shifted,
 )
+from droco_lite.report.verdicts import claim, losses, not_run, standings, which_droco
 
+_MINUS = re.compile(r"(?<=>)-(?=\d)")
 CLAIM_STEPS = 200_000  # fewer say nothing about final returns: "first results"
 FULL_STEPS, FULL_SEEDS = 1_000_000, 5  # the paper's steps; its seeds are not known to us
 
@@ -53,6 +58,37 @@ def printed(table: pd.DataFrame, digits: int = 1) -> str:
     return table.rename_axis(index=None, columns=[None] * table.columns.nlevels).to_string(
         float_format=f"{{:.{digits}f}}".format, na_rep="-"
     )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table that a page shows styled, and a terminal as text."""
+
+    table: pd.DataFrame
+    caption: str
+    digits: int = 1
+
+    def __repr__(self) -> str:
+        return f"{self.caption}\n\n{printed(self.table, self.digits)}"
+
+    def _repr_html_(self) -> str:
+        form = {"na_rep": "–", "border": 0, "index_names": False, "justify": "right"}
+        body = self.table.to_html(float_format=f"{{:,.{self.digits}f}}".format, **form)
+        return (
+            f'<div style="overflow-x:auto" tabindex="0"><p>{html.escape(self.caption)}</p>'
+            f"{_MINUS.sub('−', body)}</div>"
+        )
+
+
+def shown(table: pd.DataFrame, caption: str, digits: int = 1) -> Shown:
+    """A table below its caption, for a page.
+
+    Args:
+        table: numbers, a row for each arm.
+        caption: what they are.
+        digits: after the point.
+    """
+    return Shown(table, caption, digits)
 
 
 def _each(make: Callable[[Results], str]) -> Callable[[Sequence[Results]], str]:
@@ -157,34 +193,45 @@ def _about(number: float) -> str:
     return f"{float(f'{number:.2g}'):,.0f}"
 
 
-#: Name -> (chapter that prints it, maker of its text from all results).
-TABLES: dict[str, tuple[str, Callable[[Sequence[Results]], str]]] = {
-    "scorecard": ("scorecard", _each(_scorecard)),
-    "verdict": ("scorecard", _each(_verdict)),
-    "beside-paper": ("scorecard", _beside_paper),
-    "improvement": ("scorecard", _each(_improvement)),
-    "remaining": ("scorecard", _remaining),
-    "variants": ("deploying", _each(_by_variant)),
-    "returns": ("deploying", _each(_returns)),
-    "degradation": ("deploying", _each(_degradation)),
-    "losses-of-paper": ("deploying", _losses_of_paper),
-    "ranks": ("deploying", _each(_rank_agreement)),
+#: Name -> maker of the table's text from all results.
+TABLES: dict[str, Callable[[Sequence[Results]], str]] = {
+    "claim": claim,
+    "standings": standings,
+    "losses": losses,
+    "which-droco": which_droco,
+    "not-run": not_run,
+    "scorecard": _each(_scorecard),
+    "verdict": _each(_verdict),
+    "beside-paper": _beside_paper,
+    "improvement": _each(_improvement),
+    "remaining": _remaining,
+    "variants": _each(_by_variant),
+    "returns": _each(_returns),
+    "degradation": _each(_degradation),
+    "losses-of-paper": _losses_of_paper,
+    "ranks": _each(_rank_agreement),
+}
+#: The chapters that show a table, made of the results that :func:`read_evidence` chooses.
+SHOWN: dict[str, tuple[str, ...]] = {
+    "claim": ("scorecard",),
+    "standings": ("scorecard",),
+    "losses": ("deploying",),
+    "which-droco": ("scorecard", "deploying"),
+    "not-run": ("scorecard",),
+    "scorecard": ("scorecard",),
+    "improvement": ("scorecard",),
+    "beside-paper": ("scorecard",),
+    "remaining": ("scorecard",),
+    "returns": ("deploying",),
+    "degradation": ("deploying",),
+    "losses-of-paper": ("deploying",),
 }
 
 
-#: Tables that are made of ``results/long`` as well, and the chapter that prints each.
-LONG = {
-    "scorecard": "scorecard", "verdict": "scorecard", "improvement": "scorecard",
-    "beside-paper": "scorecard", "remaining": "scorecard",
-    "returns": "deploying", "degradation": "deploying",
-}  # fmt: skip
-LONG_FIGURES = ("learning", "values", "over-strength")
-
-
 def text(name: str, results: Sequence[Results]) -> str:
-    """A table as the chapters print it.
+    """A table as files and chapters hold it.
 
     Raises:
         KeyError: no such table.
     """
-    return TABLES[name][1](results)
+    return TABLES[name](results)

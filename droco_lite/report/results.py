@@ -1,12 +1,14 @@
 """What a task's result files hold.
 
-They are read from ``results/matrix``, ``results/long`` and ``results/paper``. The first holds
-all arms after a short training, the second those that were trained longer, the third the paper's
-own figures, each with the table that it is from.
+They are read from ``results/matrix``, ``results/long``, ``results/study`` and ``results/paper``.
+The first holds all arms after a short training, the second those that were trained longer, with
+DROCO as the paper prints it, the third DROCO with a sound floor and its controls, the fourth the
+paper's own figures, each with the table that it is from.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +21,7 @@ from droco_lite import files
 from droco_lite.data import TASKS, Task
 from droco_lite.evaluation.arms import COLUMNS, CURVE_COLUMNS, file_name, place, read_table
 from droco_lite.provenance import results_file
-from droco_lite.robots import NOMINAL, Shift
+from droco_lite.robots import NOMINAL, ROBOTS, Shift
 from droco_lite.robots.shifts import shift_values
 
 DROCO = "DROCO"
@@ -59,6 +61,16 @@ class Results:
             raise KeyError(f"no results of {sorted(missing)}; there are {self.labels}")
         table, curves = (x[x["label"].isin(labels)] for x in (self.table, self.curves))
         return replace(self, table=table, curves=curves)
+
+    @property
+    def robot(self) -> str:
+        """The robot's name as it is written, such as ``Walker2d``."""
+        return ROBOTS[self.task.robot].title or self.task.robot
+
+    @property
+    def floored(self) -> bool:
+        """Whether DROCO's backed-up values had a floor; the paper prints none."""
+        return float(self.about["arms"][DROCO].get("floor") or 0.0) != -math.inf
 
     @property
     def source_shift(self) -> Shift:
@@ -192,6 +204,30 @@ def read_long() -> list[Results]:
         return read_all(results_file("long"))
     except FileNotFoundError:
         return []
+
+
+def read_evidence(study: str | Path | None = None, long: str | Path | None = None) -> list[Results]:
+    """The results that the evidence pages speak of: of each task the study's, else the long ones.
+
+    Args:
+        study: folder of the study's tables; ``results/study`` by default.
+        long: folder of the older, longer runs; ``results/long`` by default.
+
+    Raises:
+        FileNotFoundError: neither holds results of DROCO.
+    """
+    found = {}
+    for folder in (long or results_file("long"), study or results_file("study")):
+        try:
+            found |= {str(each.task): each for each in read_all(folder)}
+        except FileNotFoundError:
+            continue
+    if not found:
+        raise FileNotFoundError(
+            "neither results/study nor results/long holds results of DROCO: run "
+            "`droco-lite matrix run results/study/walker2d.yaml`"
+        )
+    return list(found.values())
 
 
 def paper(name: str) -> pd.DataFrame:

@@ -113,6 +113,44 @@ def improvement_interval(
     return _bootstrap([*x.T, *y.T], statistic, level, resamples, seed)
 
 
+def mean_interval(
+    scores: np.ndarray, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Stratified bootstrap interval of the mean over seeds and conditions.
+
+    Raises:
+        ValueError: fewer than ``FEWEST_SEEDS`` seeds.
+    """
+    return _bootstrap(enough_seeds(scores).T, _mean_of_means, level, resamples, seed)
+
+
+def difference_interval(
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Stratified bootstrap interval of the mean of ``x`` minus that of ``y``.
+
+    Raises:
+        ValueError: fewer than ``FEWEST_SEEDS`` seeds, or unequal conditions.
+    """
+    x, y = _pair(enough_seeds(x), enough_seeds(y))
+    count = x.shape[1]
+
+    def statistic(*parts: np.ndarray, axis: int = -1) -> np.ndarray:
+        first, second = parts[:count], parts[count:]
+        return _mean_of_means(*first, axis=axis) - _mean_of_means(*second, axis=axis)
+
+    return _bootstrap([*x.T, *y.T], statistic, level, resamples, seed)
+
+
+def _mean_of_means(*conditions: np.ndarray, axis: int = -1) -> np.ndarray:
+    return np.mean([part.mean(axis=axis) for part in conditions], axis=0)
+
+
 def performance_profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """Share of all seeds and conditions that score above each threshold, ``[len(thresholds)]``.
 
@@ -138,11 +176,10 @@ def profile_band(
     scores = enough_seeds(scores)
     above = scores.T[:, :, None] > np.asarray(thresholds)  # [m, n, thresholds]
 
-    def statistic(*conditions: np.ndarray, axis: int = -1) -> np.ndarray:
-        return np.mean([part.mean(axis=axis) for part in conditions], axis=0)
-
     # SciPy draws along the last axis, one draw for all thresholds at once
-    return _bootstrap(above.transpose(0, 2, 1).astype(float), statistic, level, resamples, seed)
+    return _bootstrap(
+        above.transpose(0, 2, 1).astype(float), _mean_of_means, level, resamples, seed
+    )
 
 
 def aggregate(scores: Mapping[str, np.ndarray], **options) -> pd.DataFrame:

@@ -64,6 +64,46 @@ def by_variant(results: Results) -> pd.DataFrame:
     return pd.DataFrame({"clean": clean, **columns}).loc[results.labels]
 
 
+def by_shift(results: Results) -> pd.DataFrame:
+    """Mean score of every arm, clean and under each variant, with a 95 % interval over seeds.
+
+    Returns:
+        Columns ``label, shift, mean, low, high``; arms in their order; ``clean`` first, then the
+        variants that no learner saw, then the source's own with a ``°``.
+    """
+    own = sorted(results.variants(), key=lambda variant: results.is_own(*variant))
+    shifts = {"clean": results.clean}
+    for family, variant in own:
+        lines = results.under_shift
+        mark = "°" if results.is_own(family, variant) else ""
+        chosen = (lines["family"] == family) & (lines["variant"] == variant)
+        shifts[f"{family} {variant}{mark}"] = lines[chosen]
+    rows = []
+    for name, lines in shifts.items():
+        scores = statistics.matrix(lines, across=["shift"])
+        for label in results.labels:
+            low, high = statistics.mean_interval(scores[label])
+            rows.append((label, name, scores[label].mean(), low, high))
+    return pd.DataFrame(rows, columns=["label", "shift", "mean", "low", "high"])
+
+
+def loss_of_seeds(results: Results, family: str, level: str) -> pd.DataFrame:
+    """Loss of return in percent of the same seed's clean return, a column for each seed.
+
+    Of the arms whose clean return may be compared with DROCO's (:func:`degradation`), under the
+    variants of a family that are not the source's own.
+    """
+    lines = shifted(results)
+    lines = lines[(lines["family"] == family) & (lines["strength"].map(level_of) == level)]
+    moved, clean = (
+        part.groupby(["label", "seed"])["return_mean"].mean().unstack()
+        for part in (lines, results.clean)
+    )
+    near = degradation(results).drop(columns="clean").notna().any(axis=1)
+    labels = [label for label in results.labels if near[label]]
+    return 100 * (1 - moved / clean).loc[labels]
+
+
 def attacked(results: Results, column: str = "return_mean") -> pd.DataFrame:
     """Mean under every attack, columns ``(kind, scale)``.
 

@@ -1,0 +1,266 @@
+"""Sentences made of results, by one set of rules, so that no page says what the files do not.
+
+An arm is *ahead of* another where two things hold: the 95 % interval of the probability of
+improvement lies above one half, and the mean score is higher by at least :data:`LEAST` points.  It
+is *behind* where both hold the other way round, and *level with* it otherwise.  "Level" means that
+these seeds show no difference, not that there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from droco_lite.evaluation.arms import CONTROLS, ORDER
+from droco_lite.report import statistics
+from droco_lite.report.results import DROCO, Results
+from droco_lite.report.tables import loss_of_seeds, shifted
+
+LEAST = 1.0  # points of score; a smaller lead is of no use, however sure
+IQL_STAR = "IQL*"
+#: What nobody needs the source for.
+TARGET_ALONE = ("IQL, target", "cloning, target")
+WORDS = ("ahead of", "level with", "behind")
+#: Families that a loss is said of, in words.
+CHANGED = {"kinematic": "joints that lost range", "morph": "other limbs"}
+WHERE = {"clean": "On the robot as it is", "shifted": "Under shifts that no learner saw"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one arm stands to another.
+
+    Attributes:
+        first, second: the arms' labels.
+        word: one of :data:`WORDS`.
+        points, low, high: difference of mean scores with its 95 % interval.
+        chance, chance_low, chance_high: probability of improvement with its 95 % interval.
+    """
+
+    first: str
+    second: str
+    word: str
+    points: float
+    low: float
+    high: float
+    chance: float
+    chance_low: float
+    chance_high: float
+
+    def __str__(self) -> str:
+        return f"{self.first} is {self.word} {self.second} ({self.size})"
+
+    @property
+    def size(self) -> str:
+        """The difference in points and its 95 % interval: ``+25.2; +24.5 to +26.2``."""
+        return f"{_signed(self.points)}; {_signed(self.low)} to {_signed(self.high)}"
+
+
+def compare(x: np.ndarray, y: np.ndarray, first: str, second: str) -> Verdict:
+    """The verdict on two arms' scores ``[seeds, conditions]``.
+
+    Raises:
+        ValueError: fewer than three seeds, or unequal conditions.
+    """
+    points = float(np.mean(x) - np.mean(y))
+    low, high = statistics.difference_interval(x, y)
+    chance = statistics.probability_of_improvement(x, y)
+    chance_low, chance_high = statistics.improvement_interval(x, y)
+    word = "level with"
+    if chance_low > 0.5 and points >= LEAST:
+        word = "ahead of"
+    elif chance_high < 0.5 and points <= -LEAST:
+        word = "behind"
+    numbers = (points, low, high, chance, chance_low, chance_high)
+    return Verdict(first, second, word, *map(float, numbers))
+
+
+def verdicts(results: Results, where: str = "clean", over: str = DROCO) -> list[Verdict]:
+    """How an arm stands to every other one.
+
+    Args:
+        results: a task's.
+        where: ``clean``, or ``shifted`` for all shifts that are not the source's own.
+        over: the arm's label.
+
+    Raises:
+        KeyError: another ``where``, or an arm without results.
+    """
+    lines = {"clean": results.clean, "shifted": shifted(results)}[where]
+    scores = statistics.matrix(lines, across=["shift"])
+    others = [label for label in results.labels if label != over]
+    return [compare(scores[over], scores[label], over, label) for label in others]
+
+
+def claim(results: Sequence[Results]) -> str:
+    """What DROCO gains, as one short paragraph a task: over IQL*, and over the target alone."""
+    return "\n\n".join(_claim(each) for each in results)
+
+
+def _claim(results: Results) -> str:
+    clean = {v.second: v.word for v in verdicts(results)}
+    said = [f"**{results.robot}.** {meaning(clean)}".strip()]
+    for where, words in WHERE.items():
+        found = {v.second: v for v in verdicts(results, where)}
+        wanted = [found[name] for name in (IQL_STAR, *TARGET_ALONE) if name in found]
+        if wanted:
+            said.append(f"{words}, DROCO is {_grouped(wanted)}.")
+    said.append(f"({results.steps:,} steps, {results.seeds} seeds.)")
+    return " ".join(said)
+
+
+def _grouped(found: Sequence[Verdict]) -> str:
+    """Verdicts of one word together: ``ahead of A (+2; ...), and level with B and C``."""
+    parts = []
+    for word in WORDS:
+        arms = [f"{written(v.second)} ({v.size})" for v in found if v.word == word]
+        if arms:
+            parts.append(f"{word} {' and '.join(arms)}")
+    return ", and ".join(parts)
+
+
+def meaning(words: dict[str, str]) -> str:
+    """What the comparison with IQL* and with the target alone comes to; empty if one is missing."""
+    alone = [words[name] for name in TARGET_ALONE if name in words]
+    if IQL_STAR not in words or not alone:
+        return ""
+    helped = words[IQL_STAR] == "ahead of"
+    if all(word == "ahead of" for word in alone):
+        source = "the source's data helped"
+    elif "behind" in alone:
+        source = "leaving the source's data out does better"
+    else:
+        source = "the source's data brought nothing that the target's alone do not give"
+    penalty = (
+        "The penalty helped"
+        if helped
+        else "The penalty cost return"
+        if words[IQL_STAR] == "behind"
+        else "The penalty changed nothing that these seeds can show"
+    )
+    joined = "and" if helped == (source == "the source's data helped") else "but"
+    return f"{penalty}, {joined} {source}."
+
+
+def standings(results: Sequence[Results]) -> str:
+    """Where DROCO stands among all arms: a list of a task's arms ahead, level and behind."""
+    lines = []
+    for each in results:
+        lines += [f"**{each.robot}**", ""]
+        for where, words in WHERE.items():
+            found = verdicts(each, where)
+            parts = []
+            for word in WORDS:
+                arms = [written(v.second) for v in found if v.word == word]
+                if arms:
+                    parts.append(f"{word} {_listed(arms)}")
+            lines.append(f"* {words}, DROCO is {'; '.join(parts)}.")
+        lines.append("")
+    return "\n".join(lines).strip()
+
+
+def losses(results: Sequence[Results]) -> str:
+    """What DROCO loses at full strength, and whether others that start as high lose less."""
+    return "\n\n".join(_losses(each) for each in results)
+
+
+def _losses(results: Results) -> str:
+    said = [f"**{results.robot}** ({results.steps:,} steps, {results.seeds} seeds)."]
+    for family, words in CHANGED.items():
+        table = loss_of_seeds(results, family, "hard")
+        ours, others = table.loc[DROCO], table.drop(index=DROCO)
+        if ours.isna().any():
+            continue
+        said.append(
+            f"With {words}, DROCO loses {ours.mean():.0f} % of its clean return (seeds "
+            f"{ours.min():.0f} to {ours.max():.0f})."
+        )
+        if others.empty:
+            said.append("No other arm has a clean return near its own.")
+            continue
+        less = [written(label) for label in others.index if others.loc[label].max() < ours.min()]
+        more = [written(label) for label in others.index if others.loc[label].min() > ours.max()]
+        said += [
+            f"{_listed(arms)} lose{'s' * (len(arms) == 1)} {word} in every seed."
+            for word, arms in (("less", less), ("more", more))
+            if arms
+        ]
+        rest = len(others) - len(less) - len(more)
+        if rest:
+            said.append(f"The seeds of {rest} of {len(others)} comparable arms overlap with its.")
+    return " ".join(said)
+
+
+def which_droco(results: Sequence[Results]) -> str:
+    """A note that says which form of DROCO the numbers are of."""
+    free = [each.robot for each in results if not each.floored]
+    kept = [each.robot for each in results if each.floored]
+    said = []
+    if kept:
+        said.append(
+            f"On {_listed(kept)}, DROCO has a *floor*: no value that it backs up is lower than "
+            "any return can be."
+        )
+    if free:
+        said.append(
+            f"On {_listed(free)}, DROCO is the formula as the paper prints it, without a floor."
+        )
+    if any("DROCO, shuffled" in each.labels and not each.floored for each in results):
+        said.append(
+            "There the control *shuffled* was charged too large a penalty early in training: rest "
+            "no conclusion on it."
+        )
+    said += filter(None, map(_ran_away, results))
+    return f"> **Which DROCO?** {' '.join(said)}"
+
+
+def _ran_away(results: Results) -> str:
+    """A sentence on values that no return can have, empty where there are none."""
+    curves = results.curves
+    if "v_source" not in curves:
+        return ""
+    end = curves[(curves["label"] == DROCO) & (curves["step"] == curves["step"].max())]
+    values = end["v_source"].dropna()
+    if values.empty or values.abs().max() < 10_000:  # a robot's returns are hundreds
+        return ""
+    return (
+        f"On {results.robot} its values ran away: the mean of _V_ over source states ended between "
+        f"{values.min():,.0f} and {values.max():,.0f}."
+    ).replace("-", "−")
+
+
+def not_run(results: Sequence[Results]) -> str:
+    """Which of the paper's methods, and MICRO, have no results; empty if none."""
+    methods = [label for label in ORDER if label not in CONTROLS]
+    robots: dict[tuple[str, ...], list[str]] = {}
+    for each in results:
+        missing = tuple(written(label) for label in methods if label not in each.labels)
+        if missing:
+            robots.setdefault(missing, []).append(each.robot)
+    return " ".join(
+        f"On {_listed(where)}, {_listed(missing)} {_has(missing)} not been run."
+        for missing, where in robots.items()
+    )
+
+
+def _has(parts: Sequence[str]) -> str:
+    return "has" if len(parts) == 1 else "have"
+
+
+def written(label: str) -> str:
+    """An arm's label as Markdown, in italics, since some hold a comma."""
+    return "_" + label.replace("*", "\\*") + "_"
+
+
+def _signed(number: float) -> str:
+    return f"{number:+.1f}".replace("-", "−")
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """``a``, ``a and b``, or ``a; b; and c``."""
+    *most, last = parts
+    if len(most) < 2:
+        return " and ".join(parts)
+    return f"{'; '.join(most)}; and {last}"

@@ -1,0 +1,157 @@
+"""Sentences made of results: which word, which numbers, and that they change with the files.
+
+The arms' scores are made by hand: three seeds in two conditions, so that every verdict is known.
+"""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from droco_lite import report
+from droco_lite.report import verdicts
+
+SMALL = Path(__file__).parent / "small_matrix"
+LOW = np.array([[10.0, 12.0], [11.0, 13.0], [12.0, 14.0]])
+
+
+@pytest.fixture(scope="module")
+def small():
+    return report.read("hopper-medium", SMALL)
+
+
+@pytest.mark.parametrize(
+    ("shift", "word"),
+    [(20.0, "ahead of"), (0.0, "level with"), (-20.0, "behind")],
+)
+def test_the_word_follows_the_interval(shift, word):
+    found = verdicts.compare(LOW + shift, LOW, "DROCO", "IQL*")
+    assert found.word == word
+    assert found.points == pytest.approx(shift)
+    assert found.low <= shift <= found.high
+
+
+def test_a_lead_that_is_sure_and_too_small_to_matter_is_level():
+    close = np.array([[10.0], [10.01], [10.02]])
+    found = verdicts.compare(close + 0.5, close, "DROCO", "IQL*")
+    assert found.chance_low > 0.5 and found.word == "level with"
+
+
+def test_a_lead_of_one_lucky_seed_is_level():
+    lucky = LOW + np.array([[0.0], [0.0], [60.0]])
+    found = verdicts.compare(lucky, LOW, "DROCO", "IQL*")
+    assert found.points == pytest.approx(20) and found.word == "level with"
+
+
+def test_the_words_are_mirrored_when_the_arms_change_places():
+    mirror = {"ahead of": "behind", "behind": "ahead of", "level with": "level with"}
+    for shift in (20.0, 0.3, -20.0):
+        there = verdicts.compare(LOW + shift, LOW, "a", "b")
+        back = verdicts.compare(LOW, LOW + shift, "b", "a")
+        assert back.word == mirror[there.word]
+        assert (back.points, back.chance) == pytest.approx((-there.points, 1 - there.chance))
+
+
+def test_a_sentence_says_which_by_how_much_and_how_sure(small):
+    found = {v.second: v for v in verdicts.verdicts(small)}
+    assert str(found["IQL*"]) == "DROCO is ahead of IQL* (+20.0; +18.7 to +21.3)"
+    assert str(found["cloning, both"]).startswith("DROCO is behind cloning, both (−30.0; −")
+
+
+@pytest.mark.parametrize(
+    ("iql", "alone", "said"),
+    [
+        ("ahead of", "ahead of", "The penalty helped, and the source's data helped."),
+        ("ahead of", "level with", "The penalty helped, but the source's data brought nothing"),
+        ("level with", "ahead of", "that these seeds can show, but the source's data helped."),
+        ("level with", "behind", "and leaving the source's data out does better."),
+        ("behind", "behind", "The penalty cost return, and leaving the source's data out does"),
+    ],
+)
+def test_what_the_comparison_comes_to(iql, alone, said):
+    assert said in verdicts.meaning({"IQL*": iql, "IQL, target": alone, "cloning, target": alone})
+
+
+def test_without_the_controls_nothing_is_concluded():
+    assert verdicts.meaning({"IQL*": "ahead of"}) == ""
+
+
+def test_sentences_change_with_the_results(small):
+    worse = small.table.copy()
+    lost = worse["label"] == "DROCO"
+    worse.loc[lost, ["score", "return_mean"]] /= 2
+    before, after = (
+        report.text("standings", [each]) for each in (small, replace(small, table=worse))
+    )
+    clean = "On the robot as it is, DROCO is"
+    assert rf"{clean} ahead of _IQL\*_" in before
+    assert rf"{clean} behind _IQL\*_" in after
+
+
+@pytest.mark.parametrize("name", ["claim", "standings", "losses", "which-droco", "not-run"])
+def test_no_generated_paragraph_is_longer_than_a_hundred_words(name):
+    for paragraph in report.text(name, report.read_evidence()).split("\n\n"):
+        assert len(paragraph.split()) < 100
+
+
+def test_a_loss_is_compared_seed_by_seed_among_arms_that_start_as_high(small):
+    # footjnt at hard keeps .7 of DROCO's return; IGDF, the one arm that starts as high, keeps .4
+    said = report.text("losses", [small])
+    assert "With joints that lost range, DROCO loses 30 % of its clean return (seeds" in said
+    assert "_IGDF_ loses more in every seed." in said
+    assert "less in every seed" not in said
+
+
+# Which results ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Long results, and a study's of the same task in which DROCO has lost its lead."""
+    for name in ("long", "study"):
+        shutil.copytree(SMALL, tmp_path / name)
+    path = tmp_path / "study/hopper-medium.csv"
+    table = pd.read_csv(path, keep_default_na=False)
+    table.loc[table["label"] == "DROCO", ["score", "return_mean"]] /= 2
+    table.to_csv(path, index=False)
+    for name, floor in (("long", "-Infinity"), ("study", None)):
+        path = tmp_path / name / "hopper-medium.json"
+        about = json.loads(path.read_text())
+        about["arms"]["DROCO"]["floor"] = floor
+        path.write_text(json.dumps(about))
+    return tmp_path
+
+
+def test_the_study_is_preferred_and_the_sentences_follow(folders):
+    old = report.read_evidence(folders / "nowhere", folders / "long")
+    new = report.read_evidence(folders / "study", folders / "long")
+    assert "ahead of" in report.text("claim", old) and "behind" in report.text("claim", new)
+    assert "without a floor" in report.text("which-droco", old)
+    assert "has a *floor*" in report.text("which-droco", new)
+
+
+def test_a_task_that_the_study_lacks_comes_from_the_long_runs(folders):
+    for path in sorted((folders / "long").iterdir()):
+        if path.suffix == ".json":
+            about = json.loads(path.read_text()) | {"task": "walker2d-medium"}
+            path.write_text(json.dumps(about))
+        path.rename(path.with_name(path.name.replace("hopper", "walker2d")))
+    found = report.read_evidence(folders / "study", folders / "long")
+    assert {(each.robot, each.floored) for each in found} == {("Hopper", True), ("Walker2d", False)}
+
+
+def test_no_results_at_all_say_how_to_make_them(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"matrix run results/study/walker2d\.yaml"):
+        report.read_evidence(tmp_path, tmp_path)
+
+
+def test_values_that_ran_away_are_named(small):
+    curves = small.curves.assign(v_source=-2e6)
+    said = report.text("which-droco", [replace(small, curves=curves)])
+    assert "On Hopper its values ran away" in said and "−2,000,000" in said
+    calm = replace(small, curves=small.curves.assign(v_source=200.0))
+    assert "ran away" not in report.text("which-droco", [calm])
