@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from droco_lite.agents.coverage import Coverage, coverage
 from droco_lite.agents.ensemble import EnsembleSettings, fit_ensemble
-from droco_lite.data.gate import Gate, gate
+from droco_lite.data.gate import Gate, clone, gate
 from droco_lite.data.tasks import Task, make_dataset
 
 RETURNS = ("at_home", "on_target", "target_data", "clone", "shift_matters", "can_be_cloned")
@@ -56,6 +57,7 @@ def all_gates(
     held_out_size: int = 2_000,
     episodes: int = 20,
     seed: int = 0,
+    clone_steps: int = 5_000,
     ensemble_epochs: int = 60,
     on_epoch: Callable[[int, Any], None] | None = None,
 ) -> Gates:
@@ -68,6 +70,7 @@ def all_gates(
         held_out_size: rows of other target episodes, the yardstick.
         episodes: evaluation episodes for each return.
         seed: of everything random.
+        clone_steps: updates of the clone of the target's data.
         ensemble_epochs: most passes of the ensemble over the target rows.
         on_epoch: called after each of them.
 
@@ -82,7 +85,8 @@ def all_gates(
         )
 
     target, card = made("nominal", target_size, seed)
-    returns = gate(task, episodes=episodes, seed=seed, made=(target, card))
+    cloner = partial(clone, steps=clone_steps)
+    returns = gate(task, episodes=episodes, seed=seed, cloner=cloner, made=(target, card))
     source, _ = made(task.source_shift, source_size, seed)
     held_out, _ = made("nominal", held_out_size, seed + 1)
     fitted = fit_ensemble(

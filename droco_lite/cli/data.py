@@ -160,6 +160,11 @@ def gate_task(
     task: TaskName,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes for each number.")] = 20,
     target_size: Annotated[int, typer.Option(min=1, help="Target transitions to clone.")] = 10_000,
+    source_size: Annotated[int, typer.Option(min=1, help="Source transitions.")] = 20_000,
+    clone_steps: Annotated[int, typer.Option(min=1, help="Updates of the clone.")] = 5_000,
+    ensemble_epochs: Annotated[
+        int, typer.Option(min=1, help="Most passes of the target's models over the data.")
+    ] = 60,
     seed: Seed = 0,
     results: Annotated[
         Path | None, typer.Option(help="Write the numbers and their provenance here (JSON).")
@@ -171,9 +176,12 @@ def gate_task(
     from droco_lite.files import write_json
     from droco_lite.provenance import provenance
 
-    found = all_gates(task, episodes=episodes, target_size=target_size, seed=seed)
+    sizes: dict[str, int] = {
+        "episodes": episodes, "target_size": target_size, "source_size": source_size,
+        "clone_steps": clone_steps, "ensemble_epochs": ensemble_epochs, "seed": seed,
+    }  # fmt: skip
+    found = all_gates(task, **sizes)
     if results is not None:
-        sizes: dict = {"episodes": episodes, "target_size": target_size, "seed": seed}
         write_json(results, {**found.record(), **provenance(**sizes)})
     if as_json:
         print_json(found.record())

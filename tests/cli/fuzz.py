@@ -103,6 +103,7 @@ ALWAYS = {
     "evaluate": ("--episodes", "1"),
     "export": ("--episodes", "1"),
     "data make": ("--source-size", "300", "--target-size", "200"),
+    "data gate": ("--source-size", "300", "--clone-steps", "9", "--ensemble-epochs", "1"),
     "report": ("--out", "FOLDER/report", "--results", "FOLDER/empty"),
     "watch": ("--steps", "3"),
 }  # fmt: skip

@@ -150,6 +150,7 @@ def test_gate(monkeypatch, root):
     monkeypatch.setattr(gates, "gate", lambda *arguments, **keywords: found)
     kept = root / "gate.json"
     arguments = ["hopper-medium", "--target-size", "300", "--results", str(kept)]
+    arguments += ["--source-size", "600", "--ensemble-epochs", "2"]
     shown = run("data", "gate", *arguments).stdout
     assert re.search(r"source policy on the target robot .* 600 .* 900 .* 0\.67 .* fails", shown)
     assert re.search(r"clone of the target data .* 700 .* 800 .* 0\.88 .* passes", shown)

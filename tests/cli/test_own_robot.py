@@ -73,7 +73,9 @@ def test_data_commands(place):
     assert "by its own references" in made.stdout
     name = "droco-lite/pendulum/nominal-medium-100-seed0-v0"
     assert "pendulum" in run("data", "info", name).stdout
-    gate = run("data", "gate", "pendulum-medium", "--episodes", "2", "--target-size", "200")
+    sizes = ("--target-size", "200", "--source-size", "400")
+    efforts = ("--episodes", "2", "--clone-steps", "20", "--ensemble-epochs", "2")
+    gate = run("data", "gate", "pendulum-medium", *sizes, *efforts)
     assert gate.exit_code == 0 and "clone of the target data" in gate.stdout
 
 
