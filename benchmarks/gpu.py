@@ -36,6 +36,7 @@ import torch
 from training_step import HIDDEN, A, N, S, matmul_ceiling, random_transitions, step_flops
 
 from droco_lite.agents import METHODS
+from droco_lite.data.transitions import OracleTransitions
 from droco_lite.files import cache_folder, read_json, write_json
 from droco_lite.provenance import provenance
 from droco_lite.training.rows import Rows, Sampler
@@ -124,9 +125,11 @@ def stepper_of(agent, data, columns, mode: str, compiling: bool) -> Stepper:
 
 def compare(method: str, device: torch.device, args) -> dict:
     """The same steps in both forms: where they end, and how long they took."""
-    data = random_transitions(args.rows, 0), random_transitions(args.rows // 4, 1)
+    source, target = random_transitions(args.rows, 0), random_transitions(args.rows // 4, 1)
     if method == "droco-oracle":
-        data[0].next_observations_target = data[0].next_observations
+        told = source.next_observations
+        source = OracleTransitions(**source.arrays(), next_observations_target=told)
+    data = source, target
     runs = settings_of(method, range(2), args.hidden)
     eager, graphed = ("autograd", "graph") if device.type == "cuda" else ("autograd", "manual")
     ends, found = [], {"method": method}

@@ -116,7 +116,7 @@ MUTANTS = (
            f"{FILES}::test_a_death_between"),
     Mutant("files/atomic.py", "        _flush(temporary)\n", "",
            f"{FILES}::test_everything_is_on_the_disk"),
-    Mutant("training/loop.py", "write_curve(Path(out) / CURVE, self.lines)  # a process",
+    Mutant("training/loop.py", "write_curve(out / CURVE, self.lines)  # a process",
            "# a process", f"{LOOP}::test_a_curve_is_rebuilt"),
     Mutant("training/loop.py", "SIGNALS = (signal.SIGINT, signal.SIGTERM)",
            "SIGNALS = (signal.SIGINT,)", f"{LOOP}::test_interrupt_saves"),

@@ -16,6 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from droco_lite import files
+from droco_lite.data.transitions import Transitions
+from droco_lite.files import checksums
+from tests.agents.toy import transitions
 
 TABLE = pd.DataFrame({"label": ["a", "β"], "score": [1.5, -2.0]})
 
@@ -345,3 +348,45 @@ def test_another_thread_is_another_holder(tmp_path):
 def test_the_cache_may_be_elsewhere(tmp_path, monkeypatch):
     monkeypatch.setenv("DROCO_LITE_CACHE", str(tmp_path))
     assert files.cache_folder() == tmp_path
+
+
+def test_a_file_that_is_replaced_again_and_again_is_read_again(tmp_path, monkeypatch):
+    """Twice the reader meets the same text beside the checksum of others; nothing is damaged."""
+    path, real, left = tmp_path / "a.txt", checksums._accepted, [2]
+
+    def write(text):
+        files.write_text(path, text, checksum=True)
+
+    def accepted(place):
+        if not left[0]:
+            return real(place)
+        left[0] -= 1
+        with monkeypatch.context() as patch:
+            patch.setattr(checksums, "_accepted", real)
+            write("one")
+            write("two")
+            found = real(place)
+            write("zero")
+        return found
+
+    write("zero")
+    monkeypatch.setattr(checksums, "_accepted", accepted)
+    assert files.read_text(path) == "zero" and not left[0]
+
+
+def test_a_set_that_is_replaced_again_and_again_is_read_again(tmp_path, monkeypatch):
+    """In the end the same set stands as in the beginning; between them it was another."""
+    first, second = transitions(200, 0), transitions(300, 1)
+    real, others = np.load, [second, first]
+
+    def load(path, **options):
+        if path.stem in ("actions", "rewards") and others:
+            others.pop(0).save(path.parent)
+        return real(path, **options)
+
+    first.save(tmp_path / "set")
+    monkeypatch.setattr(np, "load", load)
+    found = Transitions.load(tmp_path / "set")
+    assert not others
+    for name, array in first.arrays().items():
+        np.testing.assert_array_equal(getattr(found, name), array)

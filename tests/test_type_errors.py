@@ -1,8 +1,11 @@
-"""The type checker finds no more errors than were known: the number may only fall."""
+"""The type checker finds no error in the package."""
 
-from tests.type_errors import errors, verdict
+import pytest
+
+from tests.type_errors import errors
 
 
-def test_type_errors_only_fall():
+@pytest.mark.slow
+def test_the_checker_finds_no_error():
     found = errors()
-    assert not verdict(found), "\n".join([verdict(found), *found])
+    assert not found, "\n".join(found)

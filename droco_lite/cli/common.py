@@ -118,7 +118,8 @@ def command(app: typer.Typer, name: str, **options: Any) -> Callable[[Callable],
                 function(**given)
 
         parameters = [*signature.parameters.values(), *more]
-        run.__signature__ = signature.replace(parameters=parameters, return_annotation=None)
+        shown: Any = run
+        shown.__signature__ = signature.replace(parameters=parameters, return_annotation=None)
         run.__annotations__ = {p.name: p.annotation for p in parameters}
         app.command(name, **options)(run)
         return function

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -176,7 +176,7 @@ def gate_task(
     from droco_lite.files import write_json
     from droco_lite.provenance import provenance
 
-    sizes: dict[str, int] = {
+    sizes: dict[str, Any] = {
         "episodes": episodes, "target_size": target_size, "source_size": source_size,
         "clone_steps": clone_steps, "ensemble_epochs": ensemble_epochs, "seed": seed,
     }  # fmt: skip

@@ -119,7 +119,7 @@ def train(
     if seeds:
         experiment = experiment.with_seeds(list_of_seeds(seeds))
     every = evaluate_every or (EVALUATE_EVERY if config is None else None)
-    looped = {"evaluate_every": every, "save_every": save_every}
+    looped: dict[str, Any] = {"evaluate_every": every, "save_every": save_every}
     looped |= {"device": device} if device != "auto" else {}
     chosen = {name: value for name, value in looped.items() if value is not None}
     experiment = replace(experiment, loop=replace(experiment.loop, **chosen))

@@ -177,10 +177,23 @@ def load_behaviour(
             that trains it.
         ValueError: card and weights do not belong together, or a file is damaged.
     """
-    path = _path(robot, shift, quality, folder)
     own = _controller(robot, shift, quality) if folder is None else None
-    if own is not None:
-        return own
+    return load_network(robot, shift, quality, folder) if own is None else own
+
+
+def load_network(
+    robot: str,
+    shift: Shift | str = NOMINAL,
+    quality: str = "medium",
+    folder: Path | None = None,
+) -> BehaviourPolicy:
+    """A trained behaviour policy with its card, as :func:`load_behaviour` finds it.
+
+    Raises:
+        FileNotFoundError: that policy is not there; the message lists what is.
+        ValueError: card and weights do not belong together, or a file is damaged.
+    """
+    path = _path(robot, shift, quality, folder)
     card = read_card(path.with_suffix(".json"))
     (layers,) = _read_weights(path, card)
     return BehaviourPolicy(layers, card)

@@ -171,10 +171,11 @@ class _Episodes:
         self.seen[acting, at + 1] = observations[acting]
         self.simulated += len(acting)
         ended = np.flatnonzero(terminated | truncated)
-        return {self._number(row): self._take(row, bool(terminated[row])) for row in ended}
-
-    def _number(self, row: int) -> int:
-        return int(self.upcoming[row])
+        numbers = self.upcoming[ended].tolist()
+        return {
+            number: self._take(row, bool(terminated[row]))
+            for number, row in zip(numbers, ended.tolist(), strict=True)
+        }
 
     def _take(self, row: int, fell: bool) -> _Episode:
         """The episode that ``row`` has finished; the row is free for its next."""

@@ -98,7 +98,7 @@ def gate(
 
     task = Task.parse(name)
     if task.quality == "medium-replay":
-        policy = load_snapshots(task.robot, task.source_shift)[-1]
+        policy: Policy = load_snapshots(task.robot, task.source_shift)[-1]
     else:
         quality = {"medium-expert": "expert", TUNED: "tuned"}.get(task.quality, task.quality)
         policy = load_behaviour(task.robot, task.source_shift, quality)

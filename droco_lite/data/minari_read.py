@@ -101,6 +101,21 @@ def fetch(dataset_id: str) -> None:
 
 
 def _read_episodes(dataset_id: str, contact_cost_weight: float | None) -> Transitions:
+    """All rows of a set; once more where it was replaced while it was read."""
+    folder = datasets_root() / dataset_id / "data"
+    while True:
+        before = files.version(folder)
+        try:
+            found = _read_episodes_once(dataset_id, contact_cost_weight)
+        except DataError:
+            if files.version(folder) == before:
+                raise
+        else:
+            if files.version(folder) == before:
+                return found
+
+
+def _read_episodes_once(dataset_id: str, contact_cost_weight: float | None) -> Transitions:
     import minari
 
     about, folder = describe(dataset_id), datasets_root() / dataset_id / "data"
@@ -198,7 +213,7 @@ def _copy_episode(
             f"{columns}; {mend(where)}"
         )
     # NumPy would copy one value to all the rows.
-    shapes = {"actions": (steps, out.action_size)}
+    shapes: dict[str, tuple[int, ...]] = {"actions": (steps, out.action_size)}
     shapes |= dict.fromkeys(("rewards", "terminations", "truncations"), (steps,))
     for name, expected in shapes.items():
         array = np.asarray(getattr(episode, name))

@@ -212,12 +212,13 @@ def _closed(episode: Transitions) -> np.ndarray:
 def _environment(card: dict[str, Any], data: Transitions) -> dict[str, Any]:
     """Spaces and environments for Minari: the set's own, and the nominal one to evaluate in."""
     import gymnasium
+    from gymnasium.spaces import Box
 
     from droco_lite.robots import environment_id
 
     spaces = {
-        "observation_space": gymnasium.spaces.Box(-np.inf, np.inf, (data.observation_size,), "f4"),
-        "action_space": gymnasium.spaces.Box(-1.0, 1.0, (data.action_size,), "f4"),
+        "observation_space": Box(-np.inf, np.inf, (data.observation_size,), np.float32),
+        "action_space": Box(-1.0, 1.0, (data.action_size,), np.float32),
     }
     if not (card.get("robot") and card.get("shift")):
         return spaces

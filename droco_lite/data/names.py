@@ -67,7 +67,7 @@ class Task:
         Raises:
             ValueError: the text names no task.
         """
-        if isinstance(text, cls):
+        if isinstance(text, Task):
             return text
         text, at, shift = text.partition("@")
         robot, _, rest = text.partition("-")

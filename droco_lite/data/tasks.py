@@ -19,8 +19,10 @@ robot, one of Hopper's soon, Ant's earns a tenth, HalfCheetah's keeps 0.39 to 0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -118,6 +120,10 @@ def dataset_id(robot: str, shift: str, quality: str, rows: int, seed: int = 0) -
     return f"droco-lite/{robot}/{shift}-{quality}-{rows}-seed{seed}-v0"
 
 
+def _further(report: Callable[[int], None], start: int, done: int) -> None:
+    report(start + done)
+
+
 def make_dataset(
     robot: str,
     shift: str,
@@ -179,7 +185,7 @@ def make_dataset(
                 stream=f"{quality}/{i}",
                 oracle=oracle,
                 out=out.take(slice(start, stop)),
-                progress=lambda done, start=start: report(start + done),
+                progress=partial(_further, report, start),
             )
             start = stop
     out.check(robot, name)

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -64,7 +64,11 @@ class Transitions:
     next_observations: np.ndarray
     terminations: np.ndarray
     truncations: np.ndarray
-    next_observations_target = None  # no field: only OracleTransitions have the column
+
+    @property
+    def next_observations_target(self) -> np.ndarray | None:
+        """None: only :class:`OracleTransitions` have the column."""
+        return None
 
     def __post_init__(self) -> None:
         for name, dimensions in _FLOATS.items():
@@ -246,14 +250,17 @@ class Transitions:
         folder = Path(folder)
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder}: no such folder of transitions")
-        try:
-            seal = files.check_seal(folder, _MEND)
-            loaded = cls._loaded(folder, memory_map)
-        except files.DamagedFile as error:
-            raise DataError(str(error)) from error
-        if files.read_seal(folder) != seal:  # the set was replaced while it was read
-            return cls.load(folder, memory_map)
-        return loaded
+        while True:  # once, but for a set that is replaced while it is read
+            before = files.version(folder)
+            try:
+                files.check_seal(folder, _MEND)
+                loaded = cls._loaded(folder, memory_map)
+            except (files.DamagedFile, DataError) as error:
+                if files.version(folder) == before:
+                    raise DataError(str(error)) from error
+            else:
+                if files.version(folder) == before:
+                    return loaded
 
     @classmethod
     def _loaded(cls, folder: Path, memory_map: bool | None) -> Transitions:
@@ -266,7 +273,7 @@ class Transitions:
             raise DataError(f"{missing[0]} is missing; {_MEND}")
         if memory_map is None:
             memory_map = sum(path.stat().st_size for path in paths.values()) > MEMORY_MAP_ABOVE
-        mode = "c" if memory_map else None
+        mode: Literal["c"] | None = "c" if memory_map else None
         arrays = {}
         for name, path in paths.items():
             try:
@@ -334,17 +341,18 @@ def empty(
         action_size: A.
         oracle: make them :class:`OracleTransitions`.
     """
-    arrays = [
-        np.zeros((rows, observation_size), np.float32),
-        np.zeros((rows, action_size), np.float32),
-        np.zeros(rows, np.float32),
-        np.zeros((rows, observation_size), np.float32),
-        np.zeros(rows, np.bool_),
-        np.zeros(rows, np.bool_),
-    ]
+    seen, chosen = (rows, observation_size), (rows, action_size)
+    arrays = {
+        "observations": np.zeros(seen, np.float32),
+        "actions": np.zeros(chosen, np.float32),
+        "rewards": np.zeros(rows, np.float32),
+        "next_observations": np.zeros(seen, np.float32),
+        "terminations": np.zeros(rows, np.bool_),
+        "truncations": np.zeros(rows, np.bool_),
+    }
     if not oracle:
-        return Transitions(*arrays)
-    return OracleTransitions(*arrays, np.zeros((rows, observation_size), np.float32))
+        return Transitions(**arrays)
+    return OracleTransitions(**arrays, next_observations_target=np.zeros(seen, np.float32))
 
 
 def rows_of(size: int | float, total: int) -> int:

@@ -110,8 +110,12 @@ def work_on_ray(study: Study, root: str | Path, workers: int, **resources: Any) 
         raise ImportError("Ray is missing: pip install 'droco-lite[cluster]'") from error
     if not ray.is_initialized():
         ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False)
-    remote = ray.remote(**{"num_cpus": 1, **resources})(work)
-    return sum(ray.get([remote.remote(study, str(root), say=_quiet) for _ in range(workers)]))
+    remote = ray.remote(**{"num_cpus": 1, **resources})(_work_quietly)
+    return sum(ray.get([remote.remote(study, str(root)) for _ in range(workers)]))
+
+
+def _work_quietly(study: Study, root: str) -> int:
+    return work(study, root, say=_quiet)
 
 
 def _quiet(line: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 from scipy.optimize import isotonic_regression
 
 from droco_lite.figures.colors import COLORS, INK
@@ -19,7 +19,7 @@ STYLE: Mapping[str, Any] = {
     "axes.labelcolor": INK,
     "axes.labelsize": 10.5,
     "axes.linewidth": 0.8,
-    "axes.prop_cycle": matplotlib.cycler(
+    "axes.prop_cycle": cycler(
         color=[COLORS[k] for k in ("droco", "iql", "target", "dara", "deployed", "igdf", "value")]
     ),
     "axes.spines.right": False,
@@ -71,10 +71,10 @@ def name_lines(ax: Axes, gap: float = 1.25, pad: float = 6.0) -> None:
 
     Names that would overlap are moved apart, ``gap`` text heights from one to the next.
     """
-    lines = [line for line in ax.get_lines() if not line.get_label().startswith("_")]
+    lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
     if not lines:
         raise ValueError("name_lines: the axes hold no labelled line; pass label=... to ax.plot")
-    fig = ax.figure
+    fig = ax.get_figure(root=True)
     fig.draw_without_rendering()
     size = STYLE["legend.fontsize"]
     step = gap * size / 72 * fig.dpi
@@ -88,8 +88,8 @@ def name_lines(ax: Axes, gap: float = 1.25, pad: float = 6.0) -> None:
     heights = spread([y for (_, y), _ in ends], step, ax.bbox.y0, ax.bbox.y1)
     for ((x, y), line), height in zip(ends, heights, strict=True):
         ax.annotate(
-            line.get_label(),
-            ax.transData.inverted().transform((x, y)),
+            str(line.get_label()),
+            tuple(ax.transData.inverted().transform((x, y))),
             xytext=(pad, (height - y) * 72 / fig.dpi),
             textcoords="offset points",
             va="center",

@@ -68,7 +68,7 @@ def describe(fig: Figure) -> str:
         parts = [ax.get_title(loc) for loc in ("left", "center", "right")]
         if ax.get_ylabel() or ax.get_xlabel():
             parts.append(" over ".join(p for p in (ax.get_ylabel(), ax.get_xlabel()) if p))
-        lines = [line.get_label() for line in ax.get_lines()]
+        lines = [str(line.get_label()) for line in ax.get_lines()]
         lines = [name for name in lines if not name.startswith("_")]
         if lines:
             parts.append("lines: " + ", ".join(lines))

@@ -27,6 +27,7 @@ from droco_lite.files.checksums import (
     read_bytes,
     read_seal,
     seal,
+    version,
 )
 from droco_lite.files.locks import InUse, lock
 from droco_lite.files.tensors import load_tensors, save_tensors
@@ -58,6 +59,7 @@ __all__ = [
     "read_text",
     "save_tensors",
     "seal",
+    "version",
     "write_bytes",
     "write_csv",
     "write_json",

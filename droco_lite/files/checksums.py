@@ -106,6 +106,7 @@ def check_seal(folder: str | os.PathLike, mend: str = "") -> str | None:
         DamagedFile: names the file.
     """
     folder = Path(folder)
+    before = version(folder)
     text = read_seal(folder)
     for name, accepted in _listed(text or "").items():
         try:
@@ -114,12 +115,21 @@ def check_seal(folder: str | os.PathLike, mend: str = "") -> str | None:
             fits = False
         if fits:
             continue
-        if read_seal(folder) != text:  # the folder was replaced while it was read
+        if version(folder) != before:  # the folder was replaced while it was read
             return check_seal(folder, mend)
         if not (folder / name).exists():
             raise DamagedFile(joined(f"{folder / name} is missing", mend))
         raise _damaged(folder / name, folder / SEAL, mend)
     return text
+
+
+def version(folder: str | os.PathLike) -> tuple[int, ...] | None:
+    """What tells a sealed folder from the one that replaces it; None where there is no seal.
+
+    The seal's text does not: a folder may be replaced by others and then by its equal while it is
+    read, file by file.
+    """
+    return _stand(Path(folder) / SEAL)
 
 
 def read_seal(folder: str | os.PathLike) -> str | None:
@@ -176,15 +186,28 @@ def _accepted(path: Path) -> tuple[Path, list[str]]:
 
 
 def _refuse_other(path: Path, digests: Callable[[], set[str]], mend: str) -> None:
-    before = None
+    """Refuse a file that does not fit its checksum while both stand still.
+
+    A writer may come between the reading of the two; then both are read again.
+    """
+    places = (path, path.with_name(path.name + SIDECAR), path.parent / SEAL)
     while True:
+        before = [_stand(each) for each in places]
         found = digests()
         place, accepted = _accepted(path)
         if not accepted or found & set(accepted):
             return
-        if (found, accepted) == before:
+        if [_stand(each) for each in places] == before:
             raise _damaged(path, place, mend)
-        before = found, accepted  # a writer may have come between the two: look again
+
+
+def _stand(path: Path) -> tuple[int, ...] | None:
+    """What changes whenever a file is replaced or written to; None where there is none."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size
 
 
 def _damaged(path: Path, place: Path, mend: str) -> DamagedFile:

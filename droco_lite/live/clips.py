@@ -19,6 +19,7 @@ from droco_lite.files import atomic_file, write_json
 from droco_lite.live.export import LAB_ROBOTS, label_of, trained
 from droco_lite.provenance import as_json, provenance
 from droco_lite.robots import NOMINAL, Shift, clip_frames, record, write_clip
+from droco_lite.robots.rollouts import Policy
 
 STRENGTHS = {"0": "nominal", "1/3": "easy", "2/3": "medium", "1": "hard"}
 #: The shift of the clips: not the source's own.
@@ -35,9 +36,9 @@ SEED, SECONDS, FPS, SIZE = 0, 4.0, 12.5, (360, 200)
 MOST_BYTES = 4_000_000
 
 
-def racers(robot: str) -> dict[str, tuple[str, object]]:
+def racers(robot: str) -> dict[str, tuple[str, Policy]]:
     """Name -> (label, policy) of what the clips show."""
-    found = {
+    found: dict[str, tuple[str, Policy]] = {
         name: (f"{label_of(policy.card['settings'])[0]} ({policy.card['kind']})", policy.policy)
         for name, policy in trained(robot).items()
         if name == "iql" or name.startswith("droco")

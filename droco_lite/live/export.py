@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from droco_lite.agents.trained_policies import TrainedPolicy, load_policy, policy_names
-from droco_lite.data.behaviour import BehaviourPolicy, available, load_behaviour
+from droco_lite.data.behaviour import BehaviourPolicy, available, load_network
 from droco_lite.figures.colors import COLORS
 from droco_lite.files import write_text
 from droco_lite.live.model_tables import (
@@ -189,10 +189,10 @@ def policies(robot: str) -> dict[str, Any]:
         if card["robot"] != robot or card["shift"] not in (str(NOMINAL), source):
             continue
         where = "target" if card["shift"] == str(NOMINAL) else "source"
-        policy = load_behaviour(robot, card["shift"], card["quality"])
+        behaviour = load_network(robot, card["shift"], card["quality"])
         mean = card["return_mean"] if where == "target" else card["nominal_return_mean"]
         found[f"behaviour-{where}-{card['quality']}"] = policy_facts(
-            policy,
+            behaviour,
             label=f"behaviour of the {where}, {card['quality']}",
             color="muted" if where == "target" else "source",
             kind=f"TD3, {card['steps']:,} steps online",
@@ -204,9 +204,7 @@ def policies(robot: str) -> dict[str, Any]:
 def recorded(robot: str) -> dict[str, Any]:
     """An episode of the source robot under its own behaviour policy: rows as in the data set."""
     shift = get_robot(robot).source_shifts["kinematic"]
-    policy = load_behaviour(robot, shift, "medium").with_noise(
-        get_robot(robot).action_noise, seed=0
-    )
+    policy = load_network(robot, shift, "medium").with_noise(get_robot(robot).action_noise, seed=0)
     episode = record(robot, shift, policy, seed=0, steps=RECORDED_STEPS)
     return {
         "qpos": array(episode.qpos), "qvel": array(episode.qvel),
@@ -221,7 +219,7 @@ def deviation(robot: str) -> np.ndarray:
     It is the column's spread over the behaviour policy's own episodes on the target robot, as
     ``evaluation.attacks`` takes it from the target's data.
     """
-    policy = load_behaviour(robot, NOMINAL, "medium").with_noise(
+    policy = load_network(robot, NOMINAL, "medium").with_noise(
         get_robot(robot).action_noise, seed=0
     )
     spec, seen = get_robot(robot), []

@@ -63,7 +63,8 @@ def facts_of(policy: Any) -> dict[str, Any]:
             f"policies: the lab takes released policies, trainings of IQL's family and their "
             f"agents, not {type(policy).__name__}"
         )
-    held = TrainedPolicy("", {}, *stacks_of(agent, 0).values(), None)
+    stacks = stacks_of(agent, 0)
+    held = TrainedPolicy("", {}, stacks["policy"], stacks["value"], stacks["critics"], None)
     label, color = label_of(agent.runs[0].to_dict())
     return policy_facts(held, label=label, color=color, kind="just trained", returns=None)
 

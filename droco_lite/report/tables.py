@@ -157,7 +157,7 @@ def degradation(results: Results, reference: str = DROCO, equal: float = EQUAL) 
 
 def improvement(results: Results, over: str = DROCO) -> pd.DataFrame:
     """P(DROCO > arm) of a seed against a seed: clean, and over foreign shifts, with intervals."""
-    found = {}
+    found: dict[str, dict] = {}
     for name, lines in (("clean", results.clean), ("shifted", shifted(results))):
         scores = statistics.matrix(lines, across=["shift"])
         if over not in scores:

@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import mujoco
@@ -287,7 +287,7 @@ class OwnEnvironment(gymnasium.Env):
     ``gymnasium.make("droco_lite/NAME-v0", shift=...)`` gives it with its time limit.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"]}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (as in Gymnasium)
 
     def __init__(self, robot: str, shift: Shift | str = NOMINAL, render_mode: str | None = None):
         self.robot, self.shift, self.render_mode = robot, Shift.parse(shift), render_mode
@@ -303,7 +303,7 @@ class OwnEnvironment(gymnasium.Env):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         super().reset(seed=seed)
-        return self._row.reset([0], [seed])[0], {}
+        return self._row.reset(np.array([0]), [seed])[0], {}
 
     def step(self, action):
         observations, rewards, terminated, _ = self._row.step(np.asarray(action)[None])

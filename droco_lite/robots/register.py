@@ -32,7 +32,7 @@ import numpy as np
 from droco_lite.robots import gym_ids, trial
 from droco_lite.robots.own import OwnRobot, State, compiled, load_xml, names_of
 from droco_lite.robots.registry import ROBOTS, get_robot
-from droco_lite.robots.robot import Start
+from droco_lite.robots.robot import Robot, Start
 from droco_lite.robots.robot_file import current_file
 from droco_lite.robots.shifts import Shift, shift_values
 
@@ -124,21 +124,21 @@ def register_robot(
         )
     trial.check_numbers(name, frame_skip, reset_noise, max_episode_steps, min_return, max_return)
     text = isinstance(xml, str) and xml.lstrip().startswith("<")
-    xml, path = (xml, "") if text else ("", str(Path(xml).expanduser().resolve()))
-    edited = load_xml(xml, path)
+    written, path = (str(xml), "") if text else ("", str(Path(xml).expanduser().resolve()))
+    edited = load_xml(written, path)
     total_mass = edited.compiler.settotalmass
     model = compiled(edited, path)
     table, edits = trial.shift_table(name, model, shifts or {})
     file = current_file()
     robot = OwnRobot(
-        name=name, title=name, gym_id=f"droco_lite/{name}-v0", asset=path, xml=xml,
+        name=name, title=name, gym_id=f"droco_lite/{name}-v0", asset=path, xml=written,
         observation_size=0, action_size=model.nu, frame_skip=frame_skip, reset_noise=reset_noise,
         min_return=float(min_return), max_return=float(max_return),
         total_mass=total_mass if total_mass > 0 else None, max_episode_steps=max_episode_steps,
         positions=model.nq, velocities=model.nv, control_range=trial.control_range(model, path),
         observation_of=observation, reward_of=reward, terminated_of=terminated, reset_of=reset,
         shifts=table, edits=edits, fields_current=fields_current, ids=names_of(model),
-        view=trial.from_the_side(model) if view is None else tuple(map(float, view)),
+        view=trial.from_the_side(model) if view is None else _camera(view),
         source_shifts=dict(source_shifts or {}), policies=dict(policies or {}),
         action_noise=action_noise, file=str(file or ""),
     )  # fmt: skip
@@ -157,6 +157,11 @@ def register_robot(
     return robot
 
 
+def _camera(view: Sequence[float]) -> tuple[float, float, float, float]:
+    distance, azimuth, elevation, lift = map(float, view)
+    return distance, azimuth, elevation, lift
+
+
 def unregister_robot(name: str) -> None:
     """Forget a robot of one's own.
 
@@ -168,12 +173,12 @@ def unregister_robot(name: str) -> None:
     _leave(name)
 
 
-def _enter(robot: OwnRobot) -> None:
+def _enter(robot: Robot) -> None:
     ROBOTS[robot.name] = robot
     gym_ids.register(robot.name)
 
 
-def _leave(name: str) -> OwnRobot | None:
+def _leave(name: str) -> Robot | None:
     """Take a robot of one's own out again, and give it back."""
     if name not in ROBOTS:
         return None

@@ -66,8 +66,10 @@ class Start:
 
     def copy(self) -> Start:
         """The same start in arrays of its own."""
-        fields = (self.qpos, self.qvel, self.act, self.mocap_pos, self.mocap_quat)
-        return Start(*(array.copy() for array in fields), keyframes=self.keyframes)
+        return Start(
+            self.qpos.copy(), self.qvel.copy(), self.act.copy(), self.mocap_pos.copy(),
+            self.mocap_quat.copy(), self.keyframes,
+        )  # fmt: skip
 
     def keyframe(self, name: str) -> None:
         """Take positions, velocities and actuator states from a keyframe of the model.

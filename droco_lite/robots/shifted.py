@@ -12,7 +12,7 @@ from droco_lite.robots.registry import ROBOTS, get_robot
 from droco_lite.robots.shifts import NOMINAL, Shift, make_model
 
 
-class _Shifted:
+class _Shifted(EzPickle):
     """Gymnasium's environment on our model; comes before Gymnasium's class."""
 
     robot: str

@@ -93,7 +93,7 @@ class Shift:
         Raises:
             ValueError: if the text is none of these.
         """
-        if isinstance(text, cls):
+        if isinstance(text, Shift):
             return text
         if text == "nominal":
             return cls()
@@ -225,8 +225,8 @@ def shift_values(robot: str, shift: Shift | str) -> dict[str, float | np.ndarray
     return values if least is None else {name: max(value, least) for name, value in values.items()}
 
 
-def _at(knots: tuple, shift: Shift):
-    knots = np.asarray(knots, dtype=float)
+def _at(published: tuple, shift: Shift):
+    knots = np.asarray(published, dtype=float)
     strengths = np.linspace(0.0, 1.0, len(knots))
     if FAMILIES[shift.family].geometric:
         if len(knots) == 2:

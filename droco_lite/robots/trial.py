@@ -140,6 +140,7 @@ def shift_table(name: str, model: mujoco.MjModel, given: Mapping) -> tuple[dict,
     """The record's ``shifts`` and ``edits``."""
     table: dict[str, dict[str, dict[str, tuple]]] = {}
     edits: dict[tuple[str, str], Callable] = {}
+    entry: dict[str, tuple[float, ...]]
     for family, variants in given.items():
         if family not in ("kinematic", "morph"):
             free = " (which needs no entry)" if family in ("gravity", "friction") else ""
@@ -151,7 +152,8 @@ def shift_table(name: str, model: mujoco.MjModel, given: Mapping) -> tuple[dict,
             if not _VARIANT.fullmatch(variant):
                 raise ValueError(f"{where}: a variant is letters, digits and _, no dash")
             if family == "morph" and callable(parts):
-                entry, edits[family, variant] = {"strength": (0.0, 1.0)}, _ByHand(parts)
+                entry = {"strength": (0.0, 1.0)}
+                edits[family, variant] = _ByHand(parts)
             elif not isinstance(parts, Mapping) or not parts:
                 kinds = "joints to shares" if family == "kinematic" else "parts to factors"
                 raise ValueError(f"{where}: {parts!r} should map {kinds}, such as {{'arm': 0.5}}")
@@ -192,7 +194,7 @@ def _check_part(where: str, model: mujoco.MjModel, part: str) -> None:
     if part in bodies:
         at = np.flatnonzero(model.geom_bodyid == model.body(part).id)
     else:
-        at = [model.geom(part).id]
+        at = np.array([model.geom(part).id])
     if any(model.geom_type[i] == mujoco.mjtGeom.mjGEOM_MESH for i in at):
         raise ValueError(f"{where}: a mesh has no size to scale; give a function in its place")
 

@@ -120,14 +120,16 @@ class VectorRobot(VectorEnv):
             ValueError: it is not of shape [num_envs] or holds no True; or another number of seeds.
         """
         if seed is None or isinstance(seed, (int, np.integer)):
-            seed = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise ValueError(f"seed: {len(seed)} for num_envs={self.num_envs}")
+            seeds = [None if seed is None else int(seed) + i for i in range(self.num_envs)]
+        else:
+            seeds = list(seed)
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"seed: {len(seeds)} for num_envs={self.num_envs}")
         rows = np.arange(self.num_envs)
         if options is not None and "reset_mask" in options:
             rows = np.flatnonzero(self._checked_mask(options["reset_mask"]))
         self._over[rows] = False
-        return self._robots.reset(rows, [seed[row] for row in rows]), {}
+        return self._robots.reset(rows, [seeds[row] for row in rows]), {}
 
     def _checked_mask(self, mask: np.ndarray) -> np.ndarray:
         """The mask, if Gymnasium's vector environments take it; else their kind of error."""
@@ -180,7 +182,7 @@ def _with_settings(spec: Robot, settings: Mapping[str, float]) -> Robot:
     """The robot with Gymnasium's settings in its record."""
     if not settings:
         return spec
-    known = inspect.signature(spec.gymnasium_class().__init__).parameters if spec.gym_class else {}
+    known = inspect.signature(spec.gymnasium_class()).parameters if spec.gym_class else {}
     for name in settings:
         if name in _SETTINGS and name in known:
             continue

@@ -148,7 +148,7 @@ class WassersteinBall(Ball):
     def _worst_neighbours(self, f: Array, p: Array) -> WorstCase:
         worst = self.worst_neighbour(f)
         distributions = np.zeros_like(p)
-        np.add.at(distributions, (slice(None), worst), p)
+        np.add.at(distributions.T, worst, p.T)
         return WorstCase(p @ f[worst], distributions)
 
     def worst_neighbour(self, f: ArrayLike) -> NDArray[np.intp]:

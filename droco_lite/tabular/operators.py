@@ -293,7 +293,8 @@ def value_iteration(
     q_star = solve(operator) if fixed_point is None else fixed_point
     gamma = operator.discount
     q = np.broadcast_to(np.asarray(start, dtype=np.float64), q_star.shape).copy()
-    residuals, errors = [], [np.abs(q - q_star).max()]
+    residuals: list[float] = []
+    errors = [np.abs(q - q_star).max()]
     while len(residuals) < max_iterations:
         following = operator(q)
         residuals.append(np.abs(following - q).max())
@@ -354,7 +355,8 @@ def _policy_values(
         kernel = operator.worst_kernel(values, policy)
         if np.abs(rewards + operator.discount * kernel @ values - values).max() <= 0.1 * enough:
             break
-        values = np.linalg.solve(np.eye(len(values)) - operator.discount * kernel, rewards)
+        matrix = np.eye(len(values)) - operator.discount * kernel
+        values = np.asarray(np.linalg.solve(matrix, rewards), np.float64)
     return values
 
 

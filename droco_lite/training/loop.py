@@ -173,6 +173,7 @@ def train(
 
     agent = METHODS[runs[0].method](runs, *sizes, device=device, **agent_options)
     agent.on_epoch = on_epoch
+    out = Path(out) if out else None
     facts = {
         "runs": [run.to_dict() for run in runs],
         "source": fingerprint(source),
@@ -203,7 +204,7 @@ class _Training:
         *,
         robot: str | None,
         loop: LoopSettings,
-        out: str | Path | None,
+        out: Path | None,
         stop_after: int | None,
         lengthen: bool,
     ):
@@ -226,7 +227,7 @@ class _Training:
         rows = self._prepare(source, target, mode)
         if saved is not None:  # after the stepper: rows of the runs' own have their place by now
             agent.load_state(tensors)
-            write_curve(Path(out) / CURVE, self.lines)  # a process may have died before it did
+            write_curve(out / CURVE, self.lines)  # a process may have died before it did
         self.probe = diagnostic_batch(rows, agent.runs, loop.diagnostic_rows)
 
     def _saved(self, lengthen: bool) -> tuple[dict[str, torch.Tensor], dict] | None:
@@ -302,7 +303,7 @@ class _Training:
             chosen = {"precision": self.precision, "mode": self.stepper.mode}
             about = {"facts": self.facts, "step": self.step, "curve": self.lines, "chosen": chosen}
             checkpoint.save(self.out, tensors, about)
-            write_curve(Path(self.out) / CURVE, self.lines)
+            write_curve(self.out / CURVE, self.lines)
 
 
 def as_long_as(saved: dict, now: dict) -> dict:

@@ -40,7 +40,7 @@ from droco_lite.agents.td3 import (
 from droco_lite.data.behaviour import (
     QUALITIES,
     BehaviourPolicy,
-    load_behaviour,
+    load_network,
 )
 from droco_lite.robots import BatchedRobot, Shift, get_robot, load_robot_file, rollout
 
@@ -127,7 +127,7 @@ class Replay:
     def digest(self, start: int, end: int) -> str:
         """Checksum of the rows from ``start`` to ``end``, once they are on the disk."""
         self.file.flush()
-        return hashlib.sha256(self.file[start:end]).hexdigest()
+        return hashlib.sha256(self.file[start:end].data).hexdigest()
 
     @staticmethod
     def check(
@@ -159,7 +159,7 @@ class Replay:
         for segment, start in enumerate(range(0, rows, each)):
             part = file[start : start + each]
             if digests:
-                fits = hashlib.sha256(part).hexdigest() == digests[segment]
+                fits = hashlib.sha256(part.data).hexdigest() == digests[segment]
             else:
                 fits = bool(part.any(1).all())  # rows that were never written are zero
             if not fits:
@@ -175,7 +175,7 @@ class Replay:
         return TD3Batch(observations, actions, rewards, next_observations, continues)
 
 
-def _mapped(path: Path, capacity: int, width: int) -> np.ndarray:
+def _mapped(path: Path, capacity: int, width: int) -> np.memmap:
     """A writable memory map [capacity, width] that keeps the rows already in the file."""
     if path.exists():
         with open(path, "r+b") as file:
@@ -221,7 +221,7 @@ def _train_in(folder: Path, settings: OnlineSettings, steps: int, report) -> lis
     (folder / "policies").mkdir(parents=True, exist_ok=True)
     state = init_td3(spec.observation_size, spec.action_size, [settings.seed], settings.hidden)
     if settings.start:
-        _begin_with_(state, load_behaviour(settings.robot, quality=settings.start))
+        _begin_with_(state, load_network(settings.robot, quality=settings.start))
     curve, digests = _resume_(state, folder / CHECKPOINT, settings)
     segments = math.ceil(steps / settings.segment_steps)
     rows = settings.segment_steps
@@ -313,8 +313,8 @@ def train_segment_(
             updates += 1
             if updates % 50 == 0:
                 sums += torch.stack([logs["q"][0], logs["td_error"][0]])
-    mean = (sums / max(updates // 50, 1)).tolist()
-    return {"q": mean[0], "td_error": mean[1]}
+    q, td_error = (sums / max(updates // 50, 1)).tolist()
+    return {"q": q, "td_error": td_error}
 
 
 # --------------------------------------------------------------------------------- checkpoints
