@@ -15,16 +15,21 @@ ROOT = Path(__file__).resolve().parents[2]
 #: The chapters on theory, whose solutions are run.
 THEORY = (
     "offline_rl_on_the_cliff",
+    "iql_by_hand",
     "two_kinds_of_robustness",
     "wasserstein_dual",
     "worst_states",
     "rcb_operator",
+    "drift",
     "ensembles",
     "disagreement",
     "beta",
     "runaway",
     "delta",
 )
+
+#: The chapters on the code that the authors published, written by the same rules.
+PUBLIC_CODE = ("public_code", "public_code_training")
 
 
 def pages() -> list[str]:

@@ -1,15 +1,30 @@
-"""The RCB operator: its sentences, over eight pairs of data sets, all radii and all winds."""
+"""The RCB operator and the drift: their sentences, over eight data sets, all radii, all winds."""
 
 import numpy as np
 import pytest
 from test_theory import namespace
 
-from droco_lite.tabular import ACTIONS, WassersteinBall, policy_values, robust, solve, standard
+from droco_lite.tabular import (
+    ACTIONS,
+    WassersteinBall,
+    WindyCliff,
+    policy_values,
+    rcb,
+    robust,
+    solve,
+    standard,
+    wasserstein_rows,
+)
 
 
 @pytest.fixture(scope="module")
 def chapter():
     return namespace("rcb_operator")
+
+
+@pytest.fixture(scope="module")
+def drift():
+    return namespace("drift")
 
 
 def promised(chapter, rule, n):
@@ -65,8 +80,8 @@ def test_the_threshold_is_the_wind(chapter):
         assert (q <= solve(standard(windy)) + 1e-8).all()
 
 
-def test_more_pessimism_earns_more_in_the_wind(chapter):
-    earned = {epsilon: chapter["solved"](epsilon)[3] for epsilon in (0, 0.05, 0.1, 0.15, 0.2, 0.3)}
+def test_more_pessimism_earns_more_in_the_wind(drift):
+    earned = {epsilon: drift["solved"](epsilon)[3] for epsilon in (0, 0.05, 0.1, 0.15, 0.2, 0.3)}
     for epsilon, row in earned.items():
         if epsilon:
             assert row["target"] > earned[0]["target"] + 0.02
@@ -75,16 +90,36 @@ def test_more_pessimism_earns_more_in_the_wind(chapter):
 
 
 @pytest.mark.parametrize("epsilon", [0.02, 0.05, 0.1, 0.15, 0.2, 0.3])
-def test_the_promise_breaks_from_the_start_for_two_radii_only(chapter, epsilon):
-    _, values, policy, _ = chapter["solved"](epsilon)
-    start = chapter["start"]
-    short = [values[start] - policy_values(mdp, policy)[start] for mdp in chapter["deployments"]]
-    inside = np.array(short)[chapter["winds"] <= epsilon + 1e-9]
+def test_the_promise_breaks_from_the_start_for_two_radii_only(drift, epsilon):
+    _, values, policy, _ = drift["solved"](epsilon)
+    start = drift["start"]
+    short = [values[start] - policy_values(mdp, policy)[start] for mdp in drift["deployments"]]
+    inside = np.array(short)[drift["winds"] <= epsilon + 1e-9]
     assert inside.max() <= 1e-8
     assert (max(short) > 1e-6) == (epsilon in (0.02, 0.05))
 
 
-def test_too_wide_a_ball_gives_up(chapter):
+def test_too_wide_a_ball_gives_up(drift):
     for order, epsilon in ((1, 0.6), (1, 1.0), (np.inf, 1.0)):
-        earned = chapter["solved"](epsilon, order=order)[3]
+        earned = drift["solved"](epsilon, order=order)[3]
         assert earned["target"] < 0.05 and earned["deployed"] < 0.05
+
+
+def test_a_mixed_operator_keeps_its_promise_where_the_plain_one_does_not(drift):
+    """What the exercise on mixed rows says of w = 0, 1/2 and 1."""
+    source, target, deployed = drift["source"], drift["target"], drift["deployed"]
+    short = {}
+    for w in (0.0, 0.5, 1.0):
+        operator = rcb(source, target, WassersteinBall(0.3, drift["d"]), w)
+        q = solve(operator)
+        short[w] = (operator.values(q) - policy_values(deployed, operator.greedy(q))).max()
+    assert short[0.0] < 1e-8 and short[0.5] < 1e-8 and short[1.0] > 0.1
+
+
+def test_a_wet_cliff_is_no_worse_than_promised_where_the_ball_covers_it(drift):
+    wet = WindyCliff(slip=0.10).mdp(0)
+    covers = wasserstein_rows(drift["source"].transitions, wet.transitions, drift["d"]).max()
+    assert covers < 0.1
+    for epsilon in (covers, 0.1, 0.2):
+        _, values, policy, _ = drift["solved"](epsilon)
+        assert (values - policy_values(wet, policy)).max() < 1e-8

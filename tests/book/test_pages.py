@@ -452,16 +452,7 @@ SMALL = """() => {
 }"""
 
 
-# Their figures still have letters of 8 px on a phone; a page that is mended must leave this list.
-SMALL_LETTERS = {"ensembles", "disagreement", "beta", "runaway", "delta"}
-
-
-def on_a_phone(page: str):
-    small = pytest.mark.xfail(reason="letters of 8 px at 390 px, to be mended", strict=True)
-    return pytest.param(f"book/{page}", marks=[small] if page in SMALL_LETTERS else [])
-
-
-@pytest.mark.parametrize("name", [on_a_phone(page) for page in ("intro", *THEORY)])
+@pytest.mark.parametrize("name", [f"book/{page}" for page in ("intro", *THEORY)])
 class TestTheoryOnAPhone:
     pytestmark = needs_browser
 

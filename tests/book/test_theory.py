@@ -8,11 +8,13 @@ import re
 from typing import Any
 
 import pytest
-from chapters import ROOT, cells, read, solutions, source, tags
+from chapters import PUBLIC_CODE, ROOT, cells, read, solutions, source, tags
 from chapters import THEORY as PAGES
+from reading import reading
 
 NEEDS_ROBOTS = ("two_kinds_of_robustness",)  # its solutions import what they need
 each = pytest.mark.parametrize("name", PAGES)
+each_and_public = pytest.mark.parametrize("name", PAGES + PUBLIC_CODE)
 
 
 def path(name: str):
@@ -37,12 +39,19 @@ def namespace(name: str) -> dict[str, Any]:
 # Form ---------------------------------------------------------------------------------------------
 
 
-@each
-def test_visible_code_fits_its_column(name):
+@each_and_public
+def test_code_fits_its_column_folded_or_not(name):
     for cell in cells(path(name), "code"):
-        if not {"hide-input", "remove-cell"} & set(tags(cell)):
+        if "remove-cell" not in tags(cell):
             wide = [line for line in source(cell).splitlines() if len(line) > 88]
             assert not wide, wide
+
+
+@each_and_public
+def test_a_page_takes_a_quarter_of_an_hour_to_read(name):
+    """What is counted stands in reading.py; solving the exercises comes on top."""
+    asked = reading(path(name))
+    assert asked.minutes < 15.5, asked
 
 
 @each
