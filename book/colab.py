@@ -310,6 +310,8 @@ class Chapter:
             return ""
         if name == "bibliography":
             return self.bibliography()
+        if name == "live-lab" and argument == "own":
+            return "*The viewer for your own MuJoCo file is in the built page.*\n"
         if name == "live-lab":
             return (
                 "*In the built page the robots run here. In a notebook:* "

@@ -8,6 +8,9 @@
     :shift: kinematic-footjnt-hard
     ```
 
+``{live-lab} own`` is a viewer for a robot of the reader's own: a MuJoCo file from the reader's
+disk, or, to begin with, the one that a cell of the chapter writes (``:example: crawler.xml``).
+
 The page first shows pre-rendered clips; the lab's scripts, several megabytes, are loaded when the
 reader presses *Run live*. Where the book was built without npm there is no button, and a sentence
 says why.
@@ -74,17 +77,39 @@ def block(
         settings |= {
             "family": asked.family, "variant": asked.variant, "strength": asked.strength
         }  # fmt: skip
-    options = html.escape(json.dumps({"robot": robot, "views": views, "settings": settings}))
+    note = "MuJoCo and the trained policies in this page: about 8 MB, no kernel, no network."
+    options = {"robot": robot, "views": views, "settings": settings}
+    return framed(options, static, clips(robot, static), "Run live", note, built)
+
+
+def own_block(example: tuple[str, str] | None, *, static: str, built: bool = True) -> str:
+    """The HTML of the viewer for a reader's own robot.
+
+    Args:
+        example: name and text of the MuJoCo file that it begins with.
+        static, built: as in :func:`block`.
+    """
+    from droco_lite.figures.colors import COLORS
+
+    own = {"color": COLORS["target"]}
+    if example:
+        own["example"] = dict(zip(("name", "xml"), example, strict=True))
+    note = "MuJoCo in this page: about 4 MB, no kernel, no network; your file stays with you."
+    return framed({"own": own}, static, "", "Open the viewer", note, built)
+
+
+def framed(options: dict, static: str, fallback: str, button: str, note: str, built: bool) -> str:
+    """What stands around every lab: its fallback, its button, and the place that it fills."""
+    options = html.escape(json.dumps(options))
     start = (
-        '<button type="button" class="droco-lab-start">Run live</button>'
-        '<span class="droco-lab-note">MuJoCo and the trained policies in this page: about '
-        "8 MB, no kernel, no network.</span>"
+        f'<button type="button" class="droco-lab-start">{button}</button>'
+        f'<span class="droco-lab-note">{note}</span>'
         if built
         else f'<span class="droco-lab-note">{WITHOUT_NPM}</span>'
     )
     return (
         f'<div class="droco-lab" data-static="{static}" data-options="{options}">'
-        f'<div class="droco-lab-fallback">{clips(robot, static)}</div>'
+        f'<div class="droco-lab-fallback">{fallback}</div>'
         f'<p class="droco-lab-press">{start}</p>'
         '<p class="droco-lab-said" role="status"></p>'
         '<div class="droco-lab-stage"></div></div>'
@@ -119,13 +144,20 @@ class LiveLab(Directive):
     required_arguments = 1
     option_spec: ClassVar = {
         "views": directives.unchanged, "policies": directives.unchanged,
-        "shift": directives.unchanged,
+        "shift": directives.unchanged, "example": directives.unchanged,
     }  # fmt: skip
 
     def run(self) -> list[nodes.Node]:
         env = self.state.document.settings.env
         static = "../" * env.docname.count("/") + "_static/"
         try:
+            if self.arguments[0] == "own":
+                example = self.options.get("example", "")
+                content = own_block(
+                    written_file(Path(env.doc2path(env.docname)), example) if example else None,
+                    static=static, built=lab_is_built(),
+                )  # fmt: skip
+                return [nodes.raw("", content, format="html")]
             content = block(
                 self.arguments[0], static=static, views=split(self.options.get("views", "")),
                 policies=split(self.options.get("policies", "")),
@@ -134,6 +166,19 @@ class LiveLab(Directive):
         except ValueError as error:
             raise self.error(str(error)) from None
         return [nodes.raw("", content, format="html")]
+
+
+def written_file(chapter: Path, name: str) -> tuple[str, str]:
+    """A file that a chapter writes with ``%%writefile``: its name and text.
+
+    Raises:
+        ValueError: no cell of the chapter writes it.
+    """
+    for cell in json.loads(chapter.read_text(encoding="utf-8"))["cells"]:
+        first, _, text = "".join(cell["source"]).partition("\n")
+        if first.split() == ["%%writefile", name]:
+            return name, text
+    raise ValueError(f"live-lab: no cell of {chapter.name} writes {name}")
 
 
 def lab_is_built() -> bool:

@@ -16,7 +16,7 @@
     }));
 
   async function start(box) {
-    const { robot, views, settings } = JSON.parse(box.dataset.options);
+    const { robot, views, settings, own } = JSON.parse(box.dataset.options);
     const base = box.dataset.static;
     const [press, said, stage] = ["press", "said", "stage"].map((name) =>
       box.querySelector(`:scope > .droco-lab-${name}`),
@@ -25,15 +25,18 @@
     button.disabled = true;
     said.textContent = "Loading MuJoCo and the policies…";
     try {
-      await Promise.all([load(`${base}lab.js`), load(`${base}lab-${robot}.js`)]);
-      box.lab = await DrocoLab.mount(stage, drocoLabRobots[robot], { views, settings });
+      const scripts = own ? ["lab"] : ["lab", `lab-${robot}`];
+      await Promise.all(scripts.map((name) => load(`${base}${name}.js`)));
+      box.lab = own
+        ? await DrocoLab.mountOwn(stage, own)
+        : await DrocoLab.mount(stage, drocoLabRobots[robot], { views, settings });
       said.textContent = "";
       press.hidden = true;
-      box.querySelector(".droco-lab-fallback").hidden = true;
+      box.querySelector(".droco-lab-fallback")?.toggleAttribute("hidden", true);
       stage.querySelector("button")?.focus({ preventScroll: true });
     } catch (error) {
       button.disabled = false;
-      said.textContent = `The live lab could not start here (${error.message}). The clip above is what it shows.`;
+      said.textContent = `The live lab could not start here (${error.message}).${own ? "" : " The clip above is what it shows."}`;
       console.warn(error);
     }
   }
@@ -52,16 +55,47 @@
       select.addEventListener("change", show);
       return [name, select, choice];
     });
+    const dots = document.createElement("div");
+    dots.className = "droco-lab-dots";
+    const most = Math.max(1, ...clips.flatMap(({ returns = {} }) => Object.values(returns)));
     function show() {
       const clip = clips.find(({ at }) => selects.every(([name, { value }]) => at[name] === value));
       image.src = figure.dataset.folder + clip.clip;
       still.srcset = figure.dataset.folder + clip.still;
       image.alt = caption.textContent = clip.said;
+      dots.replaceChildren(...seeds(clip.returns ?? {}, most));
     }
     const bar = document.createElement("p");
     bar.className = "droco-lab-press droco-lab-choose";
     bar.append(...selects.map(([, , choice]) => choice));
-    figure.append(bar);
+    figure.append(bar, dots);
+    dots.replaceChildren(...seeds(clips[0].returns ?? {}, most));
+  }
+
+  // The return of each trained seed as a dot on one line, with their mean as a stroke.
+  function seeds(returns, most) {
+    const values = Object.values(returns);
+    if (!values.length) return [];
+    const number = (x) => Math.round(x).toLocaleString("en").replace("-", "−");
+    const mean = values.reduce((sum, x) => sum + x, 0) / values.length;
+    const at = (x) => 6 + (288 * Math.max(x, 0)) / most;
+    const mark = (name, attributes) => {
+      const part = document.createElementNS("http://www.w3.org/2000/svg", name);
+      for (const [key, value] of Object.entries(attributes)) part.setAttribute(key, value);
+      return part;
+    };
+    const picture = mark("svg", { viewBox: "0 0 300 20", "aria-hidden": "true" });
+    picture.append(
+      mark("path", { d: "M6 10H294", stroke: "currentColor", "stroke-opacity": 0.4 }),
+      mark("path", { d: `M${at(mean)} 2V18`, stroke: "currentColor", "stroke-width": 2 }),
+      ...values.map((x) => mark("circle", { cx: at(x), cy: 10, r: 4, fill: "currentColor", "fill-opacity": 0.6 })),
+    );
+    const words = document.createElement("p");
+    const each = Object.entries(returns).map(([seed, x]) => `seed ${seed}: ${number(x)}`).join(", ");
+    words.textContent = values.length > 1
+      ? `Mean return of ${values.length} training seeds ${number(mean)} (${each}).`
+      : `Mean return of its one training seed ${number(mean)}.`;
+    return [picture, words];
   }
 
   const begin = () => {

@@ -5,6 +5,7 @@ import { engine } from "./engine.js";
 import { Ghosts } from "./ghosts.js";
 import { Race } from "./race.js";
 import { make } from "./dom.js";
+import { OwnRobot } from "./own.js";
 
 export { engine };
 export { Race } from "./race.js";
@@ -16,6 +17,19 @@ function dress(root) {
   const head = home instanceof ShadowRoot ? home : document.head;
   if (!head.querySelector("style[data-droco-lab]"))
     head.append(make("style", { "data-droco-lab": "", text: style }));
+}
+
+/** Start the viewer of a reader's own robot in an element; see OwnRobot for the options. */
+export async function mountOwn(root, options = {}) {
+  dress(root);
+  const mj = await engine();
+  root.replaceChildren();
+  root.classList.add("droco-lab-live");
+  const part = make("section", { "aria-label": "Your own robot" });
+  root.append(part);
+  const running = !matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const own = new OwnRobot(part, mj, { running, ...options });
+  return { own, dispose: () => own.dispose() };
 }
 
 /**
@@ -40,7 +54,7 @@ export async function mount(root, facts, { views = ["race"], settings = {}, chan
     lab.race = new Race(part, mj, facts, { settings, changed, running: !still });
     if (still) lab.race.say("Your system asks for less motion: press Run or Step.");
   }
-  if (views.includes("ghosts") && facts.ensemble) {
+  if (views.includes("ghosts") && Object.keys(facts.ensembles).length) {
     const part = make("section", { "aria-label": "Inside DROCO" });
     root.append(part);
     lab.ghosts = new Ghosts(part, mj, facts, lab.race ?? null);

@@ -33,6 +33,7 @@ export function strengthName(value, levels) {
 export const number = (x, digits = 0) =>
   Number.isFinite(x)
     ? x.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })
+        .replace(/^-(?=[0.]*$)/, "") // no minus before a zero
         .replace("-", "−")
     : "–";
 

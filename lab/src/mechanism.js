@@ -29,7 +29,7 @@ export class Mechanism {
   constructor(mj, facts) {
     this.facts = facts;
     this.spec = facts.spec;
-    this.ensemble = new Ensemble(facts.ensemble);
+    this.ensembles = {}; // by name, read when first asked for
     const [, family, variant] = facts.source.match(/^(.*)-([^-]+)-[^-]+$/);
     const hard = { family, variant, strength: 1 };
     this.truth = ["source", "target"].map((name) => {
@@ -40,6 +40,12 @@ export class Mechanism {
     this.recorded = Object.fromEntries(
       Object.entries(facts.recorded).map(([name, value]) => [name, decode(value)]),
     );
+  }
+
+  /** The models that a run was trained with; the first of the file for a run that had none. */
+  ensemble(agent) {
+    const name = agent.facts.ensemble ?? Object.keys(this.facts.ensembles)[0];
+    return (this.ensembles[name] ??= new Ensemble(this.facts.ensembles[name]));
   }
 
   get length() {
@@ -68,7 +74,8 @@ export class Mechanism {
       truth[name] = { qpos: Array.from(robot.data.qpos), next, reward, end: !robot.alive,
         value: agent.value(next) };
     }
-    const predicted = this.ensemble.predict(observation, action).map(({ next }) => ({
+    const ensemble = this.ensemble(agent);
+    const predicted = ensemble.predict(observation, action).map(({ next }) => ({
       next,
       qpos: pose(this.spec, next, qpos, dt),
       value: agent.value(next),
@@ -80,7 +87,7 @@ export class Mechanism {
       beta, delta, floor, discount,
     });
     // How far apart the models are, in the target data's own usual steps.
-    const scale = this.ensemble.output_std;
+    const scale = ensemble.output_std;
     const spread = rms(predicted.flatMap(({ next }) =>
       Array.from(next, (x, i) => (x - mean(predicted, i)) / scale[i])));
     const miss = rms(predicted.flatMap(({ next }) =>

@@ -14,6 +14,9 @@ LAB = ROOT / "lab"
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from droco_lite.live.export import script  # noqa: E402
+from tests.live.lab_page import CHROMIUM  # noqa: E402
+
 
 @pytest.fixture(scope="session")
 def lab() -> Path:
@@ -38,3 +41,31 @@ def reference(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("reference")
     main(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def site(lab, tmp_path_factory) -> Path:
+    """The lab's script, one robot's file and what stands around them in a page of the book."""
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        ["node", "build.mjs", str(folder / "lab.js")], cwd=lab, capture_output=True, text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for name in ("live_lab.js", "book.css"):
+        shutil.copy(ROOT / "book/_static" / name, folder)
+    shutil.copytree(ROOT / "book/_static/lab", folder / "lab")
+    (folder / "lab-walker2d.js").write_text(script("walker2d"), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()

@@ -4,97 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-import subprocess
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from book.live_lab import WITHOUT_NPM, block
 from droco_lite.data.behaviour import load_behaviour
-from droco_lite.live.export import script
 from droco_lite.robots import rollout
+from tests.live.lab_page import PAGE, in_chromium, opened
 
-ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-PAGE = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>lab</title>
-<style>
-html {{ --pst-color-background: #fff; --pst-color-primary: #176de8; font-family: sans-serif }}
-html[data-theme="dark"] {{ --pst-color-background: #121212; background: #121212; color: #ced6dd }}
-</style><link rel="stylesheet" href="book.css"><script src="live_lab.js"></script>
-<main class="bd-content">{block}</main></html>"""
 MEDIUM, SOURCE = "behaviour-target-medium", "behaviour-source-medium"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-]
-
-
-@pytest.fixture(scope="module")
-def site(lab, tmp_path_factory) -> Path:
-    """The lab's script, one robot's file and what stands around them in a page of the book."""
-    folder = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        ["node", "build.mjs", str(folder / "lab.js")], cwd=lab, capture_output=True, text=True,
-        timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    for name in ("live_lab.js", "book.css"):
-        shutil.copy(ROOT / "book/_static" / name, folder)
-    shutil.copytree(ROOT / "book/_static/lab", folder / "lab")
-    (folder / "lab-walker2d.js").write_text(script("walker2d"), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def opened(browser, site, *, width=900, press=True, motion="no-preference", **options):
-    """A page with a lab; what went wrong while it was open fails the test."""
-    wrong: list[str] = []
-    content = block("walker2d", static="", **options)
-    (site / "page.html").write_text(PAGE.format(block=content), encoding="utf-8")
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, reduced_motion=motion, offline=True
-    )
-    context.set_default_timeout(30_000)
-    page = context.new_page()
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.asked = asked
-    try:
-        page.goto((site / "page.html").as_uri())
-        if press:
-            page.get_by_role("button", name="Run live").press("Enter")
-            page.wait_for_function("document.querySelector('.droco-lab').lab")
-            page.evaluate("globalThis.lab = document.querySelector('.droco-lab').lab")
-            # A busy machine may have run for a while: every test begins at the start.
-            page.ran = page.evaluate(
-                "lab.race.running || lab.race.session.racers[0].first.step > 0"
-            )
-            page.evaluate("lab.race.toggle(false); lab.race.reset()")
-        yield page
-        assert not wrong, "\n".join(wrong)
-        assert all(url.startswith(("file://", "data:", "blob:")) for url in asked)
-    finally:
-        context.close()
+pytestmark = in_chromium
 
 
 def step(page) -> int:
@@ -111,6 +31,22 @@ def test_nothing_of_the_lab_is_read_before_the_press(browser, site):
         page.get_by_label("Strength").select_option(last["at"]["strength"])
         assert page.get_by_role("img").get_attribute("src") == f"lab/{last['clip']}"
         assert page.get_by_role("img").get_attribute("alt") == last["said"]
+
+
+def test_the_clips_offer_the_betas_that_exist_with_every_seeds_return(browser, site):
+    index = json.loads((site / "lab/walker2d.json").read_text(encoding="utf-8"))
+    options = [option["value"] for option in index["axes"]["policy"]["options"]]
+    with opened(browser, site, press=False) as page:
+        beta = page.get_by_label("β")
+        assert beta.locator("option").evaluate_all("o => o.map((x) => x.value)") == options
+        beta.select_option(options[-1])
+        shown = next(
+            clip for clip in index["clips"]
+            if clip["at"] == {"policy": options[-1], "strength": "0"}
+        )  # fmt: skip
+        assert page.get_by_role("img").get_attribute("alt") == shown["said"]
+        assert page.locator(".droco-lab-dots circle").count() == len(shown["returns"]) > 0
+        assert "return of" in page.locator(".droco-lab-dots p").inner_text()
 
 
 def test_the_robots_move_and_pause_by_keyboard(browser, site):
