@@ -9,7 +9,8 @@
     found.card["kind"], found.card["returns"]
 
 A name is ROBOT-METHOD, and for DROCO ROBOT-droco-BETA. The networks lie in ``weights/`` as float16
-with a JSON card; an ensemble, which the DROCO runs of a robot share, has a file of its own.
+with a JSON card; an ensemble has a file of its own, named after its content, so that runs that
+share one share the file, and a robot may have several.
 """
 
 from __future__ import annotations
@@ -126,30 +127,53 @@ def release_policy(agent: Any, run: int, path: Path, *, robot: str, **facts: Any
         facts: what else the card says; ``kind`` and ``returns`` (by seed) have to be among them.
 
     Returns:
-        The path of the weights. Networks are rounded to float16.
+        The path of the weights. Networks are rounded to float16. Ensembles of the robot that no
+        card names any more are removed.
 
     Raises:
-        ValueError: the agent is not of IQL's family, or a fact is missing.
+        ValueError: the agent is not of IQL's family, a fact is missing, or nobody could say later
+            from which commit the card was written.
     """
     stacks = stacks_of(agent, run)
     for key in ("kind", "returns"):
         if key not in facts:
             raise ValueError(f"release_policy: the card needs {key!r}")
+    about = provenance(**as_json(facts))
+    if about["commit"] is None:
+        raise ValueError(
+            "release_policy: there is no git checkout here, so the card would name no commit; "
+            "release from a checkout, or name the commit in the variable DROCO_LITE_COMMIT"
+        )
     tensors = {}
     for kind, stack in stacks.items():
         for k, (weight, bias) in enumerate(stack):
             tensors[f"{kind}.weight.{k}"], tensors[f"{kind}.bias.{k}"] = weight, bias
     shared = None
     if agent.ensemble is not None:
-        file = path.parent / f"{robot}-ensemble.safetensors"
-        shared = {"file": file.name, "sha256": _write(file, agent.ensemble.tensors())}
+        content, digest = _packed(agent.ensemble.tensors())
+        file = path.parent / f"{robot}-ensemble-{digest[:12]}.safetensors"
+        write_bytes(file, content)
+        shared = {"file": file.name, "sha256": digest}
     weights = path.parent / f"{path.name}.safetensors"
+    content, digest = _packed(tensors)
+    write_bytes(weights, content)
     card = {
-        "robot": robot, "settings": agent.runs[run].to_dict(), "dtype": "float16",
-        "sha256": _write(weights, tensors), "ensemble": shared, **facts,
+        **about, "robot": robot, "settings": agent.runs[run].to_dict(), "dtype": "float16",
+        "sha256": digest, "ensemble": shared,
     }  # fmt: skip
-    write_json(path.parent / f"{path.name}.json", provenance(**as_json(card)), checksum=True)
+    write_json(path.parent / f"{path.name}.json", as_json(card), checksum=True)
+    _remove_unnamed_ensembles(path.parent, robot)
     return weights
+
+
+def _remove_unnamed_ensembles(folder: Path, robot: str) -> None:
+    """Ensembles of a robot that earlier releases wrote here and no card needs any more."""
+    names = policy_names(folder)
+    cards = [read_json(folder / f"{name}.json", "fetch the file again") for name in names]
+    named = {card["ensemble"]["file"] for card in cards if card.get("ensemble")}
+    for file in folder.glob(f"{robot}-ensemble*.safetensors"):
+        if file.name not in named:
+            file.unlink()
 
 
 def stacks_of(agent: Any, run: int) -> dict[str, Layers]:
@@ -189,11 +213,10 @@ def _read(path: Path, expected: str) -> dict[str, Tensor]:
         raise ValueError(f"{path}: not a safetensors file ({error}); fetch it again") from None
 
 
-def _write(path: Path, tensors: dict[str, Tensor]) -> str:
-    """The tensors as float16, and the file's sha256."""
+def _packed(tensors: dict[str, Tensor]) -> tuple[bytes, str]:
+    """The tensors as float16 in a file's bytes, and their sha256."""
     content = save({
         name: (t if name in _INTEGERS else t.detach().cpu().half()).contiguous()
         for name, t in tensors.items()
     })  # fmt: skip
-    write_bytes(path, content)
-    return hashlib.sha256(content).hexdigest()
+    return content, hashlib.sha256(content).hexdigest()

@@ -2,20 +2,26 @@
 
 ``python -m droco_lite.live.clips walker2d book/_static/lab`` records policies of the lab at four
 strengths of one shift, from one start, and writes a short WebP and a still of each, with an index
-that says what each shows: its own return, and the means of the card's seeds where the card has
-them. Released trained policies are taken where there are any, and behaviour policies elsewhere.
+that says what each shows: its own return, and the return of every trained seed where the card has
+it. Trained policies are taken where a robot has any: DROCO's by their β, IQL* standing at β = 0.
+Elsewhere the target's behaviour policy stands in. What has not changed is not filmed again.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from droco_lite.data.behaviour import load_behaviour
-from droco_lite.files import atomic_file, write_json
+from droco_lite import files
+from droco_lite.agents.trained_policies import WEIGHTS
+from droco_lite.data.behaviour import available, load_behaviour
+from droco_lite.evaluation.arms import file_name
+from droco_lite.files import atomic_file
 from droco_lite.live.export import LAB_ROBOTS, label_of, trained
 from droco_lite.provenance import as_json, provenance
 from droco_lite.robots import NOMINAL, Shift, clip_frames, record, write_clip
@@ -36,57 +42,103 @@ SEED, SECONDS, FPS, SIZE = 0, 4.0, 12.5, (360, 200)
 MOST_BYTES = 4_000_000
 
 
-def racers(robot: str) -> dict[str, tuple[str, Policy]]:
-    """Name -> (label, policy) of what the clips show."""
-    found: dict[str, tuple[str, Policy]] = {
-        name: (f"{label_of(policy.card['settings'])[0]} ({policy.card['kind']})", policy.policy)
-        for name, policy in trained(robot).items()
-        if name == "iql" or name.startswith("droco")
-    }
-    return found or {
-        "behaviour-target-medium": (
-            "the behaviour policy of the target's data", load_behaviour(robot, NOMINAL, "medium")
-        )
+@dataclass(frozen=True)
+class Racer:
+    """A policy that the clips show: the words of its option, its weights' hash, its returns."""
+
+    option: str
+    label: str
+    policy: Policy
+    made_from: str
+    returns: dict[str, dict[str, float]]  # strength -> seed -> mean return
+
+
+def racers(robot: str, weights: Path = WEIGHTS) -> dict[str, Racer]:
+    """Value of the clips' first axis -> what it shows: β, or the name of a behaviour policy."""
+    found = {}
+    for policy in trained(robot, weights).values():
+        card, settings = policy.card, policy.card["settings"]
+        if settings["method"] == "iql":
+            if settings.get("halves") == "target" or settings.get("temperature") == 0:
+                continue
+            beta, option = 0.0, "0, which is IQL*"
+        else:
+            beta, option = settings["beta"], f"{settings['beta']:g}"
+        label = label_of(settings)[0]
+        if "as printed" in label:
+            continue
+        worn = card.get("worn", {})
+        known = worn.get("returns", {}) if worn.get("shift") == "-".join(SHIFTS[robot]) else {}
+        found[f"{beta:g}"] = Racer(
+            option, f"{label} ({card['kind']})", policy.policy, card["sha256"],
+            {"0": card["returns"], **known},
+        )  # fmt: skip
+    if found:
+        return dict(sorted(found.items(), key=lambda item: float(item[0])))
+    label = "the behaviour policy of the target's data"
+    (card,) = [
+        card for card in available()
+        if (card["robot"], card["shift"], card["quality"]) == (robot, str(NOMINAL), "medium")
+    ]  # fmt: skip
+    policy = load_behaviour(robot, NOMINAL, "medium")
+    return {"behaviour-target-medium": Racer(label, label, policy, card["sha256"], {})}
+
+
+def film(robot: str, racer: Racer, name: str, number: int, folder: Path) -> dict[str, Any]:
+    """Record one policy at one strength: clip, still, and what is said of them."""
+    (family, variant), (strength, level) = SHIFTS[robot], list(STRENGTHS.items())[number]
+    shift = NOMINAL if level == "nominal" else Shift.parse(f"{family}-{variant}-{level}")
+    episode = record(robot, shift, racer.policy, seed=SEED)
+    frames = list(clip_frames(robot, shift, episode.qpos, *SIZE, fps=FPS, seconds=SECONDS))
+    stem = f"{robot}-{file_name(name)}-{number}"
+    clip = write_clip(folder / f"{stem}.webp", frames, fps=FPS, quality=55)
+    still = folder / f"{stem}-still.webp"
+    with atomic_file(still) as temporary:
+        picture = Image.fromarray(np.asarray(frames[len(frames) // 2]))
+        picture.save(temporary, "WEBP", quality=70)
+    steps, total = len(episode.rewards), episode.rewards.sum()
+    worn = "the nominal robot" if level == "nominal" else f"{WORDS[family, variant]}, {level}"
+    end = f"falls after {steps} steps" if steps < 1000 else "runs all 1,000 steps"
+    return {
+        "clip": clip.name, "still": still.name, "returns": racer.returns.get(strength, {}),
+        "said": f"{racer.label} on {worn}: it {end}, return {total:,.0f} from this start.",
     }  # fmt: skip
 
 
-def make(robot: str, folder: Path) -> Path:
+def make(robot: str, folder: Path, weights: Path = WEIGHTS) -> Path:
     """Write a robot's clips, stills and index into a folder; returns the index's path.
+
+    Args:
+        robot: name in ``LAB_ROBOTS``.
+        folder: where they go; clips there of the same weights are kept.
+        weights: folder of the trained policies.
 
     Raises:
         ValueError: the clips are larger than a page should carry.
     """
-    family, variant = SHIFTS[robot]
-    made, size = [], 0
-    policies = racers(robot)
-    for name, (label, policy) in policies.items():
-        for number, (strength, level) in enumerate(STRENGTHS.items()):
-            shift = NOMINAL if level == "nominal" else Shift.parse(f"{family}-{variant}-{level}")
-            episode = record(robot, shift, policy, seed=SEED)
-            frames = list(clip_frames(robot, shift, episode.qpos, *SIZE, fps=FPS, seconds=SECONDS))
-            stem = f"{robot}-{name}-{number}"
-            clip = write_clip(folder / f"{stem}.webp", frames, fps=FPS, quality=55)
-            still = folder / f"{stem}-still.webp"
-            with atomic_file(still) as temporary:
-                picture = Image.fromarray(np.asarray(frames[len(frames) // 2]))
-                picture.save(temporary, "WEBP", quality=70)
-            size += clip.stat().st_size + still.stat().st_size
-            steps, total = len(episode.rewards), episode.rewards.sum()
-            worn = (
-                "the nominal robot" if level == "nominal" else f"{WORDS[family, variant]}, {level}"
-            )
-            end = f"falls after {steps} steps" if steps < 1000 else "runs all 1,000 steps"
-            made.append({
-                "at": {"policy": name, "strength": strength}, "clip": clip.name,
-                "still": still.name,
-                "said": f"{label} on {worn}: it {end}, return {total:,.0f} from this start.",
-            })  # fmt: skip
+    policies, path = racers(robot, weights), folder / f"{robot}.json"
+    kept = files.read_json(path, "move it away") if path.is_file() else {"clips": []}
+    made = []
+    for name, racer in policies.items():
+        for number, strength in enumerate(STRENGTHS):
+            about = {
+                "at": {"policy": name, "strength": strength},
+                "made_from": {"weights": racer.made_from, "label": racer.label},
+            }  # fmt: skip
+            found = [
+                clip for clip in kept["clips"]
+                if about.items() <= clip.items() and (folder / clip["clip"]).is_file()
+                and clip["returns"] == racer.returns.get(strength, {})
+            ]  # fmt: skip
+            made.append(found[0] if found else about | film(robot, racer, name, number, folder))
+    names = {clip[kind] for clip in made for kind in ("clip", "still")}
+    size = sum((folder / name).stat().st_size for name in names)
     if size > MOST_BYTES:
         raise ValueError(f"clips: {size / 1e6:.1f} MB for {robot}, more than {MOST_BYTES / 1e6} MB")
     axes = {
         "policy": {
-            "label": "Policy",
-            "options": [{"value": n, "text": label} for n, (label, _) in policies.items()],
+            "label": "β" if "0" in policies or len(policies) > 1 else "Policy",
+            "options": [{"value": n, "text": racer.option} for n, racer in policies.items()],
         },
         "strength": {
             "label": "Strength",
@@ -97,7 +149,11 @@ def make(robot: str, folder: Path) -> Path:
         "width": SIZE[0], "height": SIZE[1], "axes": axes, "clips": made,
         "made": provenance(**as_json({"seed": SEED})),
     }  # fmt: skip
-    return write_json(folder / f"{robot}.json", index)
+    written = files.write_json(path, index)
+    for old in folder.glob(f"{robot}-*.webp"):  # of policies that are no longer shown
+        if old.name not in names:
+            old.unlink()
+    return written
 
 
 def main() -> None:

@@ -16,7 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from droco_lite.agents.trained_policies import TrainedPolicy, load_policy, policy_names
+from droco_lite.agents.trained_policies import (
+    WEIGHTS,
+    TrainedPolicy,
+    load_policy,
+    policy_names,
+)
 from droco_lite.data.behaviour import BehaviourPolicy, available, load_network
 from droco_lite.figures.colors import COLORS
 from droco_lite.files import write_text
@@ -40,7 +45,7 @@ from droco_lite.robots.drawing import shifted_geoms
 
 __all__ = ["LAB_ROBOTS", "array", "policy_facts", "robot_facts", "write_scripts"]
 
-#: Robots that the lab shows. Ant needs a picture in three dimensions, which the lab does not draw.
+#: Robots that race in the lab, all planar. Ant does not: races are drawn from the side.
 LAB_ROBOTS = ("walker2d", "halfcheetah", "hopper")
 #: Seeds whose starts the lab has: so many robots run in its swarm.
 START_SEEDS = tuple(range(30))
@@ -159,17 +164,18 @@ def ensemble_facts(ensemble) -> dict[str, Any]:
 def label_of(settings: dict[str, Any]) -> tuple[str, str]:
     """How the lab names a trained policy, and the key of its colour in ``explore.COLORS``."""
     if settings["method"] == "droco":
-        return f"DROCO β = {settings['beta']:g}", "droco"
+        printed = ", as printed" if settings.get("floor") in (-np.inf, "-inf", "-Infinity") else ""
+        return f"DROCO β = {settings['beta']:g}{printed}", "droco"
     target = ", target only" if settings.get("halves") == "target" else ""
     if settings.get("temperature") == 0:
         return f"cloning{target}", "cloning"
     return (f"IQL{target}" if target else "IQL*"), "iql"
 
 
-def trained(robot: str) -> dict[str, TrainedPolicy]:
+def trained(robot: str, folder: Path = WEIGHTS) -> dict[str, TrainedPolicy]:
     """The released policies of a robot, by the name within the lab (without the robot)."""
-    names = [name for name in policy_names() if name.startswith(f"{robot}-")]
-    return {name.removeprefix(f"{robot}-"): load_policy(name) for name in names}
+    names = [name for name in policy_names(folder) if name.startswith(f"{robot}-")]
+    return {name.removeprefix(f"{robot}-"): load_policy(name, folder) for name in names}
 
 
 def policies(robot: str) -> dict[str, Any]:
@@ -180,9 +186,11 @@ def policies(robot: str) -> dict[str, Any]:
         facts = {key: policy.card[key] for key in ("kind", "returns")}
         settings = policy.card["settings"]
         for key in ("beta", "delta", "floor", "discount"):
-            value = settings.get(key)
+            value = policy.card.get(key, settings.get(key))
             if isinstance(value, (int, float)):  # an infinity is a word in a card
                 facts[key] = value
+        if policy.ensemble is not None:
+            facts["ensemble"] = policy.card["ensemble"]["file"]
         found[name] = policy_facts(policy, label=label, color=color, **facts)
     source = get_robot(robot).source_shifts["kinematic"]
     for card in available():
@@ -232,11 +240,15 @@ def deviation(robot: str) -> np.ndarray:
 def lab_facts(robot: str) -> dict[str, Any]:
     """Everything that the lab's page needs of a robot."""
     facts = robot_facts(robot)
-    ensembles = [p.ensemble for p in trained(robot).values() if p.ensemble is not None]
+    ensembles = {
+        policy.card["ensemble"]["file"]: policy.ensemble
+        for policy in trained(robot).values()
+        if policy.ensemble is not None
+    }
     return {
         **facts,
         "policies": policies(robot),
-        "ensemble": ensemble_facts(ensembles[0]) if ensembles else None,
+        "ensembles": {name: ensemble_facts(ensemble) for name, ensemble in ensembles.items()},
         "recorded": recorded(robot),
         "deviation": array(deviation(robot)),
         "colors": dict(COLORS),

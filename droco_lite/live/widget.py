@@ -30,12 +30,14 @@ def script_path() -> Path:
         FileNotFoundError: it has not been built; the message says how.
     """
     checkout = _HERE.parents[1]
-    for path in (_HERE / "lab.js", checkout / "book/vendor/lab.js"):
+    # A checkout's own build is never older than the copy that a wheel was made from.
+    for path in (checkout / "book/vendor/lab.js", _HERE / "lab.js"):
         if path.is_file():
             return path
     raise FileNotFoundError(
         f"{_HERE / 'lab.js'}: the live lab's script is not built. In a checkout with Node and npm "
-        "run 'make book', or 'npm ci && node build.mjs ../droco_lite/live/lab.js' in lab/"
+        "run 'make book'; to install the package with it, take the released wheel, or the one that "
+        "'make wheel' builds there"
     )
 
 
@@ -116,7 +118,8 @@ class Lab(anywidget.AnyWidget):
 
     def __init__(self, robot: str = "walker2d", policies: Any = None, **settings: Any):
         if robot not in LAB_ROBOTS:
-            raise ValueError(f"robot: the lab has {', '.join(LAB_ROBOTS)}, not {robot!r}")
+            planar = "; races are drawn from the side, so its robots are planar"
+            raise ValueError(f"robot: the lab has {', '.join(LAB_ROBOTS)}, not {robot!r}{planar}")
         self.robot = robot
         self._script = script_path()
         self._facts = lab_facts(robot)
