@@ -69,7 +69,8 @@ test-cpus: $(READY)  ## run the chapters as other processors would, and on two t
 test-wheel: $(READY)  ## install the wheel with its own dependencies alone, and use it as README does
 	@$(RUN) tests.packaging.clean_wheel
 
-wheel: $(READY)  ## build the package into dist
+wheel: $(READY)  ## build the package into dist, with the live lab where npm is at hand
+	@$(RUN) book.assets wheel
 	@$(RUN) pip --quiet --disable-pip-version-check wheel --no-deps --wheel-dir dist .
 
 lint: $(READY)  ## only the linter and the type checker

@@ -114,6 +114,26 @@ def build_lab() -> None:
         _mark(f"lab-{LAB_ROBOTS[0]}.js", facts)
 
 
+def package_lab() -> bool:
+    """Put the lab's script into the package, so that a wheel built next holds it.
+
+    Returns:
+        Whether it is there. Where it has not been built, an older copy is removed, a sentence says
+        so, and the wheel's ``droco_lite.live`` will say how to get it.
+    """
+    inside = ROOT / "droco_lite/live/lab.js"
+    if not (VENDOR / "lab.js").is_file():
+        inside.unlink(missing_ok=True)
+        print(
+            "The live lab is NOT in this wheel: its script is built by Node and npm, which are not "
+            "at hand or could not fetch its packages. All else of the package is complete."
+        )
+        return False
+    with atomic_file(inside) as part:
+        part.write_bytes((VENDOR / "lab.js").read_bytes())
+    return True
+
+
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
@@ -149,6 +169,9 @@ def main() -> None:
             build_lab()
         except (subprocess.SubprocessError, OSError) as error:
             print(f"The live lab was not built ({error}); pages show its clips alone.")
+    if sys.argv[1:] == ["wheel"]:
+        package_lab()
+        return
     if fetched():
         return
     if shutil.which("npm") is None:

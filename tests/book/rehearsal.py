@@ -23,6 +23,7 @@ from pathlib import Path
 
 import nbformat
 
+from book.assets import package_lab
 from book.colab import make
 from tests.book.chapters import THEORY, solutions
 
@@ -86,6 +87,7 @@ def environment(place: Path) -> Path:
     purelib = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
     (Path(purelib) / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+    package_lab()  # as make wheel does
     run(*pip, "wheel", "--no-deps", "--wheel-dir", place / "wheels", ROOT, cwd=place)
     (wheel,) = (place / "wheels").glob("*.whl")
     run(*pip, "install", "--no-deps", "--target", purelib, *PINS, *LEGACY, wheel)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from book import assets
 from book.assets import INTEGRITY, PACKAGES, check_integrity
 
 
@@ -21,3 +22,18 @@ def test_another_archive_is_refused(tmp_path, name):
     archive.write_bytes(b"not what was published")
     with pytest.raises(ValueError, match=rf"{re.escape(name)} is not the archive .*INTEGRITY"):
         check_integrity(archive)
+
+
+def test_a_wheel_takes_the_built_lab_and_never_an_old_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(assets, "ROOT", tmp_path)
+    monkeypatch.setattr(assets, "VENDOR", tmp_path / "vendor")
+    inside, built = tmp_path / "droco_lite/live/lab.js", tmp_path / "vendor/lab.js"
+    for path in (inside, built):
+        path.parent.mkdir(parents=True)
+    built.write_text("new")
+    assert assets.package_lab()
+    assert inside.read_text() == "new"
+    built.unlink()
+    assert not assets.package_lab()
+    assert not inside.exists()
+    assert "NOT in this wheel" in capsys.readouterr().out

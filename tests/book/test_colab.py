@@ -239,3 +239,23 @@ def test_the_wheel_and_colabs_pins_are_what_the_rehearsal_imports(tmp_path):
     assert Path(where).is_relative_to(Path(place) / "env")
     assert not Path(where).is_relative_to(ROOT)
     assert (widgets, has_stack, numpy) == ("7.7.1", False, "2.1.3")
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_live_lab_where_it_was_built(tmp_path):
+    place = os.environ.get("COLAB_PLACE")
+    if not place:
+        pytest.skip("make test prepares the rehearsal")
+    built = ROOT / "book/vendor/lab.js"
+    if not built.is_file():
+        pytest.skip("no npm on this machine, so no live lab")
+    code = (
+        "import droco_lite; lab = droco_lite.live('hopper');"
+        "print(lab._script); print(lab._script.stat().st_size)"
+    )
+    python = Path(place) / "env/bin/python"
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    told = subprocess.check_output([python, "-c", code], cwd=tmp_path, env=environment, text=True)
+    where, size = told.split()
+    assert Path(where).is_relative_to(Path(place) / "env")
+    assert int(size) == built.stat().st_size
