@@ -4,14 +4,16 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
-WORKERS ?= 2
+# One more than the cores of a small machine: tests also wait for pages, kernels and processes.
+WORKERS ?= 3
 # Always `python -m`: a script's first line breaks where the path holds a space.
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
 # Every chapter runs again and its outputs are compared with the saved ones, as tests/book/near.py says:
 # words exactly, numbers to their last printed digit.
 NEAR := -p tests.book.near --nbval --nbval-cell-timeout=300 --nbval-sanitize-with tests/book/sanitize.cfg
-PYTEST := pytest -c pyproject.toml --rootdir . -n $(WORKERS) --dist loadfile -rs
+# A file stays with one worker; the order is that of tests/conftest.py.
+PYTEST := pytest -c pyproject.toml --rootdir . -n $(WORKERS) --dist loadfile --no-loadscope-reorder -rs
 # One thread a process; the tests and kernels run side by side.
 export OMP_NUM_THREADS ?= 1
 export OPENBLAS_NUM_THREADS ?= 1

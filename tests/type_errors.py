@@ -1,6 +1,6 @@
 """The type checker, mypy, finds nothing in the package.
 
-    python -m tests.type_errors
+python -m tests.type_errors
 """
 
 from __future__ import annotations

@@ -7,13 +7,23 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one built page stand together, so that they share it open; sliders move last."""
+    """Tests of one built page stand together, so that they share it open; sliders move last.
+
+    What needs the built book, or runs a chapter's cells, is slow.
+    """
     from chapters import pages
+
+    for item in items:
+        needs_book = {"built_site", "site"} & set(getattr(item, "fixturenames", ()))
+        runs_cells = item.path.name.startswith("test_claims")
+        if item.path.parent == HERE and (needs_book or runs_cells):
+            item.add_marker(pytest.mark.slow)
 
     place = {name: number for number, name in enumerate(pages())}
 

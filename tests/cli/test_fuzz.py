@@ -42,6 +42,7 @@ def folder(tmp_path_factory):
     patch.undo()
 
 
+@pytest.mark.slow
 def test_no_traceback_whatever_is_typed(folder):
     assert make_task  # the face and the command line name the same things
     codes, bad = [], []

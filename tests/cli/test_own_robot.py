@@ -94,6 +94,7 @@ def test_from_training_to_an_exported_policy(place):
     assert chosen.exit_code == 0, chosen.output
 
 
+@pytest.mark.slow
 def test_a_comparison_in_worker_processes(place):
     small = SMALL[: SMALL.index("--set")][2:-2]
     done = run(

@@ -48,6 +48,7 @@ def test_card_matches_weights(card):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("card", CARDS, ids=NAMES)
 def test_policy_returns_what_its_card_says(card):
     """Four fresh episodes; the card holds mean and spread of a hundred."""

@@ -26,6 +26,7 @@ def test_verdicts(changes, shift_matters, can_be_cloned):
     assert (found.shift_matters, found.can_be_cloned) == (shift_matters, can_be_cloned)
 
 
+@pytest.mark.slow
 def test_cloning_finds_the_policy_behind_the_data():
     rng = np.random.default_rng(0)
     states = rng.normal(size=(2000, 4)).astype(np.float32)
@@ -41,6 +42,7 @@ def test_cloning_finds_the_policy_behind_the_data():
     assert not np.array_equal(start, gate.clone(data, seed=2, steps=2)(few))
 
 
+@pytest.mark.slow
 def test_gate_of_halfcheetah():
     """With a cloner that returns the constant zero, each number can be made by hand."""
     seen = []

@@ -25,6 +25,7 @@ def digest(robot: str) -> str:
     return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("robot", ["halfcheetah", "walker2d"])
 def test_another_processor_makes_the_same_data(robot):
     code = f"from test_same_data import digest; print(digest({robot!r}))"

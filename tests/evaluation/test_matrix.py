@@ -128,6 +128,7 @@ def test_a_control_trains_beside_its_partner_and_both_keep_their_names(whole):
     assert methods["DROCO, shuffled"] == ["droco-shuffled"]
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_no_row_is_lost_or_doubled(whole, tmp_path):
     STUDY.write(tmp_path / "study.yaml")
     command = [
@@ -246,6 +247,7 @@ def test_tables_of_other_settings_are_not_gone_on_from(whole, tmp_path):
         matrix.restore(other, tmp_path, whole[0] / "tables")
 
 
+@pytest.mark.slow
 def test_two_ray_workers_share_the_jobs(whole, tmp_path):
     pytest.importorskip("ray", reason="needs the extra 'cluster'")
     arms = ("IQL*", "cloning, target")
@@ -336,6 +338,7 @@ def test_every_task_and_arm_has_a_file_name_of_its_own():
     assert file_name("hopper-medium@gravity-up-0.5") == "hopper-medium--gravity-up-0.5"
 
 
+@pytest.mark.slow
 def test_compare_trains_resumes_and_prints_one_table(tmp_path):
     command = (
         f"compare hopper-medium --methods IQL*;cloning,\\ target --seeds 1 --steps 60 "

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["networks", "physics", "session"])
 def test_the_lab_agrees_with_python(name, lab, reference, record_property):
     done = subprocess.run(

@@ -29,9 +29,12 @@ def optional() -> set[str]:
     return {name(line) for lines in PROJECT["optional-dependencies"].values() for line in lines}
 
 
+found_distributions = cache(packages_distributions)  # it reads every installed package
+
+
 @cache
 def distributions(module: str) -> frozenset[str]:
-    return frozenset(name(d) for d in packages_distributions().get(module, [module]))
+    return frozenset(name(d) for d in found_distributions().get(module, [module]))
 
 
 def imported(code: str) -> set[tuple[str, bool]]:

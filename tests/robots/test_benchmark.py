@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_the_benchmark_runs():
     done = subprocess.run(
         [sys.executable, "benchmarks/simulation.py", "--quick"],

@@ -66,6 +66,7 @@ def linked(source, to, apart):
             shutil.copytree(entry, to / entry.name, ignore=shutil.ignore_patterns("__pycache__"))
 
 
+@pytest.mark.slow
 def test_a_robot_of_the_package_is_one_file(tmp_path):
     linked(Path(droco_lite.__file__).parent, tmp_path / "droco_lite", ("robots", "models"))
     (tmp_path / "droco_lite/robots/models/swimmer.py").write_text(block("Add a robot"))

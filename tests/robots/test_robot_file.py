@@ -188,6 +188,7 @@ def test_robots_batches_and_environments_pickle(path):
     assert len(envs.render()) == len(copies[1].render()) == 2
 
 
+@pytest.mark.slow
 def test_worker_processes_have_it_by_the_environment(path, tmp_path):
     load_robot_file(path)
     (tmp_path / "batch.pickle").write_bytes(

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -19,6 +21,7 @@ def rehearse(out, root):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_all_three_parts_run_leave_small_files_and_go_on_where_they_were(tmp_path):
     out, root = tmp_path / "out", tmp_path / "jobs"
     done = rehearse(out, root)

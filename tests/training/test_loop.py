@@ -50,6 +50,7 @@ def test_every_mode_takes_the_same_steps():
     torch.testing.assert_close(networks(plain), networks(manual), rtol=1e-3, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "modes"),
     [
@@ -96,6 +97,7 @@ def test_batches_do_not_depend_on_the_runs_beside_them():
     assert int(only.min()) >= 400
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(
