@@ -55,7 +55,8 @@ def printed(table: pd.DataFrame, digits: int = 1) -> str:
     if table.columns.nlevels == 1:
         heads = [(*str(name).split(" ", 1), "")[:2] for name in table.columns]
         table = table.set_axis(pd.MultiIndex.from_tuples(heads), axis=1)
-    return table.rename_axis(index=None, columns=[None] * table.columns.nlevels).to_string(
+    rows = [None] * table.index.nlevels if table.index.nlevels > 1 else None
+    return table.rename_axis(index=rows, columns=[None] * table.columns.nlevels).to_string(
         float_format=f"{{:.{digits}f}}".format, na_rep="-"
     )
 

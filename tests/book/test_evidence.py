@@ -1,0 +1,100 @@
+"""The evidence chapters: what is written by hand quotes no figure that the results no longer hold.
+
+Sentences with verdicts are made by :mod:`droco_lite.report.verdicts`.  A number in the prose of an
+evidence chapter must stand in an output or in the code of that chapter: outputs are compared with
+the results whenever the chapters run, so a figure that the files no longer hold fails here.
+"""
+
+import re
+
+import pytest
+from chapters import ROOT, cells, read, source
+
+CHAPTERS = ("scorecard", "deploying", "sensitivity")
+MOST_WORDS = 100
+#: Facts that are no result of ours: the paper's and the field's conventions.
+KNOWN = {"4.5", "100", "10"}
+
+chapters = pytest.mark.parametrize("name", CHAPTERS)
+
+
+def path(name):
+    return ROOT / f"book/{name}.ipynb"
+
+
+def prose(name: str) -> list[str]:
+    """The paragraphs and list items written by hand, without code, formulas and markup."""
+    found = []
+    for cell in cells(path(name), "markdown"):
+        text = re.sub(r"^(`{3,})(?!\{).*?^\1", "", source(cell), flags=re.S | re.M)  # code
+        text = re.sub(r"```\{bibliography\}.*", "", text, flags=re.S)
+        text = re.sub(r"\$\$.*?\$\$(\s*\([\w:-]+\))?", "\n\n", text, flags=re.S)
+        text = re.sub(r"\$[^$]+\$", "x", text)
+        text = re.sub(r"\{[\w:]+\}`[^`]*`", "x", text)
+        text = re.sub(r"`[^`]*`", "x", text)
+        text = re.sub(r"^\|.*$", "", text, flags=re.M)  # tables
+        text = re.sub(r"^(:{3,}|`{3,}|:[\w-]+:).*$", "", text, flags=re.M)
+        for part in re.split(r"\n\s*\n|\n(?=\s*(?:[*-]|\d\.) )|^#.*$", text, flags=re.M):
+            if part and part.strip():
+                found.append(part.strip())
+    return found
+
+
+def shown(name: str) -> str:
+    """All that the chapter computes: its code and what its cells put out, without pictures."""
+    said = []
+    for cell in cells(path(name), "code"):
+        said.append(source(cell))
+        for output in cell["outputs"]:
+            data = output.get("data", {})
+            said += ["".join(output.get("text", ""))]
+            said += ["".join(data.get(kind, "")) for kind in ("text/plain", "text/markdown")]
+    return "\n".join(said)
+
+
+def numbers(text: str) -> list[str]:
+    """Numbers that could be a result: with a decimal point, a thousands mark or three digits."""
+    found = re.findall(r"(?<![\w.,])[−-]?\d[\d,]*(?:\.\d+)?(?![\w])", text)
+    bare = [number.strip("−-,") for number in found]
+    return [n for n in bare if "." in n or len(n.replace(",", "")) >= 3]
+
+
+@chapters
+def test_no_paragraph_is_longer_than_a_reader_s_breath(name):
+    long = [text[:60] for text in prose(name) if len(text.split()) >= MOST_WORDS]
+    assert not long
+
+
+@chapters
+def test_no_sentence_quotes_a_figure_that_the_page_does_not_show(name):
+    there = {n.replace(",", "") for n in numbers(shown(name))} | KNOWN
+    there |= {n.replace(",", "") for n in re.findall(r"\d[\d_]*(?:\.\d+)?", shown(name))}
+    there |= {n.replace("_", "") for n in there}
+    stale = [
+        (number, text[:60])
+        for text in prose(name)
+        for number in numbers(text)
+        if number.replace(",", "") not in there
+    ]
+    assert not stale
+
+
+def test_a_figure_that_no_output_holds_is_found():
+    assert numbers("DROCO earns 3,438 and IQL 0.57 in 3 seeds, 10 looks") == ["3,438", "0.57"]
+    assert numbers("minus −534, step 200,000.") == ["534", "200,000"]
+
+
+@chapters
+def test_the_last_section_says_what_would_change_our_mind(name):
+    headings = re.findall(
+        r"^## (.+)$", "\n".join(source(c) for c in cells(path(name), "markdown")), flags=re.M
+    )
+    assert headings[-2] == "What would change our mind" and "References" in headings[-1]
+
+
+@chapters
+def test_a_claim_and_a_figure_come_before_the_first_section(name):
+    """What a reader sees who reads only the first paragraph and the first figure."""
+    first = read(path(name))["cells"][0]
+    lead = source(first).split("\n\n")
+    assert lead[0].startswith("# ") and 5 < len(lead[1].split()) < 100
