@@ -11,7 +11,7 @@ import typer
 
 from droco_lite.cli import data, policies, report, study
 from droco_lite.cli.common import command
-from droco_lite.cli.settings import settings
+from droco_lite.cli.settings import WithSettings, settings
 from droco_lite.cli.train import train
 
 __all__ = ["app"]
@@ -42,7 +42,7 @@ def main(
 
 
 app.add_typer(data.app, name="data")
-command(app, "train")(train)
+command(app, "train", cls=WithSettings)(train)
 command(app, "settings")(settings)
 command(app, "evaluate")(policies.evaluate)
 command(app, "watch")(policies.watch)

@@ -177,8 +177,11 @@ def watch(
     ] = None,
     width: Annotated[int, typer.Option(min=16, max=1920, help="Pixels.")] = 480,
     height: Annotated[int, typer.Option(min=16, max=1080, help="Pixels.")] = 360,
+    viewer: Annotated[
+        bool, typer.Option("--viewer", help="Open MuJoCo's window and write no file.")
+    ] = False,
 ) -> None:
-    """Film one episode of a trained policy, on the nominal robot or under a shift."""
+    """Film one episode of a trained policy, or show it in a window; nominal or under a shift."""
     import numpy as np
 
     from droco_lite.robots import Shift, clip_frames, record
@@ -189,6 +192,12 @@ def watch(
         raise ValueError(f"--run: {folder} holds runs 0 to {len(agent.runs) - 1}, not {run}")
     chosen = Shift.parse(shift)
     act = numpy_act(agent)
+    if viewer:
+        from droco_lite.robots.viewer import play, require_display
+
+        if to is not None:
+            raise ValueError("--to: --viewer writes no file; give one of the two")
+        require_display()
     to = folder / f"watch-{chosen}.webp" if to is None else to
     write = _writer_of_clips(to)
 
@@ -196,10 +205,15 @@ def watch(
         return act(np.broadcast_to(observations, (len(agent.runs), *observations.shape)))[run]
 
     episode = record(robot, chosen, policy, seed=seed, steps=steps)
+    length, earned = len(episode.rewards), episode.rewards.sum()
+    told = f"{robot} under {chosen}: {length:,} steps, return {earned:,.1f}"
+    if viewer:
+        say(told)
+        play(robot, chosen, episode.qpos)
+        return
     frames = list(clip_frames(robot, chosen, episode.qpos, width, height, seconds=seconds))
     write(to, frames)
-    length, earned = len(episode.rewards), episode.rewards.sum()
-    say(f"{robot} under {chosen}: {length:,} steps, return {earned:,.1f}\n{to}")
+    say(f"{told}\n{to}")
 
 
 def _writer_of_clips(to: Path):

@@ -11,11 +11,13 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from typer.core import TyperCommand
 
 from droco_lite.cli.common import AsJson, complete_methods, print_json, show
 from droco_lite.evaluation.arms import METHOD_NAMES
 
 LOOP = "loop"
+_TYPED = "droco_lite.typed"
 
 Method = Annotated[
     str,
@@ -54,6 +56,38 @@ def settings(
         return
     for name, rows in kinds.items():
         show(table_of_settings(name, rows))
+
+
+class WithSettings(TyperCommand):
+    """A command whose ``--help`` ends with every setting that ``--set`` takes.
+
+    They are those of the method that is named beside ``--help``, and those of the loop.
+    Contexts and formatters are of click, or of typer's own copy of it, by typer's version.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep what was typed: ``--help`` acts before the other options are read."""
+        ctx.meta[_TYPED] = list(args)
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The usual help, then the tables."""
+        super().format_help(ctx, formatter)
+        from droco_lite.agents.settings import describe
+
+        for method in (_typed_method(ctx.meta.get(_TYPED, ())), LOOP):
+            for name, kind in _kinds(method).items():
+                show(table_of_settings(name, describe(kind)))
+
+
+def _typed_method(words: Sequence[str]) -> str:
+    """The method that a command line names; the default where it names none that there is."""
+    after = dict(zip(words, [*words[1:], ""], strict=True))
+    named = [word.partition("=")[2] for word in words if word.startswith("--method=")]
+    for name in (*named, after.get("--method", "")):
+        if name in METHOD_NAMES:
+            return name
+    return "droco"
 
 
 def _kinds(method: str) -> Mapping[str, Any]:

@@ -80,8 +80,8 @@ def racers(robot: str, weights: Path = WEIGHTS) -> dict[str, Racer]:
         card for card in available()
         if (card["robot"], card["shift"], card["quality"]) == (robot, str(NOMINAL), "medium")
     ]  # fmt: skip
-    policy = load_behaviour(robot, NOMINAL, "medium")
-    return {"behaviour-target-medium": Racer(label, label, policy, card["sha256"], {})}
+    behaviour = load_behaviour(robot, NOMINAL, "medium")
+    return {"behaviour-target-medium": Racer(label, label, behaviour, card["sha256"], {})}
 
 
 def film(robot: str, racer: Racer, name: str, number: int, folder: Path) -> dict[str, Any]:

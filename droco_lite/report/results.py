@@ -216,7 +216,7 @@ def read_evidence(study: str | Path | None = None, long: str | Path | None = Non
     Raises:
         FileNotFoundError: neither holds results of DROCO.
     """
-    found = {}
+    found: dict[str, Results] = {}
     for folder in (long or results_file("long"), study or results_file("study")):
         try:
             found |= {str(each.task): each for each in read_all(folder)}

@@ -1,6 +1,7 @@
 """What a trained folder is good for: going on, listing settings, curves, clips, shipped studies."""
 
 import json
+import sys
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from droco_lite import cli
 from droco_lite.agents import METHODS
+from droco_lite.agents.settings import describe
 from droco_lite.cli.common import TASK_HELP
 from droco_lite.cli.settings import parse, value_of
 from droco_lite.cli.train import list_of_seeds
@@ -117,6 +119,68 @@ def test_watch_refuses_before_it_films(place):
     ):  # fmt: skip
         wrong = run("watch", str(root / "run"), *words)
         assert wrong.exit_code == 1 and said in wrong.stderr
+
+
+@pytest.fixture
+def window(monkeypatch):
+    """In place of MuJoCo's window one that is closed after five pictures."""
+    import mujoco.viewer
+
+    class Window:
+        shown = 0
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def is_running(self):
+            return Window.shown < 5
+
+        def sync(self):
+            Window.shown += 1
+
+    monkeypatch.setattr(mujoco.viewer, "launch_passive", lambda model, data: Window())
+    return Window
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how Linux tells of a display")
+def test_watch_opens_a_window_where_there_is_a_display(place, window, monkeypatch):
+    root, *_ = place
+    words = ("watch", str(root / "run"), "--viewer", "--steps", "3")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    refused = run(*words)
+    assert refused.exit_code == 1 and window.shown == 0
+    assert "no display here" in refused.stderr and "--to clip.webp" in refused.stderr
+    monkeypatch.setenv("DISPLAY", ":0")
+    done = run(*words)
+    assert done.exit_code == 0, done.output
+    assert window.shown == 5 and "hopper under nominal" in done.stdout
+    both = run(*words, "--to", "clip.webp")
+    assert both.exit_code == 1 and "writes no file" in both.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ((), METHODS["droco"].Settings),
+        (("--method", "cql"), METHODS["cql"].Settings),
+        (("--method=bosa",), METHODS["bosa"].Settings),
+        (("--method", "ppo"), METHODS["droco"].Settings),
+    ],
+)
+def test_the_help_of_train_shows_every_setting(words, kind, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    shown = run("train", *words, "--help").stdout
+    for row in (*describe(kind), *describe(LoopSettings)):
+        line = next((li for li in shown.splitlines() if li.split()[:1] == [star(row)]), "")
+        assert str(row["range"])[:20] in line and row["help"][:20] in line, row["name"]
+
+
+def star(row):
+    return row["name"] + "*" * row["per_run"]
 
 
 def test_methods_robots_and_qualities_of_the_help_are_those_there_are():
