@@ -55,7 +55,7 @@ class Racer:
 
 def racers(robot: str, weights: Path = WEIGHTS) -> dict[str, Racer]:
     """Value of the clips' first axis -> what it shows: β, or the name of a behaviour policy."""
-    found = {}
+    found: dict[str, Racer] = {}
     for policy in trained(robot, weights).values():
         card, settings = policy.card, policy.card["settings"]
         if settings["method"] == "iql":
@@ -118,10 +118,10 @@ def make(robot: str, folder: Path, weights: Path = WEIGHTS) -> Path:
     """
     policies, path = racers(robot, weights), folder / f"{robot}.json"
     kept = files.read_json(path, "move it away") if path.is_file() else {"clips": []}
-    made = []
+    made: list[dict[str, Any]] = []
     for name, racer in policies.items():
         for number, strength in enumerate(STRENGTHS):
-            about = {
+            about: dict[str, Any] = {
                 "at": {"policy": name, "strength": strength},
                 "made_from": {"weights": racer.made_from, "label": racer.label},
             }  # fmt: skip
