@@ -63,8 +63,9 @@ class Coverage:
         return self.within >= COVERAGE_LIMIT
 
     def record(self) -> dict[str, Any]:
-        """All figures and the verdict, ready for JSON."""
-        return {k: round(v, 4) for k, v in asdict(self).items()} | {"covered": self.covered}
+        """All figures and the verdict, ready for JSON, which has no NaN."""
+        figures = {k: None if np.isnan(v) else round(v, 4) for k, v in asdict(self).items()}
+        return figures | {"covered": self.covered}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The third gate: distance, error and overlap of source and target data."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from droco_lite.agents import EnsembleSettings, fit_ensemble, gates
-from droco_lite.agents.coverage import COVERAGE_LIMIT, coverage, distance_to
+from droco_lite.agents.coverage import COVERAGE_LIMIT, Coverage, coverage, distance_to
 from droco_lite.agents.gates import gates_table
 from droco_lite.cli import app
 from droco_lite.data import OracleTransitions
@@ -130,3 +131,10 @@ def test_gates_of_all_tasks_leave_out_those_without_a_policy(tmp_path, monkeypat
     asked = CliRunner().invoke(app, ["data", "gates", str(tmp_path), "--task", "hopper-medium"])
     assert asked.exit_code == 1
     assert "no policy for hopper-medium" in asked.output
+
+
+def test_a_record_is_json_where_no_row_is_the_same_on_both_robots():
+    figures = {f.name: 0.5 for f in dataclasses.fields(Coverage)}
+    record = Coverage(**{**figures, "error_same": float("nan")}).record()
+    assert record["error_same"] is None
+    assert json.loads(json.dumps(record, allow_nan=False)) == record
