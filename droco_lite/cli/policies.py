@@ -65,11 +65,11 @@ def evaluate(
 def _restored(folder: Path, robot: str) -> tuple[Any, dict, str]:
     """The agent, its facts and the robot, which must have the policy's columns."""
     from droco_lite.robots import get_robot
-    from droco_lite.training.export import restore
+    from droco_lite.training.export import restore, trained_on
 
     agent, facts = restore(folder)
-    robot = robot or facts["facts"]["evaluation"][0]
-    if robot is None:
+    robot = robot or trained_on(facts) or ""
+    if not robot:
         raise ValueError(f"--robot: {folder} was trained without a simulator; say which robot")
     spec = get_robot(robot)
     asked, has = (spec.observation_size, spec.action_size), (agent.n_obs, agent.n_act)
@@ -146,10 +146,10 @@ def export(
     """Write a trained policy as an ONNX file, with a card that says what it is and returns."""
     from droco_lite.evaluation import evaluate as run_suite
     from droco_lite.evaluation import grid
-    from droco_lite.training.export import export_policy, restore
+    from droco_lite.training.export import export_policy, restore, trained_on
 
-    returns, trained_on = None, restore(folder)[1]["facts"]["evaluation"][0]
-    if episodes and (robot or trained_on):
+    returns = None
+    if episodes and (robot or trained_on(restore(folder)[1])):
         agent, _, robot = _restored(folder, robot)
         returns = run_suite(agent, robot, grid(robot, strengths=(1.0,)), episodes=episodes)
     path, card = export_policy(folder, run, to, dtype=dtype, returns=returns)

@@ -16,8 +16,8 @@ the training's checkpoint and a table for each evaluated step.  Every worker tak
 that nobody holds, so two processes halve the time, a killed one loses the work since its last
 checkpoint, and nothing is done twice: a lock is the operating system's and dies with its process.
 A begun study may be given more tasks and arms, in another order; a job made with other settings
-than the file now says is refused, never gone on with or collected.  What was collected is finished
-on every machine: a study goes on wherever its tables are, and collecting adds to them.
+than the file now says is refused: it is neither continued nor collected.  What was collected is
+finished on every machine: a study goes on wherever its tables are, and collecting adds to them.
 
 Policies are tried under shifts at the last three evaluation steps and averaged: no checkpoint is
 picked.

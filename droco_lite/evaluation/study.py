@@ -27,7 +27,7 @@ from droco_lite.evaluation.arms import (
     PARTNER,
     file_name,
 )
-from droco_lite.evaluation.suite import FAMILIES, evaluate, grid
+from droco_lite.evaluation.suite import EVALUATED, evaluate, grid
 from droco_lite.provenance import as_json
 from droco_lite.robots import SHIFTS
 from droco_lite.training.curve import CURVE, read_curve
@@ -61,7 +61,7 @@ class Evaluation:
     every: int = 10_000
     episodes: int = 10
     final_episodes: int = 0
-    families: Sequence[str] = FAMILIES
+    families: Sequence[str] = EVALUATED
     strengths: Sequence[float] = (1 / 3, 2 / 3, 1.0)
     attacks: Sequence[str] = ()
     seed: int = 20_000
@@ -293,7 +293,7 @@ class Job:
             self.study.loop, evaluate_every=evaluation.every, save_every=evaluation.every
         )
         # A robot of the user's own need not have every family of the default.
-        families = [f for f in evaluation.families if f in SHIFTS[robot] or f not in FAMILIES]
+        families = [f for f in evaluation.families if f in SHIFTS[robot] or f not in EVALUATED]
         shifts = grid(robot, families, evaluation.strengths)
         runs, agent = self.runs(), None
         for path, stop in itertools.zip_longest(self.tables(root), self.stops):

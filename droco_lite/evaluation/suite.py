@@ -16,11 +16,11 @@ import pandas as pd
 from droco_lite.agents.settings import per_run_values
 from droco_lite.evaluation.attacks import CANDIDATES, NO_ATTACK, Attack, Disturbance
 from droco_lite.robots import NOMINAL, SHIFTS, Shift, get_robot, rollout_runs
-from droco_lite.robots.families import FAMILIES as ALL
+from droco_lite.robots.families import FAMILIES
 from droco_lite.training.loop import numpy_act
 
 #: Families that an evaluation takes unless it names some: ODRL's four.
-FAMILIES = tuple(name for name, family in ALL.items() if family.evaluated)
+EVALUATED = tuple(name for name, family in FAMILIES.items() if family.evaluated)
 
 
 def grid(

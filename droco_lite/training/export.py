@@ -47,6 +47,15 @@ def restore(folder: str | Path, device: str = "cpu") -> tuple[Agent, dict[str, A
     return agent, facts
 
 
+def trained_on(facts: Mapping[str, Any]) -> str | None:
+    """The robot in whose simulator a training was evaluated; None where it had none.
+
+    Args:
+        facts: of its checkpoint, as :func:`restore` returns them.
+    """
+    return facts["facts"]["evaluation"][0]
+
+
 def export_policy(
     folder: str | Path,
     run: int = 0,
@@ -128,7 +137,7 @@ def onnx_model(layers: Layers, dtype: str, metadata: Mapping[str, str]) -> Model
 
 def _about(agent: Agent, facts: Mapping, run: int, dtype: str) -> dict[str, Any]:
     """What the file says of itself."""
-    robot = facts["facts"]["evaluation"][0]
+    robot = trained_on(facts)
     return provenance(
         policy="tanh(MLP(s)), deterministic", observation_size=agent.n_obs,
         observation_dtype=dtype, action_size=agent.n_act, action_range=[-1, 1], robot=robot,
