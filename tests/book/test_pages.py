@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import axe
 import pytest
 from bs4 import BeautifulSoup
-from chapters import ROOT, THEORY, pages, sliders
+from chapters import PUBLIC_CODE, ROOT, THEORY, pages, sliders
 
 from book.address import colab, pages_address, stated
 from book.assets import fetched
@@ -452,7 +452,7 @@ SMALL = """() => {
 }"""
 
 
-@pytest.mark.parametrize("name", [f"book/{page}" for page in ("intro", *THEORY)])
+@pytest.mark.parametrize("name", [f"book/{page}" for page in ("intro", *THEORY, *PUBLIC_CODE)])
 class TestTheoryOnAPhone:
     pytestmark = needs_browser
 
