@@ -307,7 +307,8 @@ def step_flops() -> float:
     return 3 * trained + frozen  # a backward pass costs twice a forward one
 
 
-def main() -> None:
+def options() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of every variant")
@@ -325,21 +326,17 @@ def main() -> None:
     args = parser.parse_args()
     if args.quick:
         args.rounds, args.window, args.rows = 2, 0.05, 2_000
-    device = torch.device(args.device)
-    on_gpu = device.type == "cuda"
-    torch.set_num_threads(args.threads)
-    if hasattr(os, "sched_setaffinity") and not on_gpu:  # XLA asks the system, not torch
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-args.threads :])
-    precision = choose_precision(args.precision, device)
-    torch.set_flush_denormal(True)
-    stacks = args.stacks or ([1, 8, 64, 256] if on_gpu else [1, 4])
+    args.stacks = args.stacks or ([1, 8, 64, 256] if args.device.startswith("cuda") else [1, 4])
+    return args
 
+
+def variants_of(args, device: torch.device, precision: str, folder: str) -> dict:
+    """Name -> what is measured; :func:`stacked` tells how many runs each holds."""
     source, target = random_transitions(args.rows, 0), random_transitions(args.rows // 10, 1)
     predictions = np.random.default_rng(2).standard_normal(
         (len(source) + len(target), N * S), np.float32
     )
-    folder = tempfile.TemporaryDirectory()
-    reload = os.path.join(folder.name, "ensemble.pt")
+    reload = os.path.join(folder, "ensemble.pt")
     variants = {
         "official + reload": Plain(source, target, device, reload=reload),
         "official": Plain(source, target, device),
@@ -347,47 +344,58 @@ def main() -> None:
         "iql": Plain(source, target, device, droco=False),
         "autograd": Ours(source, target, predictions, device, "autograd", precision=precision),
     }
-    for mode in ("graph",) if on_gpu else ("manual", "compiled"):
-        for runs in stacks:
+    for mode in ("graph",) if device.type == "cuda" else ("manual", "compiled"):
+        for runs in args.stacks:
             name = mode if runs == 1 else f"{mode} x {runs}"
             variants[name] = Ours(source, target, predictions, device, mode, runs, precision)
     try:
         variants["jax"] = Jax(source, target, predictions)
     except ImportError:
         print("jax is not installed; its row is left out")
-    stacked = {name: int(name.split(" x ")[1]) if " x " in name else 1 for name in variants}
+    return variants
 
+
+def stacked(name: str) -> int:
+    """How many runs a variant holds, by its name."""
+    return int(name.split(" x ")[1]) if " x " in name else 1
+
+
+def measured(variants: dict, args, device: torch.device) -> dict[str, list[float]]:
+    """Run-steps a second of each variant in each round, side by side."""
     for name, variant in variants.items():  # compile, capture, warm up
         start = time.perf_counter()
         torch.set_float32_matmul_precision(variant.precision)
         variant.run(20)
         print(f"{name:22s} ready after {time.perf_counter() - start:5.1f} s", flush=True)
-    rates = {name: [] for name in variants}
-    start = time.perf_counter()
+    rates: dict[str, list[float]] = {name: [] for name in variants}
     for k in range(args.rounds):
-        order = list(variants)[:: 1 if k % 2 else -1]
-        for name in order:
-            rates[name].append(stacked[name] * rate(variants[name], args.window, device))
-    wall = time.perf_counter() - start
+        for name in list(variants)[:: 1 if k % 2 else -1]:
+            rates[name].append(stacked(name) * rate(variants[name], args.window, device))
+    return rates
 
-    torch.set_float32_matmul_precision(precision)
-    ceiling = matmul_ceiling(device)
+
+def table_of(rates: dict[str, list[float]], ceiling: float) -> list[dict]:
+    """One line a variant: its rate, its ratio to the official step, its share of the ceiling."""
     table = []
-    for name, measured in rates.items():
-        ratios = [m / base for m, base in zip(measured, rates["official"], strict=True)]
+    for name, found in rates.items():
+        ratios = [m / base for m, base in zip(found, rates["official"], strict=True)]
+        share = statistics.median(found) * step_flops() / ceiling / 1e12
         table.append(
             {
                 "variant": name,
-                "run_steps_per_second": round(statistics.median(measured), 1),
-                "best": round(max(measured), 1),
+                "run_steps_per_second": round(statistics.median(found), 1),
+                "best": round(max(found), 1),
                 "ratio_to_official": round(statistics.median(ratios), 2),
                 "ratio_min": round(min(ratios), 2),
                 "ratio_max": round(max(ratios), 2),
-                "share_of_matmul_ceiling": round(
-                    statistics.median(measured) * step_flops() / ceiling / 1e12, 3
-                ),
+                "share_of_matmul_ceiling": round(share, 3),
             }
         )
+    return table
+
+
+def show(table: list[dict]) -> None:
+    """Print the table."""
     print(f"\n{'variant':22s} run-steps/s  x official (min - max)  share of ceiling")
     for row in table:
         spread = f"({row['ratio_min']:.2f} - {row['ratio_max']:.2f})"
@@ -395,6 +403,26 @@ def main() -> None:
             f"{row['variant']:22s} {row['run_steps_per_second']:11,.0f}"
             f"  {row['ratio_to_official']:10.2f} {spread}  {row['share_of_matmul_ceiling']:8.0%}"
         )
+
+
+def main() -> None:
+    args = options()
+    device = torch.device(args.device)
+    on_gpu = device.type == "cuda"
+    torch.set_num_threads(args.threads)
+    if hasattr(os, "sched_setaffinity") and not on_gpu:  # XLA asks the system, not torch
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-args.threads :])
+    precision = choose_precision(args.precision, device)
+    torch.set_flush_denormal(True)
+
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        rates = measured(variants_of(args, device, precision, folder), args, device)
+    wall = time.perf_counter() - start
+    torch.set_float32_matmul_precision(precision)
+    ceiling = matmul_ceiling(device)
+    table = table_of(rates, ceiling)
+    show(table)
     memory = (
         torch.cuda.max_memory_allocated() / 2**30
         if on_gpu
