@@ -20,7 +20,7 @@ _LIBRARIES = (
 
 
 def provenance(command: str | None = None, **more: Any) -> dict[str, Any]:
-    """Return what somebody needs to make a result again.
+    """Return what is needed to make a result again.
 
     Args:
         command: the command line; by default the one that is running, its paths relative to the

@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # MICRO and DROCO bring one; other methods load none
 
 @dataclass(frozen=True)
 class AgentSettings(Settings):
-    """What every method is told: who a run is, what it draws, and for how long it learns."""
+    """Settings of every method: a run's name, its random numbers, and how long it learns."""
 
     label: str = per_run("", help="the run's name in tables and figures")
     seed: int = per_run(0, low=0, help="initial weights, batches and noise")

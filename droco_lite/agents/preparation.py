@@ -77,12 +77,12 @@ def fit(
     *,
     steps: int,
     rate: float,
-    look_every: int = 250,
+    check_every: int = 250,
 ) -> Tensor | None:
     """``steps`` of Adam on ``loss() [n]``, one entry per network of the stacks.
 
     Every network ends with the weights at which its entry of ``held_out_loss() [n]`` was smallest
-    among the looks taken, and those smallest losses are returned; without ``held_out_loss`` it
+    among the evaluations, and those smallest losses are returned; without ``held_out_loss`` it
     ends with the last weights.
     """
     leaves = [tensor for stack in stacks for tensor in parameters(stack)]
@@ -92,7 +92,7 @@ def fit(
         optimizer.zero_grad(set_to_none=True)
         loss().sum().backward()
         optimizer.step()
-        if held_out_loss is not None and (step % look_every == 0 or step == steps):
+        if held_out_loss is not None and (step % check_every == 0 or step == steps):
             with torch.no_grad():
                 now = held_out_loss()
                 best = torch.full_like(now, float("inf")) if best is None else best

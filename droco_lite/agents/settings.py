@@ -108,7 +108,7 @@ def check_stack(runs: Sequence[Settings]) -> None:
 
 
 def describe(kind: type[Settings]) -> list[dict[str, Any]]:
-    """Every field of a settings class as its own metadata tell of it.
+    """Every field of a settings class, as its own metadata describe it.
 
     Returns:
         One dictionary a field: ``name``, ``type``, ``default``, ``range`` (in words, empty where

@@ -86,7 +86,7 @@ class CVAE:
         log_p = -0.5 * (error + LOG_2PI + 2 * math.log(std)).sum(-1)
         if not ratio:
             return torch.logsumexp(log_p, 0)
-        # The normalisers of prior and posterior cancel but for the posterior's log_std.
+        # The normalisers of prior and posterior cancel, except for the posterior's log_std.
         log_ratio = (0.5 * noise**2 - 0.5 * z**2 + log_std).sum(-1)
         return torch.logsumexp(log_p + log_ratio, 0) - math.log(draws)
 

@@ -13,7 +13,7 @@ from droco_lite.data.transitions import DataError, Transitions
 #: Time limit of a table whose robot is not known: that of every robot in the package.
 MAX_EPISODE_STEPS = 1000
 #: Difference between a next observation and the row that follows, as a share of their size, above
-#: which another episode begins there although the file has flags and none says so.
+#: which another episode begins there although the file has flags and none marks it.
 BREAK = 1e-3
 #: Rows handled at a time, so that nothing here needs a second copy of a large set.
 STEP = 8192
@@ -66,7 +66,7 @@ def _warn_of_resets(rows: np.ndarray, limit: int, where: str) -> None:
 def _mark_breaks(data: Transitions, flags: bool) -> None:
     """Close episodes where a row does not lead to the next one.
 
-    Where flags tell of ends, a rounding of the stored next observation is not one.
+    Where flags mark ends, a rounding of the stored next observation is not one.
     """
     for start in range(0, len(data) - 1, STEP):
         stop = min(start + STEP, len(data) - 1)

@@ -42,7 +42,7 @@ def warn_of_the_impossible(data: Transitions, robot: str | None, place: str) -> 
     if ours:
         found += [
             _found(f"a fall flagged where the {robot} stands", lambda d: _stands(d, spec), data),
-            _found(f"a fall of the {robot} that no flag tells of", lambda d: _lies(d, spec), data),
+            _found(f"a fall of the {robot} that no flag marks", lambda d: _lies(d, spec), data),
         ]
     for text in filter(None, found):
         warnings.warn(f"{place}{text}; is it this robot's data?", DataWarning, stacklevel=4)

@@ -138,7 +138,7 @@ class Transitions:
 
         Warns:
             DataWarning: a reward that no step earns, a fall of a robot that stands (or cannot
-                fall), or one that no flag tells of, by row.
+                fall), or one that no flag marks, by row.
         """
         place = f"{where}: " if where else ""
         if len(self) == 0:

@@ -60,7 +60,7 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
                 [table[table["label"].isin(job.labels)] for table in (curves, lines)],
             )
             with claimed(folder) as mine:
-                if not mine:  # somebody is at work on it
+                if not mine:  # another process works on it
                     continue
                 made = job.elsewhere(root)
                 files.write_json(folder / FACTS, facts, checksum=True)

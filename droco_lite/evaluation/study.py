@@ -259,7 +259,7 @@ class Job:
             self.refuse_other(path, files.read_json(path, self.mend(root)))
 
     def refuse_other(self, path: Path, kept: Mapping[str, Any]) -> None:
-        """Refuse the results that ``path`` tells of if ``kept`` is not what this job depends on."""
+        """Refuse the results that ``path`` describes if this job depends on other settings."""
         asked = self.facts()
         for key in {**kept, **asked}:
             newer = key not in kept and not key.startswith("data.")  # a setting's default, then

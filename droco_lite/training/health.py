@@ -50,7 +50,7 @@ def warn_outside(lines: list[dict], possible: tuple[float, float]) -> bool:
             warnings.warn(
                 f"run {line['run']} ({line['method']}): {line['outside']:.0%} of its values lie "
                 f"outside {low:.4g} to {high:.4g} at step {line['step']}, the range that returns "
-                f"can have (kappa {line['kappa']:.3g}); its policy learns from values of nothing",
+                f"can have (kappa {line['kappa']:.3g}); no policy can earn what it learns from",
                 stacklevel=4,
             )
             return True

@@ -283,7 +283,7 @@ class _Training:
         return Result(self.agent, pd.DataFrame(self.lines), seconds, rate, self.stepper.mode)
 
     def evaluate(self, on_evaluation, writer) -> None:
-        """Add one line a run to the curve, and tell whoever listens."""
+        """Add one line a run to the curve, and call the listeners."""
         new = curve_lines(
             self.agent, self.probe, self.possible, self.robot, self.loop, self.step
         )  # fmt: skip

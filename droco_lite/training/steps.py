@@ -11,7 +11,7 @@ mode            what runs
 ==============  ====================================================================================
 
 Batches come from the sampler's blocks, so all modes see the same rows and give the same parameters
-up to rounding.  Where a compiled step or a graph cannot be had, training warns and goes on eagerly.
+up to rounding.  Where compiling or recording fails, training warns and takes eager steps.
 """
 
 from __future__ import annotations

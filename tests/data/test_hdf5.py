@@ -238,7 +238,7 @@ def test_a_hoppers_falls_are_compared_with_their_flags(tmp_path):
     said = [str(warning.message) for warning in told]
     assert len(said) == 2
     assert "a fall flagged where the hopper stands, at row 3; is it" in said[0]
-    assert "a fall of the hopper that no flag tells of, at row 5 and 1 more; is it" in said[1]
+    assert "a fall of the hopper that no flag marks, at row 5 and 1 more; is it" in said[1]
 
 
 def test_no_successor_at_all(tmp_path):
