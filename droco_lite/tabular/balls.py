@@ -169,7 +169,17 @@ class WassersteinBall(Ball):
 
 
 @dataclass(frozen=True)
-class TotalVariationBall(Ball):
+class _OfSize(Ball):
+    """A ball that its size alone describes."""
+
+    epsilon: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "epsilon", check_epsilon(self.epsilon))
+
+
+@dataclass(frozen=True)
+class TotalVariationBall(_OfSize):
     """Distributions Q with TV(P, Q) = half the sum of |P - Q| at most ``epsilon``.
 
     The worst case takes mass epsilon away where f is highest and puts it where f is lowest,
@@ -181,11 +191,6 @@ class TotalVariationBall(Ball):
     Raises:
         ValueError: ``epsilon`` is negative or not finite.
     """
-
-    epsilon: float
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "epsilon", check_epsilon(self.epsilon))
 
     def _solve(self, f: Array, p: Array) -> WorstCase:
         order = np.argsort(-f, kind="stable")
@@ -203,7 +208,7 @@ class TotalVariationBall(Ball):
 
 
 @dataclass(frozen=True)
-class KullbackLeiblerBall(Ball):
+class KullbackLeiblerBall(_OfSize):
     """Distributions Q with KL(Q || P) at most ``epsilon`` nats.
 
     Dual: sup_{alpha >= 0} { -alpha log E_P exp(-f / alpha) - alpha epsilon }. The worst case is the
@@ -218,11 +223,6 @@ class KullbackLeiblerBall(Ball):
     Raises:
         ValueError: ``epsilon`` is negative or not finite.
     """
-
-    epsilon: float
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "epsilon", check_epsilon(self.epsilon))
 
     def _solve(self, f: Array, p: Array) -> WorstCase:
         support = p > 0

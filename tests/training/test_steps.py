@@ -23,6 +23,19 @@ def stepper_of(settings, mode):
     return stepper
 
 
+def beside_a_graph(method):
+    """Two steppers of one training: by hand, and as a graph."""
+    settings = tiny(method, steps=12)
+    plain, tried = stepper_of(settings, "manual"), stepper_of(settings, "manual")
+    tried.mode = "graph"
+    return plain, tried
+
+
+def assert_same_state(tried, plain, **tolerance):
+    for name, tensor in plain.agent.state().items():
+        torch.testing.assert_close(tried.agent.state()[name], tensor, **tolerance)
+
+
 @pytest.fixture
 def replayed(monkeypatch):
     """In place of CUDA's graph one that takes the step again, in Python, when it is replayed."""
@@ -111,15 +124,12 @@ def test_without_a_graph_training_goes_on_eagerly_and_says_so(method, replayed, 
         raise RuntimeError("capture failed")
 
     monkeypatch.setattr(torch.cuda, "graph", broken)
-    settings = tiny(method, steps=12)
-    plain, tried = stepper_of(settings, "manual"), stepper_of(settings, "manual")
-    tried.mode = "graph"
+    plain, tried = beside_a_graph(method)
     with pytest.warns(UserWarning, match="no CUDA graph here"):
         tried.run(0, 12)
     plain.run(0, 12)
     assert tried.mode == ("manual" if manual_possible(tried.agent) else "autograd")
-    for name, tensor in plain.agent.state().items():
-        torch.testing.assert_close(tried.agent.state()[name], tensor)
+    assert_same_state(tried, plain)
 
 
 def test_the_tenth_training_of_a_process_is_still_compiled(monkeypatch):
@@ -144,14 +154,11 @@ def test_a_graph_that_does_nothing_is_refused_and_training_goes_on(method, repla
             pass
 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Empty)
-    settings = tiny(method, steps=12)
-    plain, tried = stepper_of(settings, "manual"), stepper_of(settings, "manual")
-    tried.mode = "graph"
+    plain, tried = beside_a_graph(method)
     with pytest.warns(UserWarning, match="no CUDA graph here.*moved the counter of batches by 0"):
         tried.run(0, 12)
     plain.run(0, 12)
-    for name, tensor in plain.agent.state().items():
-        torch.testing.assert_close(tried.agent.state()[name], tensor)
+    assert_same_state(tried, plain)
 
 
 def test_a_graph_whose_replay_is_another_step_is_refused(replayed, monkeypatch):
@@ -186,8 +193,7 @@ def test_where_compiling_fails_the_plain_step_is_recorded_and_the_reason_given(
         tried.run(0, 12)
     assert tried.mode == "graph" and tried.graph is not None
     plain.run(0, 12)
-    for name, tensor in plain.agent.state().items():
-        torch.testing.assert_close(tried.agent.state()[name], tensor, rtol=1e-3, atol=2e-5)
+    assert_same_state(tried, plain, rtol=1e-3, atol=2e-5)
 
 
 @pytest.mark.parametrize("mode", ["compiled", "graph"])
