@@ -55,7 +55,7 @@ def test_ensembles_the_models_share_more_error_than_they_spread():
     assert (ratio > 1).all()
     assert 1.5 < np.median(ratio) < 3
     worst = np.min([found.value(member) for member in predicted], axis=0)
-    assert 0.7 < (worst < found.value(truth)).mean() < 0.9
+    assert 0.6 < (worst < found.value(truth)).mean() < 0.99
 
 
 @pytest.mark.slow
