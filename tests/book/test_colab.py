@@ -223,29 +223,32 @@ def test_the_rehearsal_ends_with_the_solutions(tmp_path):
     assert all("nbval-ignore-output" in cell.metadata.tags for cell in added)
 
 
-@pytest.mark.slow
-def test_the_wheel_and_colabs_pins_are_what_the_rehearsal_imports(tmp_path):
+def told_by_the_rehearsal(code: str, folder: Path) -> tuple[str, Path]:
+    """What its Python prints, started in ``folder``; and where its environment is."""
     place = os.environ.get("COLAB_PLACE")
     if not place:
         pytest.skip("make test prepares the rehearsal")
+    env = Path(place) / "env"
+    clean = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    command = [env / "bin/python", "-c", code]
+    return subprocess.check_output(command, cwd=folder, env=clean, text=True), env
+
+
+@pytest.mark.slow
+def test_the_wheel_and_colabs_pins_are_what_the_rehearsal_imports(tmp_path):
     code = (
         "import json, droco_lite as d, ipywidgets as w, numpy as n;"
         "print(json.dumps([d.__file__, w.__version__, hasattr(w, 'Stack'), n.__version__]))"
     )
-    python = Path(place) / "env/bin/python"
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    told = subprocess.check_output([python, "-c", code], cwd=tmp_path, env=environment, text=True)
+    told, env = told_by_the_rehearsal(code, tmp_path)
     where, widgets, has_stack, numpy = json.loads(told)
-    assert Path(where).is_relative_to(Path(place) / "env")
+    assert Path(where).is_relative_to(env)
     assert not Path(where).is_relative_to(ROOT)
     assert (widgets, has_stack, numpy) == ("7.7.1", False, "2.1.3")
 
 
 @pytest.mark.slow
 def test_the_wheel_holds_the_live_lab_where_it_was_built(tmp_path):
-    place = os.environ.get("COLAB_PLACE")
-    if not place:
-        pytest.skip("make test prepares the rehearsal")
     built = ROOT / "book/vendor/lab.js"
     if not built.is_file():
         pytest.skip("no npm on this machine, so no live lab")
@@ -253,9 +256,7 @@ def test_the_wheel_holds_the_live_lab_where_it_was_built(tmp_path):
         "import droco_lite; lab = droco_lite.live('hopper');"
         "print(lab._script); print(lab._script.stat().st_size)"
     )
-    python = Path(place) / "env/bin/python"
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    told = subprocess.check_output([python, "-c", code], cwd=tmp_path, env=environment, text=True)
+    told, env = told_by_the_rehearsal(code, tmp_path)
     where, size = told.split()
-    assert Path(where).is_relative_to(Path(place) / "env")
+    assert Path(where).is_relative_to(env)
     assert int(size) == built.stat().st_size
