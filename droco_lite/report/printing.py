@@ -218,7 +218,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "standings": ("scorecard",),
     "losses": ("deploying",),
     "which-droco": ("scorecard", "deploying"),
-    "not-run": ("scorecard",),
+    "not-run": ("scorecard", "rivals"),
     "scorecard": ("scorecard",),
     "improvement": ("scorecard",),
     "beside-paper": ("scorecard",),

@@ -10,7 +10,7 @@ import re
 import pytest
 from chapters import ROOT, cells, read, source
 
-CHAPTERS = ("scorecard", "deploying", "sensitivity", "choosing")
+CHAPTERS = ("scorecard", "deploying", "sensitivity", "choosing", "rivals")
 MOST_WORDS = 100
 #: Facts that are no result of ours: the paper's and the field's conventions.
 KNOWN = {"4.5", "100", "10"}

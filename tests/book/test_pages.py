@@ -488,3 +488,49 @@ class TestWithoutAServer:
         name = next((name for name in pages() if expected_sliders(name)), pages()[0])
         with opened(browser, (site / f"{name}.html").as_uri()) as page:
             await_sliders(page, name)
+
+
+HOVER = ("book/scorecard", "book/deploying")
+
+
+def test_plotly_is_named_only_by_pages_that_use_it(site):
+    users = {name for name in pages() if html(site / f"{name}.html").select(".droco-plotly")}
+    naming = {
+        name
+        for name in pages()
+        if "plotly.min.js" in (site / f"{name}.html").read_text(encoding="utf-8")
+    }
+    assert users == naming == set(HOVER)
+
+
+@pytest.mark.parametrize("name", HOVER)
+class TestHover:
+    pytestmark = needs_browser
+
+    def test_figures_come_from_the_site_itself_and_take_the_place_of_the_still_ones(
+        self, browser, address, name
+    ):
+        with opened(browser, f"{address}/{name}.html") as page:
+            page.wait_for_function(
+                "[...document.querySelectorAll('.droco-plot')].every(p => p.querySelector('svg'))"
+            )
+            assert page.locator(".droco-plot").count() > 0
+            assert page.locator(".droco-still").count() == 0
+            for select in page.locator(".droco-plotly select").all():
+                drawn = page.locator(".droco-plot").first.inner_html()
+                select.focus()
+                page.keyboard.press("ArrowDown")
+                page.wait_for_timeout(300)
+                assert page.locator(".droco-plot").first.inner_html() != drawn
+
+    def test_without_scripts_the_still_pictures_are_there(self, browser, address, name):
+        phone = {"width": 390, "height": 844}
+        context = browser.new_context(java_script_enabled=False, viewport=phone)
+        try:
+            page = context.new_page()
+            page.goto(f"{address}/{name}.html")
+            stills = page.locator(".droco-still svg").all()
+            assert stills and all(still.is_visible() for still in stills)
+            assert not any(each.is_visible() for each in page.locator(".droco-plotly select").all())
+        finally:
+            context.close()
