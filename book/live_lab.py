@@ -77,7 +77,8 @@ def block(
         settings |= {
             "family": asked.family, "variant": asked.variant, "strength": asked.strength
         }  # fmt: skip
-    note = "MuJoCo and the trained policies in this page: about 8 MB, no kernel, no network."
+    size = megabytes("lab.js", f"lab-{robot}.js")
+    note = f"MuJoCo and the trained policies in this page: {size}, no kernel, no network."
     options = {"robot": robot, "views": views, "settings": settings}
     return framed(options, static, clips(robot, static), "Run live", note, built)
 
@@ -94,8 +95,17 @@ def own_block(example: tuple[str, str] | None, *, static: str, built: bool = Tru
     own = {"color": COLORS["target"]}
     if example:
         own["example"] = dict(zip(("name", "xml"), example, strict=True))
-    note = "MuJoCo in this page: about 4 MB, no kernel, no network; your file stays with you."
+    size = megabytes("lab.js")
+    note = f"MuJoCo in this page: {size}, no kernel, no network; your file stays with you."
     return framed({"own": own}, static, "", "Open the viewer", note, built)
+
+
+def megabytes(*names: str) -> str:
+    """How much the reader's browser loads at the press of the button, in words."""
+    paths = [HERE / "vendor" / name for name in names]
+    if not all(path.is_file() for path in paths):
+        return "some megabytes"
+    return f"about {sum(path.stat().st_size for path in paths) / 1e6:.0f} MB"
 
 
 def framed(options: dict, static: str, fallback: str, button: str, note: str, built: bool) -> str:

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from book import live_lab
 from book.live_lab import WITHOUT_NPM, block
 from droco_lite.data.behaviour import load_behaviour
 from droco_lite.robots import rollout
@@ -178,6 +179,15 @@ def test_without_npm_the_page_says_so():
         block("walker2d", static="", views=["tower"])
     options = content.partition('data-options="')[2].partition('"')[0]
     assert json.loads(options.replace("&quot;", '"'))["views"] == ["race"]
+
+
+def test_the_page_says_how_much_it_will_load(tmp_path, monkeypatch):
+    monkeypatch.setattr(live_lab, "HERE", tmp_path)
+    assert live_lab.megabytes("lab.js") == "some megabytes"
+    (tmp_path / "vendor").mkdir()
+    for name, size in (("lab.js", 3_600_000), ("lab-hopper.js", 6_100_000)):
+        (tmp_path / "vendor" / name).write_bytes(bytes(size))
+    assert live_lab.megabytes("lab.js", "lab-hopper.js") == "about 10 MB"
 
 
 # The kernel's half, as far as the page can tell: traits, and answers to what it asks for.
