@@ -12,8 +12,8 @@ WITHOUT_FLOOR |= {"layer norm", "low quantile", "outside rows left out"}
 
 
 def curves():
-    folders = [results_file(name) for name in ("study", "bounds")]
-    return sorted(path for folder in folders for path in folder.rglob("*-curves.csv"))
+    root = results_file("study").parent
+    return sorted(p for name in ("study", "bounds") for p in (root / name).rglob("*-curves.csv"))
 
 
 def test_there_are_curves():

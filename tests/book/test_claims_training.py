@@ -1,0 +1,61 @@
+"""Training DROCO on a robot: its sentences on the study, held to the study's tables."""
+
+import pandas as pd
+import pytest
+
+from droco_lite import report
+from droco_lite.provenance import results_file
+from droco_lite.report import verdicts
+
+ALONE = ("IQL, target", "cloning, target")
+
+
+@pytest.fixture(scope="module")
+def study():
+    return report.read("walker2d-medium", results_file("study"))
+
+
+def words(study, where):
+    return {found.second: found.word for found in verdicts.verdicts(study, where)}
+
+
+def test_the_source_pays_on_the_robot_as_it_is(study):
+    found = words(study, "clean")
+    assert {found[arm] for arm in (*ALONE, "IQL*")} == {"ahead of"}
+
+
+def test_the_lowest_seed_of_droco_is_above_the_mean_of_each_of_the_others(study):
+    last = study.curves[study.curves["step"] > 0.75 * study.steps]
+    ends = last.groupby(["label", "seed"]).return_mean.mean()
+    assert ends["DROCO"].min() > max(ends[arm].mean() for arm in (*ALONE, "IQL*"))
+    assert ends["IQL*"].max() < 100  # it takes the source's first step and falls
+
+
+def test_under_foreign_shifts_it_is_level(study):
+    found = words(study, "shifted")
+    assert {found[arm] for arm in ALONE} == {"level with"}
+
+
+def test_its_update_shrinks_and_delta_clips_next_to_nothing(study):
+    droco = study.curves[study.curves["label"].str.startswith("DROCO")]
+    assert droco["kappa"].max() < 1
+    assert droco["beyond_delta"].max() < 0.005
+
+
+def test_the_set_is_wide_where_the_source_walks_and_narrow_where_the_target_does():
+    table = pd.read_csv(results_file("study/widths-walker2d-medium.csv"))
+    eps = table.groupby("rows")["eps"].first()
+    assert 60 < eps["source"] / eps["target"] < 80  # "some seventy times narrower"
+    hard = (
+        table[table["strength"] == 1].groupby("rows")["covered"].apply(lambda c: (c > 0.5).mean())
+    )
+    assert hard["source"] == 1.0  # "wider than nearly every shift"
+    assert hard["target"] < 0.3  # "nearly every hard shift leaves it"
+
+
+def test_only_ants_replay_pairs_pass_all_three_gates():
+    table = pd.read_csv(results_file("gates/gates.csv"))
+    assert len(table) == 33
+    best = set(table[table["passed"] == 3]["task"])
+    assert best == {"ant-medium-replay", "ant-medium-replay-morphology"}
+    assert (table["within"] < 0.05).mean() > 0.8  # "nearly everywhere else next to no source row"
