@@ -11,8 +11,8 @@ package::
 The source's shift of each robot, and the noise with which its policies act, stand in the robot's
 record (:mod:`droco_lite.robots.models`), ODRL's variants and levels.  ``droco-lite data gate TASK``
 says how far apart a pair is: a policy of Walker2d's kinematic source falls at once on the nominal
-robot, one of Hopper's soon, Ant's earns a tenth, HalfCheetah's keeps 0.39 to 0.43 of its return
-(its policy on short thighs moves backwards).  The numbers are in ``results/gates``.
+robot, one of Hopper's soon, Ant's earns nothing, HalfCheetah's keeps a little more than a third of
+its return (its policy on short thighs moves backwards).  The numbers are in ``results/gates``.
 
 ``cache=True`` keeps each set as a Minari data set with its whole story, and reads it the next time.
 """
