@@ -128,12 +128,12 @@ def framed(options: dict, static: str, fallback: str, button: str, note: str, bu
 
 def clips(robot: str, static: str) -> str:
     """The pre-rendered clips of a robot, or nothing where there are none."""
-    index = HERE / "_static" / "lab" / f"{robot}.json"
+    index = HERE / "_static" / "clips" / f"{robot}.json"
     if not index.is_file():
         return ""
     facts = json.loads(index.read_text(encoding="utf-8"))
     shown = html.escape(json.dumps({name: facts[name] for name in ("axes", "clips")}))
-    folder = f"{static}lab/"
+    folder = f"{static}clips/"
     first = facts["clips"][0]
     said = html.escape(first["said"])
     picture = (

@@ -1,6 +1,6 @@
 """Clips and stills of the live lab: what a page shows before it runs, in print, and without npm.
 
-``python -m droco_lite.live.clips walker2d book/_static/lab`` records policies of the lab at four
+``python -m droco_lite.live.clips walker2d book/_static/clips`` records policies of the lab at four
 strengths of one shift, from one start, and writes a short WebP and a still of each, with an index
 that says what each shows: its own return, and the return of every trained seed where the card has
 it. Trained policies are taken where a robot has any: DROCO's by their β, IQL* standing at β = 0.

@@ -161,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, help="folder of its jobs (in the cache by default)")
     parser.add_argument("--only", nargs="+", default=[], metavar="LABEL", help="these arms alone")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of weights and cards")
-    parser.add_argument("--clips", type=Path, default=Path("book/_static/lab"))
+    parser.add_argument("--clips", type=Path, default=Path("book/_static/clips"))
     parser.add_argument("--no-clips", action="store_true")
     asked = parser.parse_args(arguments)
     root = asked.root or files.cache_folder() / "matrix" / asked.study.stem

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import json
 import os
 import re
 import shutil
@@ -57,6 +58,23 @@ def site(built_site) -> Path:
 def test_every_page_was_built(site):
     for page in pages():
         assert (site / f"{page}.html").is_file()
+
+
+def test_every_picture_and_clip_that_a_page_names_is_in_the_site(site):
+    clips = 0
+    for page in pages():
+        path = site / f"{page}.html"
+        html = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        named = [img["src"] for img in html.select("img[src]")]
+        for figure in html.select("[data-clips]"):
+            each = json.loads(figure["data-clips"])["clips"]
+            files = [clip[kind] for clip in each for kind in ("clip", "still")]
+            named += [figure["data-folder"] + file for file in files]
+            clips += len(files)
+        own = [unquote(name) for name in named if not name.startswith(("data:", "http"))]
+        missing = [name for name in own if not (path.parent / name).is_file()]
+        assert not missing, f"{page}: {missing[:3]}"
+    assert clips
 
 
 def test_the_site_is_small(site, record_property):

@@ -54,7 +54,7 @@ def site(lab, tmp_path_factory) -> Path:
     assert done.returncode == 0, done.stderr
     for name in ("live_lab.js", "book.css"):
         shutil.copy(ROOT / "book/_static" / name, folder)
-    shutil.copytree(ROOT / "book/_static/lab", folder / "lab")
+    shutil.copytree(ROOT / "book/_static/clips", folder / "clips")
     (folder / "lab-walker2d.js").write_text(script("walker2d"), encoding="utf-8")
     return folder
 

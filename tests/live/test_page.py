@@ -26,16 +26,16 @@ def test_nothing_of_the_lab_is_read_before_the_press(browser, site):
     with opened(browser, site, press=False) as page:
         page.wait_for_timeout(300)
         names = {url.rpartition("/")[2] for url in page.asked}
-        index = json.loads((site / "lab/walker2d.json").read_text(encoding="utf-8"))
+        index = json.loads((site / "clips/walker2d.json").read_text(encoding="utf-8"))
         first, last = index["clips"][0], index["clips"][3]
         assert names <= {"page.html", "book.css", "live_lab.js", first["clip"]}
         page.get_by_label("Strength").select_option(last["at"]["strength"])
-        assert page.get_by_role("img").get_attribute("src") == f"lab/{last['clip']}"
+        assert page.get_by_role("img").get_attribute("src") == f"clips/{last['clip']}"
         assert page.get_by_role("img").get_attribute("alt") == last["said"]
 
 
 def test_the_clips_offer_the_betas_that_exist_with_every_seeds_return(browser, site):
-    index = json.loads((site / "lab/walker2d.json").read_text(encoding="utf-8"))
+    index = json.loads((site / "clips/walker2d.json").read_text(encoding="utf-8"))
     options = [option["value"] for option in index["axes"]["policy"]["options"]]
     with opened(browser, site, press=False) as page:
         beta = page.get_by_label("β")
