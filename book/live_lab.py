@@ -160,6 +160,10 @@ class LiveLab(Directive):
     def run(self) -> list[nodes.Node]:
         env = self.state.document.settings.env
         static = "../" * env.docname.count("/") + "_static/"
+        # The page is written anew when these change: the block and the clips stand in it.
+        index = HERE / "_static" / "clips" / f"{self.arguments[0]}.json"
+        for path in filter(Path.is_file, (Path(__file__), index)):
+            env.note_dependency(str(path))
         try:
             if self.arguments[0] == "own":
                 example = self.options.get("example", "")
