@@ -93,7 +93,7 @@ def coverage(
     same = np.zeros(len(source), bool)
     if source.next_observations_target is not None:
         moved = source.next_observations_target - source.next_observations
-        same = _rms(moved / _step_scale(ensemble)) < SAME
+        same = rms(moved / step_scale(ensemble)) < SAME
     limit = np.quantile(usual.distance, HELD_OUT_QUANTILE)
     return Coverage(
         distance=float(np.median(ours.distance)),
@@ -126,7 +126,7 @@ def row_figures(
     found = ensemble.predict_in_chunks(data.observations, data.actions, moments)
     error = np.full(len(data), np.nan)
     if truth is not None:
-        error = _rms((found[:, :-1] - truth) / _step_scale(ensemble))
+        error = rms((found[:, :-1] - truth) / step_scale(ensemble))
     return RowFigures(distance_to(target, data), error, found[:, -1])
 
 
@@ -140,11 +140,13 @@ def distance_to(target: Transitions, data: Transitions, chunk: int = 1024) -> np
     return torch.cat(nearest).numpy() / np.sqrt(among.shape[1])
 
 
-def _step_scale(ensemble: Ensemble) -> np.ndarray:
+def step_scale(ensemble: Ensemble) -> np.ndarray:
+    """A usual step of each column of the observations, the unit of distances ``[S]``."""
     return ensemble.output_std[:-1].cpu().numpy()
 
 
-def _rms(x: np.ndarray) -> np.ndarray:
+def rms(x: np.ndarray) -> np.ndarray:
+    """Root mean square over the last axis."""
     return np.sqrt((x**2).mean(-1))
 
 

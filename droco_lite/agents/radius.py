@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from droco_lite.agents.coverage import rms, step_scale
 from droco_lite.agents.ensemble import Ensemble
 from droco_lite.data.behaviour import load_behaviour
 from droco_lite.data.names import Task
@@ -63,9 +64,9 @@ def widths(
         actions = np.concatenate([episode.actions for episode in kept])
         truth, *moved = one_step(task.robot, [NOMINAL, *shifts], qpos, qvel, actions)
         radius, error = _of_members(task.robot, ensemble, qpos, qvel, actions, truth)
-        scale = ensemble.output_std[:-1].cpu().numpy()
+        scale = step_scale(ensemble)
         for deployed, after in zip(shifts, moved, strict=True):
-            c = _rms((after - truth) / scale)
+            c = rms((after - truth) / scale)
             lines.append({
                 "rows": rows, "shift": str(deployed), "family": deployed.family,
                 "variant": deployed.variant, "strength": deployed.strength, "c": np.median(c),
@@ -81,11 +82,7 @@ def _of_members(robot, ensemble, qpos, qvel, actions, truth) -> tuple[np.ndarray
     robots.set_state(qpos, qvel)
     observations = np.asarray(robots.observations(), np.float32)
     given = torch.from_numpy(observations), torch.as_tensor(actions, dtype=torch.float32)
-    scale = ensemble.output_std[:-1].cpu().numpy()
+    scale = step_scale(ensemble)
     predicted = ensemble.predict(*given)[0].cpu().numpy()
-    radius = _rms((predicted - predicted.mean(0)) / scale).max(0)
-    return radius, _rms((predicted - truth) / scale).min(0)
-
-
-def _rms(x: np.ndarray) -> np.ndarray:
-    return np.sqrt((x**2).mean(-1))
+    radius = rms((predicted - predicted.mean(0)) / scale).max(0)
+    return radius, rms((predicted - truth) / scale).min(0)

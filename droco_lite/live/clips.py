@@ -22,7 +22,7 @@ from droco_lite.agents.trained_policies import WEIGHTS
 from droco_lite.data.behaviour import available, load_behaviour
 from droco_lite.evaluation.arms import file_name
 from droco_lite.files import atomic_file
-from droco_lite.live.export import LAB_ROBOTS, label_of, trained
+from droco_lite.live.export import LAB_ROBOTS, as_printed, label_of, trained
 from droco_lite.provenance import as_json, provenance
 from droco_lite.robots import NOMINAL, Shift, clip_frames, record, write_clip
 from droco_lite.robots.rollouts import Policy
@@ -64,9 +64,9 @@ def racers(robot: str, weights: Path = WEIGHTS) -> dict[str, Racer]:
             beta, option = 0.0, "0, which is IQL*"
         else:
             beta, option = settings["beta"], f"{settings['beta']:g}"
-        label = label_of(settings)[0]
-        if "as printed" in label:
+        if as_printed(settings):
             continue
+        label = label_of(settings)[0]
         worn = card.get("worn", {})
         known = worn.get("returns", {}) if worn.get("shift") == "-".join(SHIFTS[robot]) else {}
         found[f"{beta:g}"] = Racer(

@@ -161,10 +161,15 @@ def ensemble_facts(ensemble) -> dict[str, Any]:
     }
 
 
+def as_printed(settings: dict[str, Any]) -> bool:
+    """Whether DROCO's settings, or those on a card, ask for the formula without a floor."""
+    return settings.get("floor") in (-np.inf, "-inf", "-Infinity")
+
+
 def label_of(settings: dict[str, Any]) -> tuple[str, str]:
     """How the lab names a trained policy, and the key of its colour in ``explore.COLORS``."""
     if settings["method"] == "droco":
-        printed = ", as printed" if settings.get("floor") in (-np.inf, "-inf", "-Infinity") else ""
+        printed = ", as printed" if as_printed(settings) else ""
         return f"DROCO β = {settings['beta']:g}{printed}", "droco"
     target = ", target only" if settings.get("halves") == "target" else ""
     if settings.get("temperature") == 0:

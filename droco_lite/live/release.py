@@ -24,17 +24,15 @@ from droco_lite.agents.trained_policies import WEIGHTS, policy_names, release_po
 from droco_lite.data import Task, make_task
 from droco_lite.evaluation.study import Job, Study
 from droco_lite.live import clips
+from droco_lite.live.export import as_printed
 from droco_lite.training.checkpoint import FILE
 from droco_lite.training.export import restore
-
-#: Strengths of the clips' shift, as a study's tables write its levels.
-LEVELS = {"easy": "1/3", "medium": "2/3", "hard": "1"}
 
 
 def released_name(settings: dict[str, Any]) -> str | None:
     """Name of a policy within its robot, such as ``droco-0.5``; None if the lab cannot show it."""
     if settings["method"] == "droco":
-        printed = "" if settings["floor"] is None or settings["floor"] > -1e30 else "-printed"
+        printed = "-printed" if as_printed(settings) else ""
         return f"droco-{settings['beta']:g}{printed}"
     if settings["method"] != "iql":
         return None
@@ -58,7 +56,11 @@ def returns_of(job: Job, root: Path, label: str, robot: str) -> dict[str, Any]:
         return {str(int(seed)): round(float(mean), 1) for seed, mean in pairs}
 
     shift = "-".join(clips.SHIFTS[robot])
-    worn = {strength: by_seed(f"{shift}-{level}") for level, strength in LEVELS.items()}
+    worn = {
+        strength: by_seed(f"{shift}-{level}")
+        for strength, level in clips.STRENGTHS.items()
+        if level != "nominal"
+    }
     return {
         "returns": by_seed("nominal"),
         "episodes": int(table.loc[table["shift"] == "nominal", "episodes"].iloc[0]),

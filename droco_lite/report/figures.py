@@ -298,8 +298,9 @@ def profiles(results: Results, family: str = "all") -> Figure:
 
 def heat_map(results: Results) -> Figure:
     """Score of every arm, clean and under each variant; darker is higher."""
-    table = by_shift(results).pivot(index="label", columns="shift", values="mean")
-    table = table.loc[results.labels, list(dict.fromkeys(by_shift(results)["shift"]))]
+    lines = by_shift(results)
+    table = lines.pivot(index="label", columns="shift", values="mean")
+    table = table.loc[results.labels, list(dict.fromkeys(lines["shift"]))]
     fig, ax = figure(4.6, 1.6 + 0.22 * len(table))
     top = max(1.0, float(table.to_numpy().max()))
     ax.pcolormesh(table, cmap=MAP, vmin=0, vmax=top, edgecolor="none")
