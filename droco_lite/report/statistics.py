@@ -103,14 +103,12 @@ def improvement_interval(
     Raises:
         ValueError: fewer than ``FEWEST_SEEDS`` seeds, or unequal conditions.
     """
-    x, y = _pair(enough_seeds(x), enough_seeds(y))
-    count = x.shape[1]
 
-    def statistic(*parts: np.ndarray, axis: int = -1) -> np.ndarray:
-        pairs = zip(parts[:count], parts[count:], strict=True)
+    def chance(first: Sequence[np.ndarray], second: Sequence[np.ndarray], axis: int) -> np.ndarray:
+        pairs = zip(first, second, strict=True)
         return np.mean([_wins(a, b, axis=axis) for a, b in pairs], axis=0)
 
-    return _bootstrap([*x.T, *y.T], statistic, level, resamples, seed)
+    return _paired_interval(x, y, chance, level, resamples, seed)
 
 
 def mean_interval(
@@ -137,12 +135,22 @@ def difference_interval(
     Raises:
         ValueError: fewer than ``FEWEST_SEEDS`` seeds, or unequal conditions.
     """
+
+    def gap(first: Sequence[np.ndarray], second: Sequence[np.ndarray], axis: int) -> np.ndarray:
+        return _mean_of_means(*first, axis=axis) - _mean_of_means(*second, axis=axis)
+
+    return _paired_interval(x, y, gap, level, resamples, seed)
+
+
+def _paired_interval(
+    x: np.ndarray, y: np.ndarray, compare: Callable, level: float, resamples: int, seed: int
+) -> tuple[float, float]:
+    """Stratified bootstrap interval of ``compare(conditions of x, conditions of y, axis)``."""
     x, y = _pair(enough_seeds(x), enough_seeds(y))
     count = x.shape[1]
 
     def statistic(*parts: np.ndarray, axis: int = -1) -> np.ndarray:
-        first, second = parts[:count], parts[count:]
-        return _mean_of_means(*first, axis=axis) - _mean_of_means(*second, axis=axis)
+        return compare(parts[:count], parts[count:], axis)
 
     return _bootstrap([*x.T, *y.T], statistic, level, resamples, seed)
 
