@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parent.parent
-_CODE = ("droco_lite", "benchmarks", "pyproject.toml")
+# Trained policies lie among the code but are results: the first that a command releases must not
+# make the commit of the second uncertain.
+_CODE = ("droco_lite", "benchmarks", "pyproject.toml", ":(exclude)droco_lite/agents/weights")
 _LIBRARIES = (
     "numpy", "scipy", "torch", "mujoco", "gymnasium", "minari", "h5py", "safetensors", "POT",
 )  # fmt: skip

@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from droco_lite import provenance as module
 from droco_lite.provenance import provenance
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -39,3 +42,24 @@ def test_the_running_command_has_paths_relative_to_the_repository(tmp_path):
 def test_a_named_commit_wins_where_there_is_no_git(monkeypatch):
     monkeypatch.setenv("DROCO_LITE_COMMIT", "abc123")
     assert provenance()["commit"] == "abc123"
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    """A clean checkout with one line of code and one released policy."""
+    for name in ("droco_lite/code.py", "droco_lite/agents/weights/hopper-iql.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1\n")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "begin"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.setattr(module, "_ROOT", tmp_path)
+    assert provenance()["dirty"] is False
+    return tmp_path
+
+
+def test_a_policy_that_was_released_again_is_no_change_of_code(checkout):
+    (checkout / "droco_lite/agents/weights/hopper-iql.json").write_text("2\n")
+    assert provenance()["dirty"] is False
+    (checkout / "droco_lite/code.py").write_text("2\n")
+    assert provenance()["dirty"] is True
