@@ -14,12 +14,13 @@ from droco_lite.agents.oracle import OracleDROCO, OracleDROCOSettings
 from droco_lite.agents.otdf import OTDF, OTDFSettings
 from droco_lite.agents.sac import SAC, SACSettings
 from droco_lite.agents.shuffled import ShuffledDROCO, ShuffledDROCOSettings
+from droco_lite.agents.wide import WideDROCO, WideDROCOSettings
 
 METHODS: dict[str, type[Agent]] = {
     agent.Settings.method: agent
     for agent in (
         *(IQL, CQL, BOSA, DARA, IGDF, OTDF, MICRO, DROCO),
-        *(ShuffledDROCO, OracleDROCO, BoundedDROCO),
+        *(ShuffledDROCO, OracleDROCO, BoundedDROCO, WideDROCO),
     )
 }
 """Method name -> class; its settings are ``METHODS[name].Settings``."""
@@ -54,5 +55,7 @@ __all__ = [
     "SACSettings",
     "ShuffledDROCO",
     "ShuffledDROCOSettings",
+    "WideDROCO",
+    "WideDROCOSettings",
     "fit_ensemble",
 ]

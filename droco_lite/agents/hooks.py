@@ -34,6 +34,10 @@ class IQLHooks(Agent[S]):
         """What stands for V(s') in the targets of source rows, ``[R, n_source, 1]``."""
         return next_value
 
+    def target_value(self, batch: Batch, next_value: Tensor) -> Tensor:
+        """What stands for V(s') in the targets of target rows, ``[R, rows - n_source, 1]``."""
+        return next_value
+
     def source_delta(self) -> Tensor | float:
         """Huber's delta in the critic loss of source rows; infinity is L2."""
         return float("inf")

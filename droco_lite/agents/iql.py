@@ -94,10 +94,12 @@ class IQL(IQLHooks[S]):
 
     @torch.no_grad()
     def q_targets(self, batch: Batch) -> Tensor:
-        """y = r + gamma (1 - d) V(s'), with :meth:`source_value` for V(s') of source rows."""
+        """y = r + gamma (1 - d) V(s'), where both halves' hooks may change V(s')."""
         next_value = self.v(batch.next_observations)
         source, target = next_value.split([batch.n_source, next_value.shape[1] - batch.n_source], 1)
-        backed_up = torch.cat([self.source_value(batch, source), target], 1)
+        backed_up = torch.cat(
+            [self.source_value(batch, source), self.target_value(batch, target)], 1
+        )
         return self.rewards(batch) + self.shared.discount * batch.continues * backed_up
 
     def policy_weight(self, advantage: Tensor) -> Tensor:

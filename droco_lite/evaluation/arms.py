@@ -36,7 +36,10 @@ ARMS: dict[str, dict[str, Any]] = {
     "MICRO": {"method": "micro"},
 }
 #: Every method of :data:`droco_lite.agents.METHODS`, without loading one.
-METHOD_NAMES = (*dict.fromkeys(arm["method"] for arm in ARMS.values()), "droco-bounds")
+METHOD_NAMES = (
+    *dict.fromkeys(arm["method"] for arm in ARMS.values()),
+    *("droco-bounds", "droco-wide"),
+)
 CONTROLS = (
     "cloning, both", "cloning, target", "IQL, target", "DROCO, shuffled", "DROCO, as printed",
     "DROCO, oracle",

@@ -217,16 +217,24 @@ class OwnRobot(Robot):
         """
         if self.terminated_of is None:
             return np.zeros(len(observations), dtype=bool)
+        return self.terminated(*self.state_from(observations))
+
+    def state_from(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Positions [n, nq] and velocities [n, nv] that observations [n, S] show.
+
+        Raises:
+            ValueError: observations of this robot do not give its state back.
+        """
         if self.hidden_positions < 0 or self.reads:
             raise ValueError(
-                f"robot {self.name!r}: whether an episode is over cannot be told from an "
-                "observation, which a model of next observations needs; observe "
+                f"robot {self.name!r}: its state cannot be told from an observation, so neither "
+                "can whether an episode is over, which a model of next observations needs; observe "
                 "np.concatenate([s.qpos, s.qvel], axis=1) (leading positions may be left out) and "
                 "let terminated read these alone, or take a method without such a model"
             )
         cut = observations.shape[1] - self.velocities
         positions = np.pad(observations[:, :cut], ((0, 0), (self.hidden_positions, 0)))
-        return self.terminated(positions, observations[:, cut:])
+        return positions, observations[:, cut:]
 
     def begin(self, start: Start, rng: np.random.Generator) -> None:
         """Put the start of an episode into ``start``: the user's hook, or uniform noise.

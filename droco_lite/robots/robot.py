@@ -229,15 +229,20 @@ class Robot:
         """Which rows [n] have fallen."""
         return ~self.healthy(qpos, qvel, **fields)
 
-    def terminated_from(self, observations: np.ndarray) -> np.ndarray:
-        """Which rows [n] of observations [n, S] belong to states that end the episode.
+    def state_from(self, observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Positions [n, nq] and velocities [n, nv] that observations [n, S] show.
 
-        Positions that an observation leaves out are taken as 0; no robot falls by them.
+        Positions that an observation leaves out are taken as 0: neither the motion nor a fall
+        depends on them.  Velocities at their clip are taken as they stand.
         """
         columns, hidden = observations.shape[1], self.hidden_positions
         velocities = (columns + hidden) // 2  # Ant's quaternion gives it one position more
         positions = np.pad(observations[:, : columns - velocities], ((0, 0), (hidden, 0)))
-        return self.terminated(positions, observations[:, columns - velocities :])
+        return positions, observations[:, columns - velocities :]
+
+    def terminated_from(self, observations: np.ndarray) -> np.ndarray:
+        """Which rows [n] of observations [n, S] belong to states that end the episode."""
+        return self.terminated(*self.state_from(observations))
 
     def control(self, actions: np.ndarray) -> np.ndarray:
         """What the motors are told [n, A] for actions in [-1, 1]: here the same."""
