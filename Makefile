@@ -25,7 +25,7 @@ export TORCHINDUCTOR_CACHE_DIR ?= $(CURDIR)/_build/compiled
 # The built book, which the page tests look at.
 export BOOK_SITE ?= $(CURDIR)/_build/html
 
-.PHONY: help book colab test test-quick test-cpus test-wheel wheel lint chapter chapters address clean
+.PHONY: help book beside colab test test-quick test-cpus test-wheel wheel lint chapter chapters address clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -52,14 +52,21 @@ book: $(READY)  ## build the book and say where to open it
 colab: book  ## make the notebooks that Colab and JupyterLab open, in _build/colab
 	@$(RUN) book.colab _build/html _build/colab
 
-# Each chapter runs once: the notebook made for Colab, from the wheel, in a place of its own.
+# Each chapter runs once: the notebook made for Colab, from the wheel, in a place of its own. While
+# one core builds the book, another prepares that place.
 test: $(READY)  ## check everything: lint, unit, property, notebook, page and Colab tests
 	@$(RUN) ruff check .
-	@$(MAKE) --no-print-directory book
+	@$(RUN) book.assets
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && \
-	$(RUN) tests.book.rehearsal _build/html "$$place" && \
+	$(MAKE) --no-print-directory -j2 book beside PLACE="$$place" && \
+	$(RUN) tests.book.rehearsal chapters _build/html "$$place" && \
 	COLAB_PLACE="$$place" JUPYTER_PATH="$$place/share/jupyter" \
 	$(RUN) $(PYTEST) tests "$$place/chapters" $(NEAR) --nbval-kernel-name=rehearsal --durations=15
+
+# The type checker keeps what it found; its test, later, is quick and says what is wrong.
+beside: $(READY)
+	@$(RUN) tests.book.rehearsal environment "$(PLACE)"
+	@$(RUN) tests.type_errors >/dev/null || true
 
 test-quick: $(READY)  ## the checks for daily work: no chapter runs, no page opens, nothing trains long
 	@$(RUN) ruff check .

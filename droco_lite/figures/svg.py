@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from droco_lite.figures.colors import INK
@@ -32,11 +33,7 @@ def svg(fig: Figure, label: str = "") -> str:
         fig: a Matplotlib figure. It is left open.
         label: what a screen reader says; by default titles and axis labels.
     """
-    buffer = io.StringIO()
-    nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with plt.rc_context(dict(STYLE)):  # type: ignore[arg-type]
-        fig.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    source = buffer.getvalue()
+    source = _written(fig)
     root = ET.fromstring(source)
     named = set(re.findall(r'(?:href="#|url\(#)([^")]+)', source))
     mark = hashlib.sha1(source.encode()).hexdigest()[:5] + f"{next(_pictures):x}"
@@ -50,6 +47,29 @@ def svg(fig: Figure, label: str = "") -> str:
         'fill="currentColor" font-family="inherit" stroke-linejoin="round">'
         f"{body}</svg>"
     )
+
+
+def _written(fig: Figure) -> str:
+    """What ``fig.savefig(..., format="svg", transparent=True)`` writes, drawn once.
+
+    ``savefig`` draws a figure with a layout twice, the first time for the layout alone, which a
+    draw makes itself.
+    """
+    buffer, nothing = io.StringIO(), dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    canvas, dpi = fig.canvas, fig.dpi
+    patches = [fig.patch, *(ax.patch for ax in fig.axes)]
+    colors = [(patch.get_facecolor(), patch.get_edgecolor()) for patch in patches]
+    try:
+        for patch in patches:
+            patch.set(facecolor="none", edgecolor="none")
+        with plt.rc_context(dict(STYLE)):  # type: ignore[arg-type]
+            FigureCanvasSVG(fig).print_svg(buffer, metadata=nothing)
+    finally:
+        fig.set_canvas(canvas)
+        fig.dpi = dpi
+        for patch, (face, edge) in zip(patches, colors, strict=True):
+            patch.set(facecolor=face, edgecolor=edge)
+    return buffer.getvalue()
 
 
 def _widest(natural: float) -> float:

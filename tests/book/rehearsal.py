@@ -1,15 +1,18 @@
 """A rehearsal of Colab: an environment with its pins, the wheel, and the made notebooks.
 
-    python -m tests.book.rehearsal _build/html PLACE
+    python -m tests.book.rehearsal environment PLACE
+    python -m tests.book.rehearsal chapters _build/html PLACE
 
-PLACE lies outside the checkout, so nothing of it can be found. It gets
+PLACE lies outside the checkout, so nothing of it can be found. The first command needs no built
+book, and gives it
 
 * ``env``: an environment that borrows this one's large libraries by path, behind its own; on top
   stand the wheel and what Colab pins otherwise (``PINS``);
 * ``share/jupyter``: a kernel of that environment, named ``rehearsal``. At its start a hook moves
-  every slider through all its places, as a reader would;
-* ``chapters``: the notebooks that ``make colab`` makes. ``make test`` runs each once, there. Behind
-  the chapters on theory stand their folded solutions, as a reader would try them.
+  every slider through all its places, as a reader would.
+
+The second makes ``chapters``: the notebooks of ``make colab``. ``make test`` runs each once, there.
+Behind the chapters on theory stand their folded solutions, as a reader would try them.
 """
 
 from __future__ import annotations
@@ -47,15 +50,23 @@ import droco_lite.explore
 import droco_lite.figures.sliders
 
 
-def _moving(explore):
-    import itertools
+def _places(counts):
+    """Every place once, by moving one slider at a time: where it turned, it goes back."""
+    if not counts:
+        yield ()
+        return
+    for number, front in enumerate(_places(counts[:-1])):
+        last = range(counts[-1])
+        for place in reversed(last) if number % 2 else last:
+            yield (*front, place)
 
+
+def _moving(explore):
     def moved(*arguments, **keywords):
         explorer = explore(*arguments, **keywords)
         *handles, view = explorer.children
-        start = [handle.index for handle in handles]
-        places = itertools.product(*(range(len(handle.options)) for handle in handles))
-        for place in [*places, start]:
+        start = tuple(handle.index for handle in handles)
+        for place in [*_places([len(handle.options) for handle in handles]), start]:
             for handle, index in zip(handles, place):
                 handle.index = index
             assert "droco-figure" in view.value, place
@@ -119,12 +130,19 @@ def add_solutions(path: Path) -> None:
     path.write_text(nbformat.writes(notebook), encoding="utf-8")
 
 
-def main(site: Path, place: Path) -> None:
+def outside(place: Path) -> Path:
     place = place.resolve()
     if place.is_relative_to(ROOT):
         raise SystemExit(f"{place} lies in the checkout; a rehearsal needs another place")
-    kernel(place, environment(place))
-    written = make(site, place / "chapters")
+    return place
+
+
+def main(what: str, *folders: str) -> None:
+    place = outside(Path(folders[-1]))
+    if what == "environment":
+        kernel(place, environment(place))
+        return
+    written = make(Path(folders[0]), place / "chapters")
     for path in written:
         if path.stem in THEORY:
             add_solutions(path)
@@ -132,4 +150,4 @@ def main(site: Path, place: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*(Path(argument) for argument in sys.argv[1:]))
+    main(*sys.argv[1:])

@@ -123,6 +123,16 @@ def test_the_huber_estimate_runs_from_the_median_to_the_mean(delta):
         assert abs(pulls) < 1e-6
 
 
+def test_data_sets_learnt_together_are_learnt_as_each_alone(delta):
+    sets = [courier_data(seed) for seed in range(8)]
+    given = [0.0, 0.5, 1.5], [0.5, 4.0, np.inf]
+    q, y = delta["learn"](delta["stacked"](sets), *given, sweeps=20)
+    for one, q_one, y_one in zip(sets, q, y, strict=True):
+        alone = delta["learn"](one, *given, sweeps=20)
+        np.testing.assert_allclose(alone[0], q_one, atol=1e-9)
+        np.testing.assert_allclose(alone[1], y_one, atol=1e-9)
+
+
 def test_delta_helps_against_glitches_and_hides_disasters_on_other_data_sets(delta):
     """Paired against δ = ∞, by two standard errors, on 200 data sets that the page does not use."""
     severe = delta["SEVERE"]
@@ -132,11 +142,8 @@ def test_delta_helps_against_glitches_and_hides_disasters_on_other_data_sets(del
         "disaster": ([courier_data(s, severe) for s in range(200, 400)], severe, -40.0, -1),
     }
     for sets, world, ditch, sign in cases.values():
-        picks = [
-            delta["choice"](delta["learn"](one, [0.3] * 2, [1.0, np.inf], ditch=ditch)[0])
-            for one in sets
-        ]
-        r = np.array([courier_return(a, world) for a in range(3)])[np.array(picks)]
+        learnt, _ = delta["learn"](delta["stacked"](sets), [0.3] * 2, [1.0, np.inf], ditch=ditch)
+        r = np.array([courier_return(a, world) for a in range(3)])[delta["choice"](learnt)]
         gain = sign * (r[:, 0] - r[:, 1])
         assert gain.mean() > 2 * gain.std() / 200**0.5
 
