@@ -5,7 +5,8 @@
 
 A chapter is written for the built page: roles, references, directives. Elsewhere those are raw
 text. So here references become numbers and links, admonitions block quotes, solutions fold with
-``<details>``, code that the page folds is folded, and widgets leave their still picture. Numbers of
+``<details>``, sections that the page folds are collapsed, code that it folds is folded, and widgets
+leave their still picture. Numbers of
 equations, theorems and exercises are read from the built site, so the two always agree. A role or
 directive that this file does not know is an error, not raw text.
 
@@ -25,6 +26,7 @@ from bs4 import BeautifulSoup
 from pybtex.database import parse_file
 
 from book.address import ROOT, colab, pages_address, stated
+from book.folds import sections
 
 #: What a made notebook's set-up cell does besides: sliders get their names for screen readers.
 NAMES = "\n\nfrom droco_lite.figures.naming import name_sliders\n\nname_sliders()"
@@ -388,14 +390,15 @@ def convert(
     """The chapter as a notebook for Colab and JupyterLab; the given one stays as it is."""
     made = nbformat.v4.new_notebook()
     chapter = Chapter(name, references)
-    cells = []
+    cells, collapsed = [], []
     first_code = True
-    for cell in notebook.cells:
-        cell = nbformat.from_dict(cell)
+    for cell in (part for whole in notebook.cells for part in sections(whole)):
         if cell.cell_type == "markdown":
             cell.source = chapter.markdown(cell.source)
             if not cell.source:
                 continue
+            if "jp-MarkdownHeadingCollapsed" in cell.metadata:
+                collapsed.append(cell.id)
         elif cell.cell_type == "code":
             if first_code:
                 cell.source += NAMES
@@ -406,10 +409,11 @@ def convert(
     if chapter.solution:
         raise UnknownMarkup(f"{name}: a solution is never ended")
     made.cells = cells
+    kept = {"gpuType": "T4", "name": f"{Path(name).name}.ipynb", "provenance": []}
     made.metadata = nbformat.from_dict(
         {
             "accelerator": "GPU",
-            "colab": {"gpuType": "T4", "name": f"{Path(name).name}.ipynb", "provenance": []},
+            "colab": kept | ({"collapsed_sections": collapsed} if collapsed else {}),
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
         }

@@ -1,4 +1,25 @@
-// A small mend; every page works without it. ipywidgets still asks MathJax 2 to typeset labels.
+// Small mends; every page works without them. ipywidgets still asks MathJax 2 to typeset labels.
 addEventListener("DOMContentLoaded", () => {
   if (window.MathJax) MathJax.Hub = { Queue() {} };
+  openAddressed();
 });
+
+// A folded section opens where an address, a link or the contents lead into it, and for print.
+function openAddressed() {
+  const id = decodeURIComponent(location.hash.slice(1));
+  const place = id && document.getElementById(id);
+  if (!place) return;
+  for (let e = place; e; e = e.parentElement) {
+    const fold = e.matches("details") ? e : e.querySelector(":scope > details.droco-fold");
+    if (fold) fold.open = true;
+  }
+  place.scrollIntoView();
+}
+addEventListener("hashchange", openAddressed);
+addEventListener("beforeprint", () => {
+  for (const fold of document.querySelectorAll("details.droco-fold")) fold.open = true;
+});
+// Figures that take the width of their place had none while they were folded.
+addEventListener("toggle", (event) => {
+  if (event.target.matches?.("details")) dispatchEvent(new Event("resize"));
+}, true);

@@ -1,4 +1,4 @@
-from . import figures, interactive, output, printing, results, statistics, tables, verdicts
+from . import figures, grid, interactive, output, printing, results, statistics, tables, verdicts
 from .output import check, studies, write
 from .printing import CONTROLS, SHOWN, TABLES, caption, printed, shown, text
 from .results import (
@@ -28,6 +28,7 @@ from .tables import (
     rank_agreement,
     returns,
     scorecard,
+    with_missing,
 )
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "costs",
     "degradation",
     "figures",
+    "grid",
     "improvement",
     "interactive",
     "level_of",
@@ -72,5 +74,6 @@ __all__ = [
     "tasks",
     "text",
     "verdicts",
+    "with_missing",
     "write",
 ]

@@ -17,13 +17,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from droco_lite.evaluation.arms import file_name
+from droco_lite.evaluation.arms import file_name, place
 from droco_lite.figures.colors import COLORS, INK
 from droco_lite.figures.style import STYLE, figure, name_lines, spread
 from droco_lite.report import statistics
 from droco_lite.report.results import DROCO, Results, paper
 from droco_lite.report.tables import (
     CELLS,
+    NOT_RUN,
     attacked,
     by_shift,
     improvement,
@@ -300,11 +301,16 @@ def heat_map(results: Results) -> Figure:
     """Score of every arm, clean and under each variant; darker is higher."""
     lines = by_shift(results)
     table = lines.pivot(index="label", columns="shift", values="mean")
-    table = table.loc[results.labels, list(dict.fromkeys(lines["shift"]))]
+    table = table[list(dict.fromkeys(lines["shift"]))]
+    table = table.reindex(sorted([*results.labels, *results.missing], key=place))
     fig, ax = figure(4.6, 1.6 + 0.22 * len(table))
-    top = max(1.0, float(table.to_numpy().max()))
-    ax.pcolormesh(table, cmap=MAP, vmin=0, vmax=top, edgecolor="none")
+    top = max(1.0, float(np.nanmax(table)))
+    ax.pcolormesh(np.ma.masked_invalid(table), cmap=MAP, vmin=0, vmax=top, edgecolor="none")
+    for row in np.flatnonzero(table.isna().all(axis=1)):
+        ax.text(0.2, row + 0.5, NOT_RUN, va="center", color=COLORS["muted"])
     for (row, column), value in np.ndenumerate(table.to_numpy()):
+        if np.isnan(value):
+            continue
         ink = "#ffffff" if value > 0.55 * top else "#1b1f25"
         said = f"{value:.0f}".replace("-0", "0").replace("-", "−")
         ax.text(column + 0.5, row + 0.5, said, ha="center", va="center", color=ink)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from droco_lite.evaluation.arms import place
 from droco_lite.figures.colors import COLORS
 from droco_lite.figures.hover import Hover, hover
 from droco_lite.report import figures
 from droco_lite.report.figures import GREY, LIT, look
 from droco_lite.report.results import DROCO, Results
-from droco_lite.report.tables import by_shift, improvement
+from droco_lite.report.tables import NOT_RUN, by_shift, improvement
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -28,25 +29,29 @@ _DASHES = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
 
 def heat_map(results: Sequence[Results]) -> Hover:
     """Arm x shift, clean first; the colour is the score, the interval shows on hover."""
-    rows = [ROW * len(each.labels) for each in results]
+    rows = [ROW * len(each.labels + each.missing) for each in results]
     fig = _stacked(results, rows, gap=150)
     for number, each in enumerate(results, 1):
         table = by_shift(each)
         shifts = list(dict.fromkeys(table["shift"]))
-        wide = table.pivot(index="label", columns="shift").loc[each.labels]
+        labels = sorted([*each.labels, *each.missing], key=place)
+        wide = table.pivot(index="label", columns="shift").reindex(labels)
         mean, low, high = (wide[name][shifts].to_numpy() for name in ("mean", "low", "high"))
         fig.add_heatmap(
-            z=mean, x=shifts, y=each.labels, zmin=0, zmax=max(1.0, float(mean.max())),
-            xgap=1, ygap=1,
+            z=mean, x=shifts, y=labels, zmin=0, zmax=max(1.0, float(np.nanmax(mean))),
+            xgap=1, ygap=1, hoverongaps=False,
             colorscale="Blues", showscale=False, texttemplate="%{z:.0f}",
             customdata=np.stack([low, high], -1),
             hovertemplate="%{y}, %{x}<br>score %{z:.1f}, "
             "95 %: %{customdata[0]:.1f} to %{customdata[1]:.1f}<extra></extra>",
             row=number, col=1,
         )  # fmt: skip
-        fig.update_yaxes(
-            tickvals=each.labels, ticktext=_bold(each.labels), row=number, col=1
-        )  # fmt: skip
+        for label in each.missing:
+            fig.add_annotation(
+                x=shifts[0], y=label, text=NOT_RUN, showarrow=False, xanchor="left", xshift=-12,
+                font={"color": COLORS["muted"], "size": 12}, row=number, col=1,
+            )  # fmt: skip
+        fig.update_yaxes(tickvals=labels, ticktext=_bold(labels), row=number, col=1)
     fig.update_yaxes(autorange="reversed", showgrid=False, zeroline=False)
     fig.update_xaxes(tickangle=-90, showgrid=False)
     return hover(
@@ -169,5 +174,5 @@ def _stacked(results: Sequence[Results], rows: Sequence[int], gap: int, top: int
     fig.update_layout(
         height=height + top + bottom, margin={"l": 122, "r": 4, "t": top, "b": bottom}
     )
-    fig.update_annotations(font_size=14, x=0, xanchor="left")
+    fig.update_annotations(font_size=14, x=0, xanchor="left")  # the panels' titles
     return fig

@@ -30,6 +30,7 @@ from droco_lite.report.tables import (
     returns,
     scorecard,
     shifted,
+    with_missing,
 )
 from droco_lite.report.verdicts import claim, losses, not_run, standings, which_droco
 
@@ -97,6 +98,11 @@ def _each(make: Callable[[Results], str]) -> Callable[[Sequence[Results]], str]:
     return lambda results: "\n\n".join(f"{caption(each)}\n\n{make(each)}" for each in results)
 
 
+def _whole(table: pd.DataFrame, results: Results, digits: int = 1) -> str:
+    """The table as text, with a row for every method that was not run."""
+    return printed(with_missing(table, results.missing), digits)
+
+
 def _own_note(results: Results) -> str:
     own = [" ".join(v) for v in results.variants() if results.is_own(*v)]
     return ", ".join(own) or "none"
@@ -104,12 +110,12 @@ def _own_note(results: Results) -> str:
 
 def _scorecard(results: Results) -> str:
     note = f"left out as the source's own: {_own_note(results)}"
-    return f"{printed(scorecard(results))}\n{note}"
+    return f"{_whole(scorecard(results), results)}\n{note}"
 
 
 def _by_variant(results: Results) -> str:
     note = "° moves what the source's shift moves: no test of robustness"
-    return f"{printed(by_variant(results))}\n{note}"
+    return f"{_whole(by_variant(results), results)}\n{note}"
 
 
 def _returns(results: Results) -> str:
@@ -117,12 +123,12 @@ def _returns(results: Results) -> str:
     if len(results.attacked):
         count = int(results.attacked["checkpoints"].max())
         note += f"\nattacks: last {count} checkpoint{'s' * (count > 1)} only"
-    return f"{printed(returns(results), 0)}\n{note}"
+    return f"{_whole(returns(results), results, 0)}\n{note}"
 
 
 def _degradation(results: Results) -> str:
     note = f"- : clean return more than {EQUAL:.0%} away from {DROCO}'s, not comparable"
-    return f"{printed(degradation(results), 0)}\n{note}"
+    return f"{_whole(degradation(results), results, 0)}\n{note}"
 
 
 def _improvement(results: Results) -> str:
@@ -132,7 +138,7 @@ def _improvement(results: Results) -> str:
         columns[name, f"P({DROCO} > arm)"] = table[name].map("{:.2f}".format)
         low, high = (table[f"{name} {end}"].map("{:.2f}".format) for end in ("low", "high"))
         columns[name, "95 %"] = low + " to " + high
-    return printed(pd.DataFrame(columns))
+    return _whole(pd.DataFrame(columns), results)
 
 
 def _rank_agreement(results: Results) -> str:
@@ -165,7 +171,10 @@ def _beside_paper(results: Sequence[Results]) -> str:
         f"seeds, source {each.task.source_shift}"
         for each in results
     )
-    note = "paper: 1M steps, its own data and source; kinematic shift, clean target"
+    note = (
+        "paper: 1M steps, its own data and source; kinematic shift, clean target\n"
+        "- : not run by us, or not in the paper's table"
+    )
     return f"{said}\n{note}\n\n{printed(beside_paper(results))}"
 
 

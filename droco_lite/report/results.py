@@ -19,7 +19,15 @@ import pandas as pd
 
 from droco_lite import files
 from droco_lite.data import TASKS, Task
-from droco_lite.evaluation.arms import COLUMNS, CURVE_COLUMNS, file_name, place, read_table
+from droco_lite.evaluation.arms import (
+    COLUMNS,
+    CONTROLS,
+    CURVE_COLUMNS,
+    ORDER,
+    file_name,
+    place,
+    read_table,
+)
 from droco_lite.provenance import results_file
 from droco_lite.robots import NOMINAL, ROBOTS, Shift
 from droco_lite.robots.shifts import shift_values
@@ -49,6 +57,11 @@ class Results:
     def labels(self) -> list[str]:
         """Arms that have results, methods first."""
         return sorted(set(self.table["label"]), key=place)
+
+    @property
+    def missing(self) -> list[str]:
+        """The paper's methods, and MICRO, that have no results here."""
+        return [label for label in ORDER if label not in {*CONTROLS, *self.labels}]
 
     def only(self, labels: Sequence[str]) -> Results:
         """These arms alone.

@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from droco_lite.evaluation.arms import place
+from droco_lite.evaluation.arms import CONTROLS, ORDER, place
 from droco_lite.report import statistics
 from droco_lite.report.results import DROCO, Results, paper
 from droco_lite.robots import LEVELS, NOMINAL
 
 EQUAL = 0.1  # clean returns closer than this share of the reference's count as equal
 
+NOT_RUN = "not run"
+#: The paper's methods, and MICRO: what a table of results has a row for.
+METHODS = tuple(label for label in ORDER if label not in CONTROLS)
 #: (family, level) -> column of a table.
 CELLS = {
     (family, level): f"{family} {level}" for family in ("kinematic", "morph") for level in LEVELS
@@ -24,6 +27,20 @@ CELLS = {
 def level_of(strength: float) -> str | None:
     """``easy``, ``medium`` or ``hard``, if the strength is one of theirs (to six digits)."""
     return next((name for name, s in LEVELS.items() if abs(s - strength) < 1e-4), None)
+
+
+def with_missing(table: pd.DataFrame, missing: Sequence[str], why: str = NOT_RUN) -> pd.DataFrame:
+    """The table with an empty row for every method that was not run, in its place.
+
+    Args:
+        table: a row for each arm.
+        missing: labels of methods without results, such as :attr:`Results.missing`; they are
+            shown as ``MICRO: not run``, and rows that are there already stay.
+        why: the reason shown.
+    """
+    order = sorted({*table.index, *missing}, key=place)
+    names = {label: f"{label}: {why}" for label in order if label not in table.index}
+    return table.reindex(order).rename(index=names)
 
 
 def means(
@@ -201,8 +218,7 @@ def beside_paper(results: Sequence[Results]) -> pd.DataFrame:
         cell = f"{each.task.robot}-{each.task.quality}"
         columns[cell, "ours"] = means(each.clean)
         columns[cell, "paper"] = theirs[cell] if cell in theirs else pd.Series(np.nan, theirs.index)
-    table = pd.DataFrame(columns)
-    return table.loc[sorted(table.index, key=place)]
+    return with_missing(pd.DataFrame(columns), METHODS)
 
 
 def losses_of_paper() -> pd.DataFrame:
@@ -212,7 +228,7 @@ def losses_of_paper() -> pd.DataFrame:
     shown = table["loss_percent"].map("{:g}".format)
     table["loss"] = table["relation"].replace("=", "") + shown
     wide = table.pivot(index="label", columns="perturbation", values="loss")
-    return wide[list(dict.fromkeys(table["perturbation"]))]
+    return with_missing(wide[list(dict.fromkeys(table["perturbation"]))], METHODS, "not given")
 
 
 def costs(results: Sequence[Results]) -> pd.DataFrame:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from droco_lite.evaluation.arms import CONTROLS, ORDER
 from droco_lite.report import statistics
 from droco_lite.report.results import DROCO, Results
 from droco_lite.report.tables import loss_of_seeds, shifted
@@ -233,10 +232,9 @@ def _ran_away(results: Results) -> str:
 
 def not_run(results: Sequence[Results]) -> str:
     """Which of the paper's methods, and MICRO, have no results; empty if none."""
-    methods = [label for label in ORDER if label not in CONTROLS]
     robots: dict[tuple[str, ...], list[str]] = {}
     for each in results:
-        missing = tuple(written(label) for label in methods if label not in each.labels)
+        missing = tuple(map(written, each.missing))
         if missing:
             robots.setdefault(missing, []).append(each.robot)
     return " ".join(

@@ -2,8 +2,8 @@
 
 Minutes = words / 200 + lines of code / 20 + 1 for each picture with sliders and each live lab.
 Words are those that stand open: titles, prose, questions and exercises, with a formula in a line
-as one word.  Left out are displayed equations, folded blocks, solutions, references, folded code
-and imports.
+as one word.  Left out are displayed equations, folded sections and blocks, solutions, references,
+folded code and imports.
 """
 
 from __future__ import annotations
@@ -35,24 +35,43 @@ class Reading(NamedTuple):
 
 def reading(path: Path) -> Reading:
     written, code = [], []
-    inside = False  # a solution of several cells
+    inside = False  # in a solution of several cells
+    folded = 0  # the level of the folded section that goes on
+    draws = []
     for cell in read(path)["cells"]:
         text = source(cell)
         if cell["cell_type"] == "markdown":
+            text, folded = without_folded_sections(text, folded)
             text, inside = without_long_solutions(text, inside)
             written.append(text)
-        elif not inside and not FOLDED & set(tags(cell)):
+            continue
+        if not folded:
+            draws.append(text)
+        if not inside and not folded and not FOLDED & set(tags(cell)):
             code.append(IMPORT.sub("", text))
-    draws = [source(cell) for cell in cells(path, "code")]
     everything = "\n".join(source(cell) for cell in cells(path, "markdown"))
     return Reading(
         words=len(re.findall(r"\w[^\s]*", open_text("\n\n".join(written)))),
         lines=sum(bool(line.strip()) for text in code for line in text.splitlines()),
         pictures=sum(bool(re.search(r"(?m)^explore\(\s*\w+\s*,", text)) for text in draws)
-        + everything.count("{live-lab}"),
+        + "\n".join(written).count("{live-lab}"),
         sliders=len(sliders(path)),
         exercises=len(re.findall(r"\{exercise(?:-start)?\}", everything)),
     )
+
+
+def without_folded_sections(text: str, folded: int = 0) -> tuple[str, int]:
+    """The text outside of folded sections, and the level of the one that goes on, or 0."""
+    kept = []
+    for part in re.split(
+        r"(?m)^(?=\{\.folded\}\n#|#{2,3} (?<!^\{\.folded\}\n## )(?<!^\{\.folded\}\n### ))", text
+    ):
+        heading = re.match(r"(\{\.folded\}\n)?(#{2,3}) ", part)
+        if heading and (not folded or len(heading[2]) <= folded):
+            folded = len(heading[2]) if heading[1] else 0
+        if not folded:
+            kept.append(part)
+    return "".join(kept), folded
 
 
 def without_long_solutions(text: str, inside: bool) -> tuple[str, bool]:

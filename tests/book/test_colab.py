@@ -118,12 +118,34 @@ def test_a_solution_that_spans_cells_folds_in_each(chapter):
     assert "jupyter" not in open_code.metadata
 
 
+def test_a_folded_section_is_collapsed_from_its_heading_on(chapter):
+    cells = [
+        nbformat.v4.new_code_cell("setup"),
+        nbformat.v4.new_markdown_cell(
+            "Open.\n\n```sh\n## no heading\n```\n\n(label)=\n{.folded}\n## Details\n\nMore."
+        ),
+        nbformat.v4.new_code_cell("1"),
+        nbformat.v4.new_markdown_cell("And more.\n\n## Open again\n\nText."),
+    ]
+    made = convert(nbformat.v4.new_notebook(cells=cells), "book/a", chapter.references)
+    nbformat.validate(made)
+    _setup, before, folded, _code, rest, after = made.cells
+    assert before.source == "Open.\n\n```sh\n## no heading\n```"
+    assert folded.source == "## Details\n\nMore."
+    assert folded.metadata["jp-MarkdownHeadingCollapsed"]
+    assert made.metadata.colab.collapsed_sections == [folded.metadata.id]
+    assert (rest.source, after.source) == ("And more.", "## Open again\n\nText.")
+    assert "jp-MarkdownHeadingCollapsed" not in after.metadata
+
+
 @pytest.fixture(scope="module")
 def made(built_site, tmp_path_factory) -> list[Path]:
     return make(built_site, tmp_path_factory.mktemp("colab"))
 
 
-RAW = re.compile(r"\{[\w:+-]+\}`|^[`:]{3,}\{|\{\{|^\([\w:-]+\)=|\$\$ *\([\w:-]+\)$", re.M)
+RAW = re.compile(
+    r"^\{\.\w+\}$|\{[\w:+-]+\}`|^[`:]{3,}\{|\{\{|^\([\w:-]+\)=|\$\$ *\([\w:-]+\)$", re.M
+)
 
 
 def test_no_raw_role_reaches_a_reader(made):

@@ -86,7 +86,7 @@ def test_the_site_is_small(site, record_property):
     )
     record_property("measured", f"site: {total / 1e6:.1f} MB")
     record_property("measured", f"largest page: {page}, {largest / 1e6:.2f} MB")
-    assert total < 60e6
+    assert total < 50e6
     assert largest < 3e6
 
 
@@ -259,6 +259,7 @@ def visit(browser, address, kept):
             kept[kind] = (name, stack, page)
         page = kept[kind][2]
         await_sliders(page, name)
+        fold(page, False)
         visited.append(page)
         return page
 
@@ -281,6 +282,15 @@ def await_sliders(page, name: str) -> None:
         )
     page.evaluate("async () => { await window.MathJax?.startup?.promise }")  # formulas move things
     page.wait_for_timeout(100)
+
+
+def fold(page, closed: bool) -> None:
+    """Close or open the page's folded sections; what they hold is tested like the rest."""
+    page.evaluate(
+        "closed => document.querySelectorAll('details.droco-fold').forEach(f => f.open = !closed)",
+        closed,
+    )
+    page.wait_for_timeout(50)
 
 
 def keep_picture(page, name: str, kind: str) -> None:
@@ -480,6 +490,38 @@ class TestTheoryOnAPhone:
         assert page.evaluate(TOO_WIDE) == [], "equations that scroll sideways"
 
 
+#: Pages of evidence and the landing page, and how high at most what is not folded may be at a width
+#: of 1280 pixels, the page's head and foot included.
+TALLEST = 4_000
+SHORT = (
+    *("intro", "robots_and_data", "training_droco", "rivals", "deploying", "scorecard"),
+    *("sensitivity", "choosing", "bring_your_own_robot"),
+)
+
+
+@pytest.mark.parametrize("name", [f"book/{page}" for page in SHORT])
+class TestShortPages:
+    pytestmark = needs_browser
+
+    def test_what_is_not_folded_is_read_in_a_few_screens(self, visit, name, record_property):
+        page = visit(name)
+        fold(page, True)
+        height = page.evaluate("document.documentElement.scrollHeight")
+        fold(page, False)
+        record_property("measured", f"{name}: {height} px")
+        assert height <= TALLEST
+
+    def test_an_address_opens_the_fold_that_it_leads_into(self, visit, name):
+        page = visit(name)
+        fold(page, True)
+        heading = page.locator("section:has(> details.droco-fold)").first
+        place = heading.get_attribute("id")
+        page.evaluate("place => { location.hash = place }", place)
+        page.wait_for_timeout(100)
+        assert heading.locator(":scope > details.droco-fold").evaluate("fold => fold.open")
+        page.evaluate("history.replaceState(null, '', location.pathname)")
+
+
 def test_terms_of_the_glossary_show_their_text(site):
     links = [
         link for page in pages() for link in html(site / f"{page}.html").select("a:has(.std-term)")
@@ -488,14 +530,21 @@ def test_terms_of_the_glossary_show_their_text(site):
     assert [link for link in links if len(link.get("title", "")) < 20] == []
 
 
-@pytest.mark.parametrize("name", ["intro", "worst_states", "robots_and_data", "deploying", "api"])
+#: Page and mode.
+CHECKED = [
+    *((name, "light") for name in ("intro", "worst_states", "robots_and_data", "deploying", "api")),
+    *(("scorecard", "light"), ("scorecard", "dark"), ("bring_your_own_robot", "dark")),
+]
+
+
+@pytest.mark.parametrize(("name", "mode"), CHECKED)
 class TestAccessibility:
     """axe-core finds nothing but what the theme alone decides, which axe.py lists."""
 
     pytestmark = needs_browser
 
-    def test_nothing_stands_in_a_readers_way(self, visit, name):
-        found = axe.broken(visit(f"book/{name}"))
+    def test_nothing_stands_in_a_readers_way(self, visit, name, mode):
+        found = axe.broken(visit(f"book/{name}", mode=mode))
         assert not found, "\n".join(found)
 
 

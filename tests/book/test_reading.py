@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from reading import open_text, reading
+from reading import open_text, reading, without_folded_sections
 
 PROSE = "one two $x + y$ three"
 FOLDED = """:::{solution} some-exercise
@@ -56,3 +56,26 @@ def test_minutes_add_up(tmp_path):
     path.write_text(json.dumps(page))
     assert reading(path)[:3] == (400, 40, 1)
     assert reading(path).minutes == 2 + 2 + 1
+
+
+def test_a_folded_section_is_left_out_up_to_the_next_open_one():
+    page = "a\n\n{.folded}\n## B\n\nb\n\n### inner\n\nb\n\n"
+    assert without_folded_sections(page) == ("a\n\n", 2)
+    assert without_folded_sections("b\n\n## C\n\nc", 2) == ("## C\n\nc", 0)
+    assert without_folded_sections("{.folded}\n## D\nd", 2) == ("", 2)
+
+
+def test_a_folded_part_of_a_section_ends_with_the_next_part_or_section():
+    page = "## A\na\n{.folded}\n### B\nb\n### C\nc\n{.folded}\n### D\nd\n## E\ne"
+    assert without_folded_sections(page) == ("## A\na\n### C\nc\n## E\ne", 0)
+
+
+def test_code_in_a_folded_section_is_not_counted(tmp_path):
+    def cell(kind, text):
+        return {"cell_type": kind, "metadata": {}, "outputs": [], "source": text}
+
+    cells = [cell("markdown", "## A"), cell("code", "x = 1"), cell("markdown", "{.folded}\n## B")]
+    page = {"metadata": {}, "cells": [*cells, cell("code", "explore(draw, n=[1, 2])\ny = 2")]}
+    path = tmp_path / "folded.ipynb"
+    path.write_text(json.dumps(page))
+    assert reading(path)[:3] == (1, 1, 0)

@@ -6,6 +6,7 @@ footjnt .9 .8 .7 for DROCO, torso .5 .4 .3, and less for the others. Attacks sta
 """
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -138,7 +139,34 @@ def test_ours_and_the_paper_s_stand_in_columns_of_their_own(small):
     assert table.loc["DROCO"].tolist() == [120, 55.4]
     assert np.isnan(table.loc["cloning, both", ("hopper-medium", "paper")])
     assert np.isnan(table.loc["BOSA", ("hopper-medium", "ours")])
-    assert list(table.index) == [*ORDER[:7], "cloning, both"]
+    assert list(table.index) == [*ORDER[:7], "MICRO: not run", "cloning, both"]
+
+
+TABLES_OF_ARMS = ("scorecard", "improvement", "variants", "returns", "degradation", "beside-paper")
+
+
+@pytest.mark.parametrize("name", TABLES_OF_ARMS)
+def test_every_table_has_a_row_for_a_method_that_was_not_run(small, name):
+    lines = report.text(name, [small]).splitlines()
+    row = next(line for line in lines if line.startswith("MICRO: not run"))
+    assert set(row.removeprefix("MICRO: not run").split()) == {"-"}
+
+
+@pytest.mark.parametrize("name", TABLES_OF_ARMS)
+def test_the_row_fills_when_its_files_arrive(small, name):
+    copied = small.table[small.table.label == "IQL*"].assign(label="MICRO", method="micro")
+    run = replace(small, table=pd.concat([small.table, copied]))
+    assert "MICRO" not in run.missing
+    lines = report.text(name, [run]).splitlines()
+    row = next(line for line in lines if line.startswith("MICRO "))
+    assert "not run" not in row and re.search(r"\d", row)
+
+
+def test_the_heat_maps_say_what_was_not_run(small):
+    said = [text.get_text() for text in report.figures.heat_map(small).axes[0].texts]
+    assert said.count("not run") == len(small.missing) > 0
+    markup = report.interactive.heat_map([small])._repr_mimebundle_()["text/html"]
+    assert markup.count('"text":"not run"') == len(small.missing)
 
 
 def test_the_paper_s_figures_name_their_table():

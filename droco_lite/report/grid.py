@@ -1,0 +1,140 @@
+"""The study's grid of beta and delta with a sound floor, as far as it has been run.
+
+Two pages stand on older runs of the printed formula until it has: they show :func:`note`, and
+:func:`claim` with :func:`picture` as soon as ``results/study/grid`` holds a table.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+
+from droco_lite.figures.style import figure
+from droco_lite.provenance import results_file
+from droco_lite.report.results import read
+
+TASK, FOLDER, PLAN = "walker2d-medium", "study/grid", "results/study/walker2d-grid.yaml"
+ARM = re.compile(r"β = (?P<beta>[\d.]+), δ = (?P<delta>[\d.]+|∞)")
+LOOKS = 3  # a return is the mean of so many last looks
+
+
+def read_grid(folder: str | Path | None = None) -> pd.DataFrame | None:
+    """The end of every run of the grid; None if none has been run.
+
+    Args:
+        folder: where the tables are; ``results/study/grid`` by default.
+
+    Returns:
+        Columns ``beta, delta, seed, steps, return_mean`` (mean of the last looks), ``v_source`` and
+        ``beyond_delta`` (share of source errors that Huber's loss clips) at the last look.
+
+    Raises:
+        ValueError: an arm's label names no beta and delta.
+    """
+    try:
+        folder = Path(folder) if folder else results_file(FOLDER)
+        curves = read(TASK, folder).curves
+    except FileNotFoundError:
+        return None
+    lines = []
+    for (label, seed), run in curves.groupby(["label", "seed"], sort=False):
+        found = ARM.fullmatch(label)
+        if not found:
+            raise ValueError(f"{folder}: the label {label!r} is not of the form 'β = 1, δ = 30'")
+        run = run.sort_values("step")
+        lines.append(
+            {
+                "beta": float(found["beta"]),
+                "delta": float(found["delta"].replace("∞", "inf")),
+                "seed": seed,
+                "steps": int(run["step"].iloc[-1]),
+                "return_mean": run["return_mean"].tail(LOOKS).mean(),
+                "v_source": run["v_source"].iloc[-1],
+                "beyond_delta": run["beyond_delta"].iloc[-1],
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def planned() -> int:
+    """How many settings the study's file asks for."""
+    plan = results_file(PLAN.removeprefix("results/")).read_text(encoding="utf-8")
+    return len(yaml.safe_load(plan)["arms"])
+
+
+def note(grid: pd.DataFrame | None) -> str:
+    """Which DROCO a page's older numbers are of, and how far the grid with a floor has come."""
+    said = (
+        "> **Which DROCO?** The HalfCheetah and Hopper runs of this page are of the formula as the "
+        "paper prints it, without a floor, and `halfcheetah-medium` fails the book's own first "
+        "gate: the source's policy keeps more than a third of its return in the target. "
+    )
+    if grid is None:
+        return said + f"The same grid with the floor, on Walker2d (`{PLAN}`), has not been run."
+    done, asked = grid.groupby(["beta", "delta"]).ngroups, planned()
+    far = "has been run" if done >= asked else f"has been run in part: {done} of {asked} settings"
+    return said + f"The same grid with the floor, on Walker2d (`{PLAN}`), {far}."
+
+
+def explained(table: pd.DataFrame, column: str, by: str) -> float:
+    """Share of a column's variance that lies between the groups (eta squared).
+
+    NaN where nothing varies, or there is one group.
+    """
+    values, groups = table[column], table.groupby(by)[column]
+    whole = float(((values - values.mean()) ** 2).sum())
+    if groups.ngroups < 2 or whole == 0:
+        return float("nan")
+    return float(((groups.transform("mean") - values.mean()) ** 2).sum()) / whole
+
+
+def claim(grid: pd.DataFrame) -> str:
+    """What the grid with the floor says of beta and delta, as one short paragraph."""
+    cells = grid.groupby(["beta", "delta"], as_index=False)[["return_mean", "beyond_delta"]].mean()
+    seeds = grid.groupby(["beta", "delta"]).return_mean.std().mean()
+    low, high = cells.return_mean.min(), cells.return_mean.max()
+    said = (
+        f"**With the floor, on Walker2d** ({grid.steps.min():,} steps, "
+        f"{grid.seed.nunique()} seeds, {len(cells)} settings): returns lie between {low:,.0f} and "
+        f"{high:,.0f}"
+    )
+    if np.isfinite(seeds):
+        said += f"; the seeds of one setting differ by {seeds:,.0f} (standard deviation)"
+    by = {name: explained(cells, "return_mean", name) for name in ("beta", "delta")}
+    if all(map(np.isfinite, by.values())):
+        said += (
+            f". Of the variance between settings β explains {by['beta']:.1f} and δ "
+            f"{by['delta']:.1f}"
+        )
+    largest = cells.delta[cells.delta < np.inf].max()  # NaN if there is none
+    if np.isfinite(largest):
+        clipped = cells[cells.delta == largest].beyond_delta.max()
+        said += f". At δ = {largest:g} Huber's loss clips at most {clipped:.0%} of source errors"
+    return said + "."
+
+
+def picture(grid: pd.DataFrame) -> Figure:
+    """Return of every setting as a heat map: beta upwards, delta to the right."""
+    table = grid.pivot_table(index="beta", columns="delta", values="return_mean")
+    seeds = table.copy()
+    for (beta, delta), runs in grid.groupby(["beta", "delta"]).return_mean:
+        seeds.loc[beta, delta] = runs.max() - runs.min()
+    fig, ax = figure(4.6, 0.9 + 0.5 * len(table))
+    top = max(1.0, float(np.nanmax(table)))
+    ax.pcolormesh(np.ma.masked_invalid(table), cmap="Blues", vmin=0, vmax=top, edgecolor="none")
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
+        if np.isfinite(value):
+            said = f"{value:,.0f}\n± {seeds.to_numpy()[row, column] / 2:,.0f}"
+            ink = "#ffffff" if value > 0.55 * top else "#1b1f25"
+            ax.text(column + 0.5, row + 0.5, said, ha="center", va="center", color=ink)
+    deltas = ["∞" if np.isinf(d) else f"{d:g}" for d in table.columns]
+    ax.set_xticks(np.arange(len(deltas)) + 0.5, deltas)
+    ax.set_yticks(np.arange(len(table)) + 0.5, [f"{beta:g}" for beta in table.index])
+    ax.set(xlabel="δ", ylabel="β", title="return with the floor; ± half the range of the seeds")
+    ax.tick_params(length=0)
+    return fig

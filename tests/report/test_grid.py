@@ -1,0 +1,84 @@
+"""The grid with a floor: nothing before it has run, part of it, and all of it."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from droco_lite.report import grid
+from droco_lite.report.results import COLUMNS, CURVE_COLUMNS
+
+DELTAS = {"1": 1.0, "30": 30.0, "∞": float("inf")}
+
+
+def write(folder, betas=(0.5, 1.0), names=DELTAS, gain=100.0):
+    """A small grid whose return is ``gain`` times beta, plus the seed, whatever delta is."""
+    curves, table = [], []
+    for beta in betas:
+        for name in names:
+            label = f"β = {beta:g}, δ = {name}"
+            for seed in (0, 1):
+                end = gain * beta + seed
+                for step in (1000, 2000, 3000):
+                    curves.append(
+                        {
+                            **dict.fromkeys(CURVE_COLUMNS, 0),
+                            "label": label, "seed": seed, "step": step, "return_mean": end,
+                            "v_source": 5.0, "beyond_delta": 1 / DELTAS[name],
+                        }
+                    )  # fmt: skip
+                table.append(
+                    {
+                        **dict.fromkeys(COLUMNS, 0),
+                        "label": label, "seed": seed, "shift": "nominal", "attack": "none",
+                        "return_mean": end, "score": 1.0,
+                    }
+                )  # fmt: skip
+    pd.DataFrame(curves).to_csv(folder / "walker2d-medium-curves.csv", index=False)
+    pd.DataFrame(table).to_csv(folder / "walker2d-medium.csv", index=False)
+    arms = {line["label"]: {} for line in table}
+    (folder / "walker2d-medium.json").write_text(json.dumps({"arms": arms}))
+    return folder
+
+
+def test_before_it_has_run_the_page_says_so(tmp_path):
+    assert grid.read_grid(tmp_path) is None
+    assert grid.note(None).endswith("has not been run.")
+
+
+def test_a_part_is_called_a_part(tmp_path):
+    found = grid.read_grid(write(tmp_path, betas=(1.0,), names=["30"]))
+    assert "in part: 1 of 12 settings" in grid.note(found)
+    assert "1 settings): returns lie between 100 and 100" in grid.claim(found)
+    assert "explains" not in grid.claim(found)
+    grid.picture(found)
+
+
+def test_what_moves_the_return_is_said_to_explain_it(tmp_path):
+    found = grid.read_grid(write(tmp_path))
+    said = grid.claim(found)
+    assert "(3,000 steps, 2 seeds, 6 settings): returns lie between 50 and 100" in said
+    assert "β explains 1.0 and δ 0.0" in said
+    assert "At δ = 30 Huber's loss clips at most 3% of source errors" in said
+    assert "explains" not in grid.claim(grid.read_grid(write(tmp_path, gain=0.0)))
+
+
+def test_the_picture_has_a_cell_for_every_setting(tmp_path):
+    axes = grid.picture(grid.read_grid(write(tmp_path))).axes[0]
+    said = [text.get_text() for text in axes.texts]
+    assert len(said) == 6 and said[0].startswith("50\n± 0")
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "30", "∞"]
+
+
+def test_an_arm_of_another_form_is_refused(tmp_path):
+    write(tmp_path)
+    path = tmp_path / "walker2d-medium-curves.csv"
+    path.write_text(
+        path.read_text().replace("β = 1, δ = 1,", "IQL,").replace('"β = 1, δ = 1"', "IQL")
+    )
+    with pytest.raises(ValueError, match="'IQL' is not of the form"):
+        grid.read_grid(tmp_path)
+
+
+def test_the_plan_asks_for_twelve_settings():
+    assert grid.planned() == 12
