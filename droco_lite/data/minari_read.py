@@ -133,8 +133,9 @@ def _read_episodes_once(dataset_id: str, contact_cost_weight: float | None) -> T
     for kind, space in zip(("observations", "actions"), spaces, strict=True):
         if space.shape is None or len(space.shape) != 1:
             raise DataError(
-                f"{dataset_id}: {kind} are {space}, expected one flat vector; this package reads "
-                "the four robots' sets only"
+                f"{dataset_id}: {kind} are {space}, expected one flat vector; write a set whose "
+                f"{kind} are flat (gymnasium.spaces.flatten(space, each) makes them so) and read "
+                "that"
             )
     wide = spaces[0].shape[0] in ANT_CONTACT_COLUMNS and spaces[1].shape[0] == 8
     if wide and contact_cost_weight is None:

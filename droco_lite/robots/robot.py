@@ -50,6 +50,13 @@ class Start:
     mocap_quat: np.ndarray
     keyframes: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)
 
+    def __getattr__(self, name: str):
+        raise AttributeError(
+            f"Start has no {name!r}; it has qpos, qvel, act, mocap_pos, mocap_quat and keyframe(). "
+            'A goal that moves from episode to episode is a body with mocap="true" in the XML, '
+            "which mocap_pos places"
+        )
+
     @classmethod
     def of(cls, model: mujoco.MjModel) -> Start:
         """Where MuJoCo puts a model before any step."""

@@ -397,3 +397,22 @@ def test_load_of_files_and_folders(tmp_path, data):
     assert_same(load(data.save(tmp_path / "folder"), "hopper"), data)
     with pytest.raises(FileNotFoundError, match=r"gone\.hdf5: no such file"):
         load(tmp_path / "gone.hdf5")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_observations_that_are_a_dictionary_are_refused_with_the_way_out():
+    box = gymnasium.spaces.Box(-1, 1, (3,), np.float32)
+    space = gymnasium.spaces.Dict({"observation": box, "desired_goal": box})
+    episode = EpisodeBuffer(
+        id=0,
+        observations={key: np.zeros((5, 3), np.float32) for key in space},
+        actions=np.zeros((4, 3), np.float32),
+        rewards=[0.0] * 4,
+        terminations=[False] * 4,
+        truncations=[False] * 3 + [True],
+    )
+    minari.create_dataset_from_buffers(
+        "me/goals-v0", [episode], observation_space=space, action_space=box
+    )
+    with pytest.raises(DataError, match=r"me/goals-v0: observations are Dict.*spaces\.flatten"):
+        load("me/goals-v0")

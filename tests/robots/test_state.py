@@ -1,5 +1,7 @@
 """What a user's functions see and begin with: places, sensors, keyframes and goals."""
 
+import copy
+
 import gymnasium
 import mujoco
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from droco_lite.data.collect import collect
 from droco_lite.robots import ROBOTS, BatchedRobot, make_model, register_robot, unregister_robot
+from droco_lite.robots.robot import Start
 
 # A two-link arm with a target that a mocap body carries, two keyframes and a position servo whose
 # actuator has a state of its own.
@@ -205,6 +208,13 @@ def reacher_earns(s, a, after):
     way = after.body("fingertip") - after.body("target")
     distance = np.array([np.linalg.norm(row) for row in way])  # a row's norm is Gymnasium's
     return -distance + -np.sum(np.square(a), axis=1)
+
+
+def test_a_reset_that_looks_for_the_model_is_told_how_goals_are_placed():
+    start = Start.of(mujoco.MjModel.from_xml_string("<mujoco/>"))
+    with pytest.raises(AttributeError, match=r"no 'model'.*mocap_pos places"):
+        start.model.geom("target").pos[:] = 0.1
+    assert copy.deepcopy(start).qpos.shape == start.qpos.shape
 
 
 def test_reacher_is_gymnasiums_to_the_last_bit():
