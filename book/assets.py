@@ -105,13 +105,23 @@ def build_lab() -> None:
         for command in (["npm", "ci", "--silent"], ["node", "build.mjs", str(VENDOR / "lab.js")]):
             _run(command, ROOT / "lab")
         _mark("lab.js", code)
-    parts = ("live", "robots", "agents/weights", "data/policies", "agents/trained_policies.py")
-    facts = [path for part in parts for path in _files(ROOT / "droco_lite" / part)]
     from droco_lite.live.export import LAB_ROBOTS, write_scripts
 
-    if _changed(*(f"lab-{robot}.js" for robot in LAB_ROBOTS), sources=facts):
+    if not facts_are_current():
         write_scripts(VENDOR)
-        _mark(f"lab-{LAB_ROBOTS[0]}.js", facts)
+        _mark(f"lab-{LAB_ROBOTS[0]}.js", _facts_sources())
+
+
+def facts_are_current() -> bool:
+    """Whether every robot's file is there and was made from what the package holds now."""
+    from droco_lite.live.export import LAB_ROBOTS
+
+    return not _changed(*(f"lab-{robot}.js" for robot in LAB_ROBOTS), sources=_facts_sources())
+
+
+def _facts_sources() -> list[Path]:
+    parts = ("live", "robots", "agents/weights", "data/policies", "agents/trained_policies.py")
+    return [path for part in parts for path in _files(ROOT / "droco_lite" / part)]
 
 
 def package_lab() -> bool:

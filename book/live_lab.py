@@ -6,7 +6,10 @@
     :views: race, ghosts
     :policies: iql, droco-0.5
     :shift: kinematic-footjnt-hard
+    :robots: hopper, ant
     ```
+
+``:robots:`` names others that the reader may take instead.
 
 ``{live-lab} own`` is a viewer for a robot of the reader's own: a MuJoCo file from the reader's
 disk, or, to begin with, the one that a cell of the chapter writes (``:example: crawler.xml``).
@@ -50,6 +53,7 @@ def block(
     views: list[str] | None = None,
     policies: list[str] | None = None,
     shift: str = "",
+    robots: list[str] | None = None,
     built: bool = True,
 ) -> str:
     """The HTML of one lab.
@@ -60,12 +64,19 @@ def block(
         views: some of :data:`VIEWS`; a race alone by default.
         policies: names within the robot's file, of those that race first.
         shift: the shift to begin with, such as ``"kinematic-footjnt-hard"``; nominal by default.
+        robots: others that the reader may choose, each with its first policies and no shift.
         built: whether the site holds the lab's scripts.
 
     Raises:
-        ValueError: an unknown view.
+        ValueError: an unknown view or robot.
     """
+    from droco_lite.live.export import LAB_ROBOTS
+
     views = views or ["race"]
+    offered = [robot, *(robots or [])]
+    for name in offered:
+        if name not in LAB_ROBOTS:
+            raise ValueError(f"live-lab: the lab has {', '.join(LAB_ROBOTS)}, not {name!r}")
     for view in views:
         if view not in VIEWS:
             raise ValueError(f"live-lab: view {view!r} is not one of {', '.join(VIEWS)}")
@@ -77,10 +88,31 @@ def block(
         settings |= {
             "family": asked.family, "variant": asked.variant, "strength": asked.strength
         }  # fmt: skip
-    size = megabytes("lab.js", f"lab-{robot}.js")
-    note = f"MuJoCo and the trained policies in this page: {size}, no kernel, no network."
+    notes = {
+        name: "MuJoCo and the trained policies in this page: "
+        f"{megabytes('lab.js', f'lab-{name}.js')}, no kernel, no network."
+        for name in offered
+    }
     options = {"robot": robot, "views": views, "settings": settings}
-    return framed(options, static, clips(robot, static), "Run live", note, built)
+    fallback = "".join(clips(name, static, hidden=name != robot) for name in offered)
+    above = ""
+    if len(offered) > 1:
+        options["notes"], above = notes, choice_of(offered)
+    return framed(options, static, fallback, "Run live", notes[robot], built, above)
+
+
+def choice_of(robots: list[str]) -> str:
+    """A list to choose the robot from."""
+    from droco_lite.robots import get_robot
+
+    options = "".join(
+        f'<option value="{name}">{get_robot(name).gym_id.partition("-")[0]}</option>'
+        for name in robots
+    )
+    return (
+        '<p class="droco-lab-press droco-lab-robot"><label>Robot '
+        f"<select>{options}</select></label></p>"
+    )
 
 
 def own_block(example: tuple[str, str] | None, *, static: str, built: bool = True) -> str:
@@ -108,7 +140,9 @@ def megabytes(*names: str) -> str:
     return f"about {sum(path.stat().st_size for path in paths) / 1e6:.0f} MB"
 
 
-def framed(options: dict, static: str, fallback: str, button: str, note: str, built: bool) -> str:
+def framed(
+    options: dict, static: str, fallback: str, button: str, note: str, built: bool, above: str = ""
+) -> str:
     """What stands around every lab: its fallback, its button, and the place that it fills."""
     options = html.escape(json.dumps(options))
     start = (
@@ -119,14 +153,14 @@ def framed(options: dict, static: str, fallback: str, button: str, note: str, bu
     )
     return (
         f'<div class="droco-lab" data-static="{static}" data-options="{options}">'
-        f'<div class="droco-lab-fallback">{fallback}</div>'
-        f'<p class="droco-lab-press">{start}</p>'
+        f'{above}<div class="droco-lab-fallback">{fallback}</div>'
+        f'<p class="droco-lab-press droco-lab-begin">{start}</p>'
         '<p class="droco-lab-said" role="status"></p>'
         '<div class="droco-lab-stage"></div></div>'
     )
 
 
-def clips(robot: str, static: str) -> str:
+def clips(robot: str, static: str, *, hidden: bool = False) -> str:
     """The pre-rendered clips of a robot, or nothing where there are none."""
     index = HERE / "_static" / "clips" / f"{robot}.json"
     if not index.is_file():
@@ -134,7 +168,10 @@ def clips(robot: str, static: str) -> str:
     facts = json.loads(index.read_text(encoding="utf-8"))
     shown = html.escape(json.dumps({name: facts[name] for name in ("axes", "clips")}))
     folder = f"{static}clips/"
-    first = facts["clips"][0]
+    # It begins with the last policy, DROCO at its largest β, on the sound robot.
+    begin = {name: axis["options"][0]["value"] for name, axis in facts["axes"].items()}
+    begin["policy"] = facts["axes"]["policy"]["options"][-1]["value"]
+    first = next(clip for clip in facts["clips"] if clip["at"] == begin)
     said = html.escape(first["said"])
     picture = (
         f'<picture><source media="print, (prefers-reduced-motion: reduce)" '
@@ -143,8 +180,9 @@ def clips(robot: str, static: str) -> str:
         f'height="{facts["height"]}" loading="lazy"></picture>'
     )
     return (
-        f'<figure class="droco-lab-clips" data-clips="{shown}" '
-        f'data-folder="{folder}">{picture}<figcaption>{said}</figcaption></figure>'
+        f'<figure class="droco-lab-clips" {"hidden " * hidden}data-robot="{robot}" '
+        f'data-clips="{shown}" data-folder="{folder}">{picture}'
+        f"<figcaption>{said}</figcaption></figure>"
     )
 
 
@@ -155,14 +193,18 @@ class LiveLab(Directive):
     option_spec: ClassVar = {
         "views": directives.unchanged, "policies": directives.unchanged,
         "shift": directives.unchanged, "example": directives.unchanged,
+        "robots": directives.unchanged,
     }  # fmt: skip
 
     def run(self) -> list[nodes.Node]:
         env = self.state.document.settings.env
         static = "../" * env.docname.count("/") + "_static/"
         # The page is written anew when these change: the block and the clips stand in it.
-        index = HERE / "_static" / "clips" / f"{self.arguments[0]}.json"
-        for path in filter(Path.is_file, (Path(__file__), index)):
+        robots = split(self.options.get("robots", ""))
+        indices = [
+            HERE / "_static" / "clips" / f"{name}.json" for name in (self.arguments[0], *robots)
+        ]
+        for path in filter(Path.is_file, (Path(__file__), *indices)):
             env.note_dependency(str(path))
         try:
             if self.arguments[0] == "own":
@@ -175,7 +217,7 @@ class LiveLab(Directive):
             content = block(
                 self.arguments[0], static=static, views=split(self.options.get("views", "")),
                 policies=split(self.options.get("policies", "")),
-                shift=self.options.get("shift", ""), built=lab_is_built(),
+                shift=self.options.get("shift", ""), robots=robots, built=lab_is_built(),
             )  # fmt: skip
         except ValueError as error:
             raise self.error(str(error)) from None

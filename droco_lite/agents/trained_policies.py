@@ -133,6 +133,7 @@ def release_policy(agent: Any, run: int, path: Path, *, robot: str, **facts: Any
     Raises:
         ValueError: the agent is not of IQL's family, a fact is missing, or nobody could say later
             from which commit the card was written.
+        OverflowError: a weight is too large for float16; nothing is written then.
     """
     stacks = stacks_of(agent, run)
     for key in ("kind", "returns"):
@@ -148,14 +149,14 @@ def release_policy(agent: Any, run: int, path: Path, *, robot: str, **facts: Any
     for kind, stack in stacks.items():
         for k, (weight, bias) in enumerate(stack):
             tensors[f"{kind}.weight.{k}"], tensors[f"{kind}.bias.{k}"] = weight, bias
+    content, digest = _packed(tensors)
     shared = None
     if agent.ensemble is not None:
-        content, digest = _packed(agent.ensemble.tensors())
-        file = path.parent / f"{robot}-ensemble-{digest[:12]}.safetensors"
-        write_bytes(file, content)
-        shared = {"file": file.name, "sha256": digest}
+        models, models_digest = _packed(agent.ensemble.tensors())
+        file = path.parent / f"{robot}-ensemble-{models_digest[:12]}.safetensors"
+        write_bytes(file, models)
+        shared = {"file": file.name, "sha256": models_digest}
     weights = path.parent / f"{path.name}.safetensors"
-    content, digest = _packed(tensors)
     write_bytes(weights, content)
     card = {
         **about, "robot": robot, "settings": agent.runs[run].to_dict(), "dtype": "float16",
@@ -214,9 +215,17 @@ def _read(path: Path, expected: str) -> dict[str, Tensor]:
 
 
 def _packed(tensors: dict[str, Tensor]) -> tuple[bytes, str]:
-    """The tensors as float16 in a file's bytes, and their sha256."""
-    content = save({
+    """The tensors as float16 in a file's bytes, and their sha256.
+
+    Raises:
+        OverflowError: a number is too large for float16.
+    """
+    halves = {
         name: (t if name in _INTEGERS else t.detach().cpu().half()).contiguous()
         for name, t in tensors.items()
-    })  # fmt: skip
+    }
+    for name, t in halves.items():
+        if not torch.isfinite(t).all():
+            raise OverflowError(f"{name} holds a number that is too large for float16")
+    content = save(halves)
     return content, hashlib.sha256(content).hexdigest()

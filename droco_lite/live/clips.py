@@ -22,7 +22,7 @@ from droco_lite.agents.trained_policies import WEIGHTS
 from droco_lite.data.behaviour import available, load_behaviour
 from droco_lite.evaluation.arms import file_name
 from droco_lite.files import atomic_file
-from droco_lite.live.export import LAB_ROBOTS, as_printed, label_of, trained
+from droco_lite.live.export import LAB_ROBOTS, beta_of, label_of, trained
 from droco_lite.provenance import as_json, provenance
 from droco_lite.robots import NOMINAL, Shift, clip_frames, record, write_clip
 from droco_lite.robots.rollouts import Policy
@@ -33,9 +33,11 @@ SHIFTS = {
     "walker2d": ("kinematic", "footjnt"),
     "halfcheetah": ("morph", "torso"),
     "hopper": ("kinematic", "footjnt"),
+    "ant": ("kinematic", "anklejnt"),
 }
 WORDS = {
     ("kinematic", "footjnt"): "feet that lost range",
+    ("kinematic", "anklejnt"): "ankles that lost range",
     ("morph", "torso"): "a torso of another size",
 }
 SEED, SECONDS, FPS, SIZE = 0, 4.0, 12.5, (360, 200)
@@ -58,15 +60,10 @@ def racers(robot: str, weights: Path = WEIGHTS) -> dict[str, Racer]:
     found: dict[str, Racer] = {}
     for policy in trained(robot, weights).values():
         card, settings = policy.card, policy.card["settings"]
-        if settings["method"] == "iql":
-            if settings.get("halves") == "target" or settings.get("temperature") == 0:
-                continue
-            beta, option = 0.0, "0, which is IQL*"
-        else:
-            beta, option = settings["beta"], f"{settings['beta']:g}"
-        if as_printed(settings):
+        beta, label = beta_of(settings), label_of(settings)[0]
+        if beta is None:
             continue
-        label = label_of(settings)[0]
+        option = f"{beta:g}" if beta else f"0, which is {label}"
         worn = card.get("worn", {})
         known = worn.get("returns", {}) if worn.get("shift") == "-".join(SHIFTS[robot]) else {}
         found[f"{beta:g}"] = Racer(
@@ -99,9 +96,10 @@ def film(robot: str, racer: Racer, name: str, number: int, folder: Path) -> dict
     steps, total = len(episode.rewards), episode.rewards.sum()
     worn = "the nominal robot" if level == "nominal" else f"{WORDS[family, variant]}, {level}"
     end = f"falls after {steps} steps" if steps < 1000 else "runs all 1,000 steps"
+    shown = f"{total:,.0f}".replace("-", "−")
     return {
         "clip": clip.name, "still": still.name, "returns": racer.returns.get(strength, {}),
-        "said": f"{racer.label} on {worn}: it {end}, return {total:,.0f} from this start.",
+        "said": f"{racer.label} on {worn}: it {end}, return {shown} from this start.",
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import mujoco
 import numpy as np
 
 from droco_lite.agents.trained_policies import (
@@ -26,7 +27,7 @@ from droco_lite.data.behaviour import BehaviourPolicy, available, load_network
 from droco_lite.figures.colors import COLORS
 from droco_lite.files import write_text
 from droco_lite.live.model_tables import (
-    STEPS_PER_UNIT,
+    STRENGTHS,
     all_shifts,
     nominal_fields,
     nominal_xml,
@@ -45,8 +46,8 @@ from droco_lite.robots.drawing import shifted_geoms
 
 __all__ = ["LAB_ROBOTS", "array", "policy_facts", "robot_facts", "write_scripts"]
 
-#: Robots that race in the lab, all planar. Ant does not: races are drawn from the side.
-LAB_ROBOTS = ("walker2d", "halfcheetah", "hopper")
+#: Robots that race in the lab.
+LAB_ROBOTS = ("walker2d", "halfcheetah", "hopper", "ant")
 #: Seeds whose starts the lab has: so many robots run in its swarm.
 START_SEEDS = tuple(range(30))
 RECORDED_STEPS = 300
@@ -77,7 +78,7 @@ def robot_facts(robot: str) -> dict[str, Any]:
         "robot": robot,
         "xml": nominal_xml(robot),
         "nominal": {name: array(values) for name, values in nominal_fields(robot).items()},
-        "stepsPerUnit": STEPS_PER_UNIT,
+        "strengths": STRENGTHS,
         "levels": LEVELS,
         "shifts": {
             family: {
@@ -99,6 +100,7 @@ def robot_facts(robot: str) -> dict[str, Any]:
         "source": get_robot(robot).source_shifts["kinematic"],
         # The limbs on the far side of the robot are drawn behind the others.
         "far": [g for g in range(model.ngeom) if "left" in model.geom(g).name],
+        "planar": bool(model.jnt_type[0] != mujoco.mjtJoint.mjJNT_FREE),
         "spec": {
             "observationSize": spec.observation_size,
             "actionSize": spec.action_size,
@@ -177,6 +179,13 @@ def label_of(settings: dict[str, Any]) -> tuple[str, str]:
     return (f"IQL{target}" if target else "IQL*"), "iql"
 
 
+def beta_of(settings: dict[str, Any]) -> float | None:
+    """Where a trained policy stands along β: DROCO at its own, IQL* at 0; None off that axis."""
+    if settings["method"] == "droco":
+        return None if as_printed(settings) else float(settings["beta"])
+    return 0.0 if label_of(settings)[0] == "IQL*" else None
+
+
 def trained(robot: str, folder: Path = WEIGHTS) -> dict[str, TrainedPolicy]:
     """The released policies of a robot, by the name within the lab (without the robot)."""
     names = [name for name in policy_names(folder) if name.startswith(f"{robot}-")]
@@ -194,6 +203,8 @@ def policies(robot: str) -> dict[str, Any]:
             value = policy.card.get(key, settings.get(key))
             if isinstance(value, (int, float)):  # an infinity is a word in a card
                 facts[key] = value
+        if (beta := beta_of(settings)) is not None:
+            facts["alongBeta"] = beta
         if policy.ensemble is not None:
             facts["ensemble"] = policy.card["ensemble"]["file"]
         found[name] = policy_facts(policy, label=label, color=color, **facts)
@@ -207,7 +218,7 @@ def policies(robot: str) -> dict[str, Any]:
         found[f"behaviour-{where}-{card['quality']}"] = policy_facts(
             behaviour,
             label=f"behaviour of the {where}, {card['quality']}",
-            color="muted" if where == "target" else "source",
+            color=where,
             kind=f"TD3, {card['steps']:,} steps online",
             returns={"mean": round(mean, 1)},
         )

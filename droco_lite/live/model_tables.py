@@ -3,8 +3,9 @@
 The lab's MuJoCo reads the nominal robot's XML and then takes every number of the compiled model
 from here, so that it holds what :func:`droco_lite.robots.make_model` holds: an XML keeps six
 digits or so, and HalfCheetah's mass is set after compiling. For each variant of each shift there is
-a table of the entries that it changes, one row for every 1/60 of strength up to the variant's
-largest; the published levels 1/3, 2/3 and 1 are rows 20, 40 and 60. Nothing is interpolated.
+a table of the entries that it changes, one row for every strength of :data:`STRENGTHS` up to the
+variant's largest: the hundredths and the thirds, among which are the published levels. Nothing is
+interpolated.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import numpy as np
 from droco_lite.robots import NOMINAL, Shift, get_robot, make_model, max_strength
 from droco_lite.robots.shifts import SHIFT_TABLE
 
-__all__ = ["STEPS_PER_UNIT", "model_fields", "nominal_fields", "nominal_xml", "shift_table"]
+__all__ = ["STRENGTHS", "model_fields", "nominal_fields", "nominal_xml", "shift_table"]
 
-#: Rows of a table for one unit of strength.
-STEPS_PER_UNIT = 60
+#: Strengths of a table's rows.
+STRENGTHS = tuple(sorted({*(k / 100 for k in range(134)), 1 / 3, 2 / 3, 4 / 3}))
 # MuJoCo's own integers number things (types, addresses) and may be numbered otherwise in another
 # version; these two say which frames coincide, which a shift does change.
 _INTEGERS = ("body_sameframe", "geom_sameframe")
@@ -70,16 +71,15 @@ def shift_table(robot: str, family: str, variant: str) -> dict[str, dict[str, np
 
     Returns:
         Field to ``{"index": [k], "rows": [n, k]}``: entry ``index[j]`` of the flat field takes
-        ``rows[i, j]`` at strength ``i / STEPS_PER_UNIT``. Entries that no strength changes are
-        left out.
+        ``rows[i, j]`` at strength ``STRENGTHS[i]``; the last row is the variant's largest strength.
+        Entries that no strength changes are left out.
 
     Raises:
         ValueError: the robot has no such shift.
     """
     shift = Shift(family, variant, 1.0)
-    count = round(max_strength(robot, shift) * STEPS_PER_UNIT) + 1
-    strengths = [step / STEPS_PER_UNIT for step in range(count)]
-    strengths[-1] = min(strengths[-1], max_strength(robot, shift))
+    most = max_strength(robot, shift)
+    strengths = [*(s for s in STRENGTHS if s < most), most]
     models = [model_fields(make_model(robot, shift.at(s))) for s in strengths]
     table = {}
     for name in models[0]:

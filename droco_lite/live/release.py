@@ -100,13 +100,18 @@ def release_job(
         agent, facts = restore(folder)
         seed = job.study.seeds_of(label)[0]
         (run,) = [k for k, r in enumerate(agent.runs) if (r.label, r.seed) == (label, seed)]
-        release_policy(
-            agent, run, path, robot=robot, task=job.task, origin=origin, data=dict(job.study.data),
-            kind=f"{facts['step']:,} steps, seed {seed}",
-            trained_by=f"droco-lite study run {told}",
-            evaluation_seed=job.study.evaluation.seed, **returns_of(job, root, label, robot),
-            **floor_of(job, settings),
-        )  # fmt: skip
+        card = {
+            "task": job.task, "origin": origin, "data": dict(job.study.data),
+            "kind": f"{facts['step']:,} steps, seed {seed}",
+            "trained_by": f"droco-lite study run {told}",
+            "evaluation_seed": job.study.evaluation.seed,
+            **returns_of(job, root, label, robot), **floor_of(job, settings),
+        }  # fmt: skip
+        try:
+            release_policy(agent, run, path, robot=robot, **card)
+        except OverflowError as error:  # values that ran away, as without a floor
+            say(f"{label}: not released, {error}")
+            continue
         say(f"{path.name}: released")
         made += 1
     return made

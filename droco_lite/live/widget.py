@@ -118,8 +118,7 @@ class Lab(anywidget.AnyWidget):
 
     def __init__(self, robot: str = "walker2d", policies: Any = None, **settings: Any):
         if robot not in LAB_ROBOTS:
-            planar = "; races are drawn from the side, so its robots are planar"
-            raise ValueError(f"robot: the lab has {', '.join(LAB_ROBOTS)}, not {robot!r}{planar}")
+            raise ValueError(f"robot: the lab has {', '.join(LAB_ROBOTS)}, not {robot!r}")
         self.robot = robot
         self._script = script_path()
         self._facts = lab_facts(robot)
@@ -176,7 +175,7 @@ class Lab(anywidget.AnyWidget):
         sliders = []
         for name, (words, low, high) in self.SLIDERS.items():
             slider = ipywidgets.FloatSlider(
-                min=low, max=high, step=1 / 60, value=getattr(self, name), description=words
+                min=low, max=high, step=0.01, value=getattr(self, name), description=words
             )
             traitlets.link((slider, "value"), (self, name))
             sliders.append(slider)

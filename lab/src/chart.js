@@ -13,6 +13,18 @@ function ticks(low, high, count) {
   return found;
 }
 
+/** A piece of a policy's line, for a legend. */
+export function lineMark(color, dash) {
+  const space = "http://www.w3.org/2000/svg";
+  const [picture, line] = ["svg", "path"].map((name) => document.createElementNS(space, name));
+  const set = (part, attributes) =>
+    Object.entries(attributes).forEach(([name, value]) => part.setAttribute(name, value));
+  set(picture, { class: "droco-lab-mark", viewBox: "0 0 22 8", "aria-hidden": "true" });
+  set(line, { d: "M0 4H22", stroke: color, "stroke-width": 4, "stroke-dasharray": dash.join(" ") });
+  picture.append(line);
+  return picture;
+}
+
 /**
  * Draw the chart.
  * @param lines [{points: [y at each step], color, dash, marks: [x of dots]}].

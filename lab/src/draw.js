@@ -1,5 +1,7 @@
 // Pictures of planar robots on a 2-D canvas, seen from the side.
 
+import { number } from "./labels.js";
+
 const SPHERE = 2;
 const CAPSULE = 3;
 
@@ -74,7 +76,7 @@ export class Lane {
     pen.textAlign = "center";
     pen.textBaseline = "top";
     for (let m = first; this.px(m) < width; m++)
-      if (m % 2 === 0) pen.fillText(`${m} m`, this.px(m), ground + 4);
+      if (m % 2 === 0) pen.fillText(`${number(m)} m`, this.px(m), ground + 4);
     pen.globalAlpha = 1;
   }
 
@@ -108,14 +110,15 @@ export class Lane {
     pen.globalAlpha = 1;
   }
 
-  text(words, x, y, { color, size = 12, align = "left", bold = false }) {
-    const { pen } = this;
-    pen.font = `${bold ? "600 " : ""}${size}px system-ui, sans-serif`;
-    pen.textAlign = align;
-    pen.textBaseline = "top";
-    pen.fillStyle = color;
-    pen.fillText(words, x, this.top + y);
-  }
+}
+
+/** Words on a canvas, by their top. */
+export function write(pen, words, x, y, { color, size = 12, align = "left", bold = false }) {
+  pen.font = `${bold ? "600 " : ""}${size}px system-ui, sans-serif`;
+  pen.textAlign = align;
+  pen.textBaseline = "top";
+  pen.fillStyle = color;
+  pen.fillText(words, x, y);
 }
 
 /** A colour between two of the book's: "muted" for a low value, "value" for a high one. */

@@ -14,7 +14,10 @@ let starting;
 export function engine() {
   starting ??= (async () => {
     if (typeof WebAssembly !== "object") throw new Error("this browser has no WebAssembly");
+    if (typeof DecompressionStream !== "function")
+      throw new Error("this browser is too old, it has no DecompressionStream");
     return load({ wasmBinary: await unpack(packed) });
   })();
+  starting.catch(() => (starting = undefined)); // the reader may try again
   return starting;
 }

@@ -1,7 +1,7 @@
 // The mechanism, seen: where N models think that a step leads, and what DROCO makes of it.
 
 import { button, choice, make, slider } from "./dom.js";
-import { Lane, capsules, heat, sharp } from "./draw.js";
+import { Lane, capsules, heat, sharp, write } from "./draw.js";
 import { number } from "./labels.js";
 import { Mechanism } from "./mechanism.js";
 import { Agent } from "./networks.js";
@@ -24,7 +24,7 @@ export class Ghosts {
     const robust = this.agents.filter((name) => facts.policies[name].beta);
     this.chosen = robust.find((name) => facts.policies[name].beta === 0.5) ?? robust[0] ?? this.agents[0];
     const { beta = 0.5, delta = 30 } = facts.policies[this.chosen];
-    Object.assign(this, { beta, delta, magnify: 5, step: 20, where: "recorded", loaded: {} });
+    Object.assign(this, { beta, delta, floored: true, magnify: 5, step: 20, where: "recorded", loaded: {} });
     this.build();
     this.show();
   }
@@ -68,6 +68,9 @@ export class Ghosts {
       magnify: slider({ label: "Movement drawn larger by", min: 1, max: 30, step: 1,
         value: this.magnify, read: (v) => `× ${v}`, change: change("magnify") }),
     };
+    this.floor = make("input", { type: "checkbox", checked: true, onchange: (e) =>
+      change("floored")(e.target.checked) });
+    this.floorWords = make("span");
     this.canvas = make("canvas", { class: "droco-lab-view", role: "img" });
     this.words = make("p", { class: "droco-lab-words", role: "status" });
     this.bar = make("canvas", { class: "droco-lab-chart", role: "img" });
@@ -84,7 +87,8 @@ export class Ghosts {
       this.canvas, this.words, this.bar, this.numbers,
       make("fieldset", { class: "droco-lab-controls" },
         make("legend", { text: "The backup" }),
-        ...Object.values(this.sliders).map(({ element }) => element)),
+        ...Object.values(this.sliders).map(({ element }) => element),
+        make("label", { class: "droco-lab-check" }, this.floor, this.floorWords)),
     );
   }
 
@@ -100,11 +104,21 @@ export class Ghosts {
   }
 
   show() {
+    const { floor } = this.facts.policies[this.chosen];
+    this.floor.disabled = floor === undefined;
+    this.floor.checked = this.floored && floor !== undefined;
+    this.floorWords.textContent = floor === undefined
+      ? "Floor: this policy was trained without one"
+      : `Floor: back up no value below ${number(floor, 1)}, the least that the target's rewards allow`;
     this.loaded[this.chosen] ??= new Agent(this.chosen, this.facts.policies[this.chosen]);
     this.seen = this.mechanism.look(this.moment(), this.loaded[this.chosen], this);
+    this.redraw();
+    this.explain();
+  }
+
+  redraw() {
     this.draw();
     this.drawBar();
-    this.explain();
   }
 
   /** Limbs of a pose whose movement from the present is drawn larger. */
@@ -153,7 +167,7 @@ export class Ghosts {
       pen.fillStyle = color;
       pen.fillRect(x, y + 4, 14, 5);
       pen.globalAlpha = 1;
-      lane.text(words, x + 19, y, { color: ink });
+      write(pen, words, x + 19, y, { color: ink });
       x += room;
     }
   }
@@ -206,6 +220,7 @@ export class Ghosts {
     label(seen.truth.source.value, "V(s′)", 20, ink);
     label(seen.backed, "backed up", 64, ink);
     label(values[seen.worst], "worst", 4, ink);
+    if (Math.abs(px(0) - px(seen.backed)) > 60) label(0, "0", 64, ink);
     this.bar.setAttribute("aria-label", `Values: V of the next state ${number(marks[0], 1)}, the ` +
       `worst model ${number(values[seen.worst], 1)}, backed up ${number(seen.backed, 1)}`);
   }
@@ -213,25 +228,29 @@ export class Ghosts {
   explain() {
     const { seen, beta, delta } = this;
     const { value } = seen.truth.source;
-    const worst = seen.predicted[seen.worst].value;
+    const values = seen.predicted.map((each) => each.value);
+    const worst = values[seen.worst];
     const lines = [
       ["V(s′), source robot", number(value, 1)],
-      ["V of the true target state", number(seen.truth.target.value, 1)],
-      [`min V of ${seen.predicted.length} models`, number(worst, 1)],
+      ["V(s′), target robot, which DROCO does not know", number(seen.truth.target.value, 1)],
+      [`min V of ${values.length} models`, number(worst, 1)],
       ["u = V(s′) − min V", number(seen.penalty, 1)],
       [`β u, β = ${number(beta, 2)}`, number(seen.charged, 1)],
       ["value backed up", number(seen.backed, 1)],
-      ["target y = r + γ · that", number(seen.target, 1)],
+      ["target y = r + γ · value backed up", number(seen.target, 1)],
       ["y − Q(s, a)", number(seen.error, 1)],
-      [`share of the pull that δ = ${number(delta)} leaves`, `${number(100 * seen.kept)} %`],
-      ["models' error, usual steps", number(seen.miss, 2)],
-      ["models' spread, usual steps", number(seen.spread, 2)],
+      [`share of the gradient that Huber's δ = ${number(delta)} keeps`, `${number(100 * seen.kept)} %`],
+      ["models' error, in usual steps of the target", number(seen.miss, 2)],
+      ["models' spread, in the same unit", number(seen.spread, 2)],
     ];
     this.numbers.replaceChildren(...lines.flatMap(([name, v]) =>
       [make("div", {}, make("dt", { text: name }), make("dd", { text: v }))]));
-    const said = seen.penalty >= 0
-      ? `The worst of the models is worth ${number(seen.penalty, 1)} less than the true next state: DROCO charges β of it.`
-      : `Every model promises more than the true next state is worth: u is negative, a bonus of ${number(-seen.charged, 1)}.`;
+    const said = (seen.penalty >= 0
+      ? `The worst of the ${values.length} next states is worth ${number(seen.penalty, 1)} less than the ` +
+        `true one. DROCO takes off β times that: ${number(seen.charged, 1)}.`
+      : `All ${values.length} models promise more than the true next state is worth. u is negative, so ` +
+        `DROCO adds ${number(-seen.charged, 1)}.`) + (seen.backed > seen.unbounded
+      ? ` The floor holds: without it ${number(seen.unbounded, 1)} would be backed up.` : "");
     this.words.textContent = said;
     this.canvas.setAttribute("aria-label",
       `The robot, ${seen.predicted.length} predicted next states and the two true ones. ${said}`);

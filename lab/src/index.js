@@ -19,6 +19,18 @@ function dress(root) {
     head.append(make("style", { "data-droco-lab": "", text: style }));
 }
 
+/** Draw again when the page's width, theme or colour scheme changes; returns what ends it. */
+function redrawn(root, draw) {
+  const size = new ResizeObserver(draw);
+  size.observe(root);
+  const theme = new MutationObserver(draw);
+  theme.observe(document.documentElement, { attributeFilter: ["data-theme", "data-mode", "class"] });
+  return () => {
+    size.disconnect();
+    theme.disconnect();
+  };
+}
+
 /** Start the viewer of a reader's own robot in an element; see OwnRobot for the options. */
 export async function mountOwn(root, options = {}) {
   dress(root);
@@ -29,7 +41,8 @@ export async function mountOwn(root, options = {}) {
   root.append(part);
   const running = !matchMedia("(prefers-reduced-motion: reduce)").matches;
   const own = new OwnRobot(part, mj, { running, ...options });
-  return { own, dispose: () => own.dispose() };
+  const end = redrawn(root, () => own.draw());
+  return { own, dispose: () => (end(), own.dispose()) };
 }
 
 /**
@@ -59,7 +72,12 @@ export async function mount(root, facts, { views = ["race"], settings = {}, chan
     root.append(part);
     lab.ghosts = new Ghosts(part, mj, facts, lab.race ?? null);
   }
+  const end = redrawn(root, () => {
+    lab.race?.draw();
+    lab.ghosts?.redraw();
+  });
   lab.dispose = () => {
+    end();
     lab.ghosts?.dispose();
     lab.race?.dispose();
     root.replaceChildren();

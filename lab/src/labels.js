@@ -15,7 +15,8 @@ const PARTS = {
   thighjnt: "thighs", footjnt: "feet", legjnt: "shins", torso: "torso", leg: "legs", foot: "foot",
   thigh: "thighs", down: "lighter", up: "heavier", rightfootjnt: "right foot",
   rightleg: "right leg", backthighjnt: "back thigh", thighfootjnt: "thigh and foot",
-  torsothigh: "torso and thigh",
+  torsothigh: "torso and thigh", hipjnt: "hips", anklejnt: "ankles", alllegs: "all legs",
+  halflegs: "front legs", fronthipjnt: "front hips", frontlegs: "front legs",
 };
 
 /** "joints that lost range: thighs" of kinematic, thighjnt. */
@@ -23,10 +24,15 @@ export function shiftName(family, variant) {
   return `${FAMILIES[family] ?? family}: ${PARTS[variant] ?? variant}`;
 }
 
-/** What a strength is called: "hard", "between easy and medium", "0.25". */
+/** The strength that a slider in hundredths means: its 0.33 is the third. */
+export function level(value) {
+  return [1 / 3, 2 / 3, 4 / 3].find((third) => Math.abs(third - value) < 0.004) ?? value;
+}
+
+/** What a strength is called: "0.33, easy", "0.25". */
 export function strengthName(value, levels) {
   if (!value) return "0, nominal";
-  const level = Object.entries(levels).find(([, s]) => Math.abs(s - value) < 1 / 240);
+  const level = Object.entries(levels).find(([, s]) => Math.abs(s - value) < 1e-6);
   return level ? `${value.toFixed(2)}, ${level[0]}` : value.toFixed(2);
 }
 

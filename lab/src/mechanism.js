@@ -8,11 +8,12 @@ import { Robot, RobotModel } from "./physics.js";
 export function backup({ reward, value, values, q, beta, delta, floor = -Infinity, discount, end }) {
   const worst = values.reduce((least, v, i) => (v < values[least] ? i : least), 0);
   const penalty = value - values[worst];
-  const backed = Math.max(value - beta * penalty, floor);
+  const unbounded = value - beta * penalty;
+  const backed = Math.max(unbounded, floor);
   const target = reward + (end ? 0 : discount * backed);
   const error = target - q;
   const kept = Math.abs(error) > delta ? delta / Math.abs(error) : 1; // of the squared loss's pull
-  return { worst, penalty, charged: beta * penalty, backed, target, error, kept };
+  return { worst, penalty, charged: beta * penalty, unbounded, backed, target, error, kept };
 }
 
 /** The observation's positions as qpos; the hidden x advances with its predicted velocity. */
@@ -62,8 +63,9 @@ export class Mechanism {
   /**
    * Everything about taking an action in a state.
    * @param agent a trained run with V and critics, whose values are asked.
+   * @param settings {beta, delta, floored: whether the run's floor holds}.
    */
-  look({ qpos, qvel, action }, agent, { beta, delta }) {
+  look({ qpos, qvel, action }, agent, { beta, delta, floored = true }) {
     const { dt } = this.spec;
     const truth = {};
     let observation;
@@ -84,7 +86,7 @@ export class Mechanism {
     const numbers = backup({
       reward: truth.source.reward, end: truth.source.end, value: truth.source.value,
       values: predicted.map(({ value }) => value), q: agent.critic(observation, action),
-      beta, delta, floor, discount,
+      beta, delta, floor: floored ? floor : undefined, discount,
     });
     // How far apart the models are, in the target data's own usual steps.
     const scale = ensemble.output_std;

@@ -62,7 +62,7 @@ export class RobotModel {
 
   /**
    * Put the model under several shifts at once, each {family, variant, strength}; [] is nominal.
-   * A strength is taken to the nearest row of its table. Later shifts win where two change one
+   * A strength takes the nearest row of its table. Later shifts win where two change one
    * number.
    */
   shift(shifts) {
@@ -72,10 +72,19 @@ export class RobotModel {
       if (!strength) continue;
       const table = this.tables[family]?.[variant];
       if (!table) throw new Error(`${this.facts.robot} has no shift ${family} ${variant}`);
-      const row = Math.min(Math.round(strength * this.facts.stepsPerUnit), table.count - 1);
+      const row = this.row(table, strength);
       for (const { name, index, rows } of table.fields)
         write(this.model, name, index, rows.subarray(row * index.length, (row + 1) * index.length));
     }
+  }
+
+  /** The row of a table for a strength; its last one is the variant's largest. */
+  row({ count, max }, strength) {
+    if (strength >= max) return count - 1;
+    const { strengths } = this.facts;
+    const above = Math.max(strengths.findIndex((s) => s >= strength), 1);
+    const nearer = strengths[above] - strength <= strength - strengths[above - 1] ? above : above - 1;
+    return Math.min(nearer, count - 1);
   }
 
   dispose() {
@@ -152,7 +161,7 @@ export class Robot {
   /** Add a velocity (m/s) to the whole body, along x and z. */
   push(vx, vz) {
     this.data.qvel[0] += vx;
-    this.data.qvel[1] += vz;
+    this.data.qvel[this.spec.hiddenPositions] += vz; // z follows x, and y where there is one
     this.observe();
   }
 

@@ -1,15 +1,16 @@
 // The race: robots run side by side, and a reader changes what they run on.
 
-import { chart } from "./chart.js";
+import { BetaSlider, alongBeta } from "./beta.js";
+import { chart, lineMark } from "./chart.js";
 import { button, choice, fresh, make, slider } from "./dom.js";
-import { Lane, capsules, sharp } from "./draw.js";
-import { ROBOTS, committed, number, shiftName, strengthName } from "./labels.js";
+import { sharp } from "./draw.js";
+import { ROBOTS, committed, level, number, shiftName, strengthName } from "./labels.js";
+import { drawLane } from "./lanes.js";
 import { Session } from "./session.js";
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10];
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]]; // two policies may share a colour
 const BUDGET = 14; // milliseconds of physics in one frame
-const VIEW = { walker2d: 1.9, halfcheetah: 1.5, hopper: 1.9 }; // metres that a lane is high
 const PUSH = 1; // m/s
 export const MOST_POLICIES = 4;
 
@@ -58,7 +59,7 @@ export class Race {
     this.seed = make("input", {
       type: "number", id: fresh("seed"), min: 0, max: this.session.starts.length - 1,
       value: settings.seed, class: "droco-lab-number",
-      onchange: (e) => this.apply({ seed: Number(e.target.value) }),
+      onchange: (e) => this.apply({ seed: Math.round(Number(e.target.value)) || 0 }),
     });
     this.swarm = make("input", {
       type: "checkbox", id: fresh("swarm"),
@@ -87,7 +88,7 @@ export class Race {
       onpointercancel: () => (this.grabbed = null),
     });
     this.rows = make("tbody");
-    const head = ["policy", "return so far", "mean in the target", "torso", "state"];
+    const head = ["policy", "return so far", "mean return, sound robot", "torso height", "state"];
     const table = make("div", { class: "droco-lab-scroll" },
       make("table", { class: "droco-lab-table" },
         make("thead", {}, make("tr", {}, ...head.map((h) => make("th", { scope: "col", text: h })))),
@@ -95,7 +96,8 @@ export class Race {
     this.graph = make("canvas", { class: "droco-lab-chart", role: "img" });
     this.status = make("p", { class: "droco-lab-status", role: "status" });
     this.rate = make("p", { class: "droco-lab-rate" });
-    this.root.append(bar, this.canvas, this.status, table, this.graph, this.robotControls(),
+    // The sliders stand below the picture, so that a phone shows both.
+    this.root.append(bar, this.canvas, this.status, this.robotControls(), table, this.graph,
       this.policyControls(), this.rate);
     this.showRunning();
     this.listRows();
@@ -119,17 +121,16 @@ export class Race {
       },
     });
     this.shiftChosen = chosen;
-    const unit = 1 / facts.stepsPerUnit;
     const factor = (name) => (v) =>
       `× ${number((name === "up" ? 5 : 10) ** v, 2)}`;
     const scaled = (v) => (v < 0 ? factor("down")(v) : v > 0 ? factor("up")(v) : "× 1, nominal");
     const deviations = (v) => (v ? `${number(v, 2)} standard deviations` : "none");
     this.sliders = {
-      strength: slider({ label: "Strength", min: 0, max: 4 / 3, step: unit, value: settings.strength,
-        read: (v) => strengthName(v, facts.levels), change: (v) => this.apply({ strength: v }) }),
-      gravity: slider({ label: "Gravity", min: -1, max: 1, step: unit, value: settings.gravity,
+      strength: slider({ label: "Strength", min: 0, max: 4 / 3, step: 0.01, value: settings.strength,
+        read: (v) => strengthName(v, facts.levels), change: (v) => this.apply({ strength: level(v) }) }),
+      gravity: slider({ label: "Gravity", min: -1, max: 1, step: 0.01, value: settings.gravity,
         read: scaled, change: (v) => this.apply({ gravity: v }) }),
-      friction: slider({ label: "Friction", min: -1, max: 1, step: unit, value: settings.friction,
+      friction: slider({ label: "Friction", min: -1, max: 1, step: 0.01, value: settings.friction,
         read: scaled, change: (v) => this.apply({ friction: v }) }),
       noise: slider({ label: "Noise on observations", min: 0, max: 0.3, step: 0.01,
         value: settings.noise, read: deviations, change: (v) => this.apply({ noise: v }) }),
@@ -150,8 +151,12 @@ export class Race {
       return make("label", { class: "droco-lab-check" }, input,
         make("span", {}, label, make("small", { text: ` ${kind}` })));
     });
+    this.beta = alongBeta(this.facts.policies).length > 1 ? new BetaSlider(this, MOST_POLICIES) : null;
     this.boxes = make("fieldset", { class: "droco-lab-policies" },
-      make("legend", { text: `Policies, one to ${MOST_POLICIES}` }), ...boxes);
+      make("legend", { text: `Policies, one to ${MOST_POLICIES}` }), this.beta?.element,
+      Object.values(this.facts.policies).some(({ value }) => value) ? null
+        : make("p", { class: "droco-lab-alone", text: "No offline method has been trained for this robot " +
+          "here yet. These are the behaviour policies that make its data sets." }), ...boxes);
     return this.boxes;
   }
 
@@ -164,7 +169,7 @@ export class Race {
   }
 
   choosePolicies() {
-    const inputs = [...this.boxes.querySelectorAll("input")];
+    const inputs = [...this.boxes.querySelectorAll("[type=checkbox]")];
     const wanted = inputs.filter((i) => i.checked).map((i) => i.value);
     if (!wanted.length || wanted.length > MOST_POLICIES) {
       this.say(`Choose one to ${MOST_POLICIES} policies.`);
@@ -185,12 +190,21 @@ export class Race {
     this.shiftChoice.show(this.shiftChosen());
     this.seed.value = this.settings.seed;
     this.swarm.checked = this.settings.swarm;
-    for (const input of this.boxes.querySelectorAll("input"))
+    for (const input of this.boxes.querySelectorAll("[type=checkbox]"))
       input.checked = this.settings.policies.includes(input.value);
+    this.beta?.show(this.settings.policies);
     if (["policies", "seed", "swarm"].some((n) => n in changes)) this.told = 0;
     if (before !== this.settings.policies) this.listRows();
+    if (changes.attack) this.sayUnattacked();
     this.draw();
     if (tell) this.changed(changes);
+  }
+
+  /** Only a policy with critics can be attacked by the least of its own values. */
+  sayUnattacked() {
+    const without = this.session.racers.filter(({ agent }) => !agent.critics);
+    if (without.length)
+      this.say(`Not attacked, as they have no critic: ${without.map(({ agent }) => agent.facts.label).join("; ")}.`);
   }
 
   toggle(wanted = !this.running) {
@@ -302,19 +316,17 @@ export class Race {
   tell() {
     const { events } = this.session;
     if (events.length <= this.told) return;
-    const last = events.at(-1);
+    const fresh = events.slice(this.told);
     this.told = events.length;
-    const { label } = this.facts.policies[last.policy];
+    const label = (name) => this.facts.policies[name].label;
     this.say(this.settings.swarm
       ? `${events.length} of ${this.session.racers.length * this.session.starts.length} have fallen.`
-      : `${label} fell at step ${last.step}.`);
+      : fresh.map(({ policy, step }) => `${label(policy)} fell at step ${step}.`).join(" "));
   }
 
   listRows() {
-    this.rows.replaceChildren(...this.session.racers.map(({ agent }) => {
-      const mark = make("span", { class: "droco-lab-mark", "aria-hidden": "true" });
-      mark.style.background = this.color(agent);
-      const name = make("th", { scope: "row" }, mark, agent.facts.label);
+    this.rows.replaceChildren(...this.session.racers.map(({ agent }, k) => {
+      const name = make("th", { scope: "row" }, lineMark(this.color(agent), DASHES[k]), agent.facts.label);
       return make("tr", {}, name, make("td"), make("td", { text: committed(agent.facts.returns) }),
         make("td"), make("td"));
     }));
@@ -355,25 +367,12 @@ export class Race {
     pen.clearRect(0, 0, width, tall * racers.length);
     const { model } = this.session.owner;
     racers.forEach((racer, k) => {
-      const following = racer.robots.find((r) => r.alive) ?? racer.first;
-      const lane = new Lane(pen, {
-        top: k * tall, width, height: tall, metres: VIEW[facts.robot], x: following.data.qpos[0],
+      const fell = racer.over && !racer.first.alive && !this.settings.swarm;
+      const look = { color: this.color(racer.agent), changed: this.changedGeoms(),
+        accent: facts.colors.deployed, ink };
+      drawLane(pen, facts, model, { top: k * tall, width, height: tall }, racer.robots, look, {
+        name: racer.agent.facts.label, end: fell ? `fell at step ${racer.first.step}` : "",
       });
-      pen.save();
-      pen.beginPath();
-      pen.rect(0, k * tall, width, tall);
-      pen.clip();
-      lane.floor(ink);
-      const look = { color: this.color(racer.agent), far: facts.far, accent: facts.colors.value,
-        changed: this.changedGeoms() };
-      const alpha = racer.robots.length > 1 ? 0.25 : 1;
-      for (const robot of racer.robots)
-        lane.robot(capsules(model, robot.data),
-          { ...look, alpha: robot.alive ? alpha : 0.5 * alpha });
-      lane.text(racer.agent.facts.label, 4, 4, { color: ink, bold: true });
-      if (racer.over && !racer.first.alive && !this.settings.swarm)
-        lane.text(`fell at step ${racer.first.step}`, width - 6, 4, { color: ink, align: "right" });
-      pen.restore();
     });
     if (this.grabbed) this.drawPull(pen, ink);
     this.readOut();

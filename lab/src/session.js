@@ -101,6 +101,8 @@ export class Session {
     if (family && !variants[variant]) this.settings.variant = Object.keys(variants)[0];
     const most = family ? variants[this.settings.variant].max : 0;
     this.settings.strength = Math.min(Math.max(this.settings.strength, 0), family ? most : 4 / 3);
+    const last = this.starts.length - 1;
+    this.settings.seed = Math.min(Math.max(this.settings.seed, 0), last);
     this.owner.shift(this.shifts());
     const again = ["policies", "seed", "swarm"].some(
       (name) => JSON.stringify(before[name]) !== JSON.stringify(this.settings[name]),
@@ -111,8 +113,7 @@ export class Session {
   rebuild() {
     this.racers.forEach((racer) => racer.dispose());
     const { policies, seed, swarm } = this.settings;
-    const count = this.starts.length;
-    const starts = swarm ? this.starts : [this.starts[((seed % count) + count) % count]];
+    const starts = swarm ? this.starts : [this.starts[seed]];
     this.racers = policies.map((name) => new Racer(this.agent(name), this.owner, starts));
     this.events = [];
   }

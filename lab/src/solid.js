@@ -71,8 +71,12 @@ function corners(model, g, type, [a, b, c]) {
   return found;
 }
 
-/** What can be drawn of a model, once for all pictures. `plain` colours what has no colour. */
-export function shapes(model, plain) {
+/**
+ * What can be drawn of a model, once for all pictures.
+ * @param plain colour of what has no colour.
+ * @param paint colour of everything, whatever the model says.
+ */
+export function shapes(model, plain, paint = null) {
   const found = [];
   let floor = null;
   const { geom_type: types, geom_size: sizes, geom_rgba: own, geom_matid: materials } = model;
@@ -87,7 +91,7 @@ export function shapes(model, plain) {
     if (![SPHERE, CAPSULE, ELLIPSOID, CYLINDER, BOX, MESH].includes(type)) continue;
     if (groups[g] > most || rgba[3] === 0) continue;
     const grey = rgba.slice(0, 3).every((v) => Math.abs(v - 0.5) < 1e-3);
-    const color = grey ? plain : `rgb(${rgba.slice(0, 3).map((v) => Math.round(255 * v)).join(" ")})`;
+    const color = paint ?? (grey ? plain : `rgb(${rgba.slice(0, 3).map((v) => Math.round(255 * v)).join(" ")})`);
     const size = Array.from(sizes.subarray(3 * g, 3 * g + 3));
     found.push({ g, type, radius: size[0], color, alpha: rgba[3], points: corners(model, g, type, size) });
   }
@@ -95,7 +99,7 @@ export function shapes(model, plain) {
 }
 
 /** Lines of the floor around the camera's centre. */
-function drawFloor(pen, camera, height, ink) {
+export function drawFloor(pen, camera, height, ink) {
   const step = 10 ** Math.round(Math.log10(camera.extent / 3));
   const [cx, cy] = camera.centre.map((v) => Math.round(v / step) * step);
   const reach = 12 * step;
@@ -123,7 +127,7 @@ function polygon(pen, points) {
   pen.stroke();
 }
 
-/** Draw a model as its data stand. */
+/** Draw a model as its data stand. A part may have an edge of its own. */
 export function drawSolid(pen, camera, { parts, floor }, data, ink, edge) {
   const { geom_xpos: at, geom_xmat: turn } = data;
   if (floor !== null) drawFloor(pen, camera, at[3 * floor + 2], ink);
@@ -140,7 +144,8 @@ export function drawSolid(pen, camera, { parts, floor }, data, ink, edge) {
     if (part.type === SPHERE || part.type === CAPSULE) {
       const width = Math.max(2 * part.radius * camera.scale, 1);
       const [[x1, y1], [x2, y2]] = [seen[0], seen.at(-1)];
-      for (const [style, w] of [[edge, width + 1.5], [part.color, width]]) {
+      const rim = part.edge ? 4 : 1.5;
+      for (const [style, w] of [[part.edge ?? edge, width + rim], [part.color, width]]) {
         pen.strokeStyle = style;
         pen.lineWidth = w;
         pen.beginPath();

@@ -61,6 +61,19 @@ test("an unknown policy or family is named", { skip }, () => {
   assert.throws(() => open({ family: "weather" }), /weather/);
 });
 
+test("ant: returns are Python's to two percent", { skip }, (t) => {
+  // Its paths are chaotic, its returns are not: they hardly differ from start to start.
+  const { shifts, returns } = loaded("ant", "reference").episodes;
+  const session = new Session(mj, loaded("ant", "facts"), { policies, swarm: true, ...shifts[0] });
+  session.racers[0].robots.splice(returns.length);
+  while (!session.over) session.step();
+  const mean = (x) => x.reduce((sum, v) => sum + v, 0) / x.length;
+  const [here, python] = [mean(totals(session)), mean(returns)];
+  t.diagnostic(`mean of ${returns.length} episodes: ${here.toFixed(1)}, Python ${python.toFixed(1)}`);
+  assert.ok(Math.abs(here - python) < 0.02 * python);
+  session.dispose();
+});
+
 for (const robot of ["walker2d", "hopper"]) {
   test(`${robot}: a worn robot falls where Python says it does`, { skip }, (t) => {
     const { shifts, returns, lengths } = loaded(robot, "reference").episodes;

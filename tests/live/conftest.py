@@ -14,8 +14,8 @@ LAB = ROOT / "lab"
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from droco_lite.live.export import script  # noqa: E402
 from tests.live.lab_page import CHROMIUM  # noqa: E402
+from tests.live.reference import robot_script  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -34,13 +34,22 @@ def lab() -> Path:
 
 
 @pytest.fixture(scope="session")
-def reference(tmp_path_factory) -> Path:
-    """A folder with the robots' files and Python's own results."""
-    from reference import main
+def reference(tmp_path_factory):
+    """Function from parts to a folder that holds them: a robot's file with Python's own results."""
+    from tests.live.reference import make
 
-    folder = tmp_path_factory.mktemp("reference")
-    main(folder)
-    return folder
+    made: dict[str, Path] = {}
+
+    def folder_of(*parts: str) -> Path:
+        folder = tmp_path_factory.mktemp("reference")
+        for part in parts:
+            if part not in made:
+                made[part] = tmp_path_factory.mktemp(part)
+                make(made[part], part)
+            shutil.copytree(made[part], folder, dirs_exist_ok=True)
+        return folder
+
+    return folder_of
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +64,8 @@ def site(lab, tmp_path_factory) -> Path:
     for name in ("live_lab.js", "book.css"):
         shutil.copy(ROOT / "book/_static" / name, folder)
     shutil.copytree(ROOT / "book/_static/clips", folder / "clips")
-    (folder / "lab-walker2d.js").write_text(script("walker2d"), encoding="utf-8")
+    for robot in ("walker2d", "ant"):
+        (folder / f"lab-{robot}.js").write_text(robot_script(robot), encoding="utf-8")
     return folder
 
 

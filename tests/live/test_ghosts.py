@@ -60,6 +60,15 @@ def test_the_ghosts_are_pythons_and_move_by_keyboard(browser, site, views):
         beta = page.get_by_role("slider", name="β", exact=True)
         beta.press("End")
         assert page.evaluate(f"{seen}.charged") == pytest.approx(penalty, abs=1e-2)
+        # A floor above every value holds where it is on, and only there.
+        page.evaluate("lab.ghosts.facts.policies['droco-0.5'].floor = 1e6; lab.ghosts.show()")
+        floor, backed = page.get_by_role("checkbox", name="Floor"), f"{seen}.backed"
+        assert page.evaluate(backed) == 1e6
+        floor.press(" ")
+        assert page.evaluate(backed) == page.evaluate(f"{seen}.unbounded") < 1e6
+        floor.press(" ")
+        assert page.evaluate(backed) == 1e6
+        page.evaluate("lab.ghosts.facts.policies['droco-0.5'].floor = 0; lab.ghosts.show()")
         beta.press("Home")
         assert page.evaluate(f"{seen}.charged") == 0
         if "race" in views:

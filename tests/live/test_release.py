@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from droco_lite.agents.trained_policies import load_policy, policy_names, release_policy
 from droco_lite.evaluation import matrix
@@ -67,6 +68,24 @@ def test_every_finished_arm_is_released_once(finished, tmp_path, capsys):
     # A card that was damaged or lost is made again, and no other.
     (tmp_path / "hopper-iql.json").unlink()
     assert release.release(path, root, tmp_path, None) == 1
+
+
+def test_weights_that_ran_away_are_not_released(finished, tmp_path, monkeypatch, capsys):
+    path, root = finished
+    real = release.restore
+
+    def ran_away(folder):
+        agent, facts = real(folder)
+        if folder.name == "droco":
+            with torch.no_grad():
+                agent.networks.value[-1][1].fill_(-1e5)
+        return agent, facts
+
+    monkeypatch.setattr(release, "restore", ran_away)
+    assert release.release(path, root, tmp_path, None) == 2
+    assert "DROCO: not released, value.bias.2 holds a number" in capsys.readouterr().out
+    assert policy_names(tmp_path) == ["hopper-droco-0.25", "hopper-iql"]
+    assert len(list(tmp_path.glob("*.safetensors"))) == 3
 
 
 def test_an_ensemble_goes_when_no_card_names_it(finished, tmp_path):

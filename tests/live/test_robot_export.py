@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from droco_lite.live.export import LAB_ROBOTS, array, robot_facts, script, starts
-from droco_lite.live.model_tables import STEPS_PER_UNIT, model_fields, nominal_xml, shift_table
+from droco_lite.live.model_tables import STRENGTHS, model_fields, nominal_xml, shift_table
 from droco_lite.robots import ROBOTS, BatchedRobot, Shift, get_robot, make_model
 
 
@@ -36,14 +36,15 @@ def test_bounds_of_health_are_the_robots_own(robot):
 
 @pytest.mark.parametrize(
     ("robot", "shift"),
-    [("walker2d", "morph-leg-0.35"), ("halfcheetah", "otdf-morph-thigh-0.8"),
-     ("hopper", "kinematic-legjnt-1.25"), ("ant", "gravity-up-0.75")],
+    [("walker2d", "morph-leg-0.35"), ("walker2d", "kinematic-footjnt-0.43"),
+     ("halfcheetah", "otdf-morph-thigh-0.8"), ("hopper", "kinematic-legjnt-1.25"),
+     ("hopper", "morph-foot-hard"), ("ant", "gravity-up-0.75")],
 )  # fmt: skip
 def test_a_row_of_a_table_is_the_model(robot, shift):
     shift = Shift.parse(shift)
     fields = model_fields(make_model(robot))
     for name, part in shift_table(robot, shift.family, shift.variant).items():
-        fields[name][part["index"]] = part["rows"][round(shift.strength * STEPS_PER_UNIT)]
+        fields[name][part["index"]] = part["rows"][STRENGTHS.index(shift.strength)]
     wanted = model_fields(make_model(robot, shift))
     assert fields.keys() == wanted.keys()
     for name, values in wanted.items():

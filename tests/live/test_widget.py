@@ -45,8 +45,8 @@ def test_settings_are_checked(lab_widget):
     for name, value in (("strength", 2.0), ("family", "weather"), ("gravity", 3.0), ("seed", 99)):
         with pytest.raises((ValueError, TraitError)):
             setattr(lab_widget, name, value)
-    with pytest.raises(ValueError, match="ant"):
-        Lab("ant")
+    with pytest.raises(ValueError, match="reacher"):
+        Lab("reacher")
 
 
 def test_sliders_are_tied_in_both_directions(lab_widget):

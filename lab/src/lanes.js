@@ -1,0 +1,80 @@
+// One racer's strip of the picture: planar robots seen from the side, others in space.
+
+import { Lane, capsules, write } from "./draw.js";
+import { Camera, drawFloor, drawSolid, shapes } from "./solid.js";
+
+const METRES = { walker2d: 1.9, halfcheetah: 1.5, hopper: 1.9 }; // that a lane is high
+const REACH = 1.1; // metres around a robot in space
+
+/** Planar robots, from the side. */
+class SideLane {
+  constructor(pen, facts, box, following) {
+    this.lane = new Lane(pen, { ...box, metres: METRES[facts.robot] ?? 1.9, x: following.data.qpos[0] });
+    this.far = facts.far;
+  }
+
+  floor(ink) {
+    this.lane.floor(ink);
+  }
+
+  /** @param look {color, alpha, changed, accent}. */
+  robot(model, data, look) {
+    this.lane.robot(capsules(model, data), { ...look, far: this.far });
+  }
+}
+
+/** Robots that move in space, from above and behind. */
+class SpaceLane {
+  constructor(pen, _facts, { top, width, height }, following) {
+    Object.assign(this, { pen, top });
+    this.camera = new Camera(REACH);
+    const { xpos } = following.data;
+    this.camera.centre = [xpos[3], xpos[4], 0.45];
+    this.camera.fit(width, height);
+  }
+
+  inside(draw) {
+    this.pen.save();
+    this.pen.translate(0, this.top);
+    draw();
+    this.pen.restore();
+  }
+
+  floor(ink) {
+    this.inside(() => drawFloor(this.pen, this.camera, 0, ink));
+  }
+
+  robot(model, data, { color, alpha = 1, changed = [], accent }) {
+    const { parts } = shapes(model, color, color);
+    for (const part of parts) {
+      part.alpha *= alpha;
+      if (changed.includes(part.g)) part.edge = accent;
+    }
+    this.inside(() => drawSolid(this.pen, this.camera, { parts, floor: null }, data, color, this.edge));
+  }
+}
+
+/**
+ * Draw one racer's lane.
+ * @param box {top, width, height} in CSS pixels.
+ * @param robots the racer's, all under one model.
+ * @param look {color, changed: geoms that a shift changes, accent, ink}.
+ * @param words {name, end}: at its left and right.
+ */
+export function drawLane(pen, facts, model, box, robots, look, words) {
+  const { top, width, height } = box;
+  const following = robots.find((robot) => robot.alive) ?? robots[0];
+  const lane = new (facts.planar ? SideLane : SpaceLane)(pen, facts, box, following);
+  lane.edge = look.ink;
+  pen.save();
+  pen.beginPath();
+  pen.rect(0, top, width, height);
+  pen.clip();
+  lane.floor(look.ink);
+  const alpha = robots.length > 1 ? 0.25 : 1;
+  for (const { data, alive } of robots)
+    lane.robot(model, data, { ...look, alpha: alive ? alpha : 0.5 * alpha });
+  write(pen, words.name, 4, top + 4, { color: look.ink, bold: true });
+  if (words.end) write(pen, words.end, width - 6, top + 4, { color: look.ink, align: "right" });
+  pen.restore();
+}
