@@ -186,6 +186,18 @@ def beta_of(settings: dict[str, Any]) -> float | None:
     return 0.0 if label_of(settings)[0] == "IQL*" else None
 
 
+def backup_facts(settings: dict[str, Any]) -> dict[str, float]:
+    """What DROCO's backup needs of a run's settings, and where the run stands along β."""
+    found = {
+        key: value
+        for key in ("beta", "delta", "floor", "discount")
+        if isinstance(value := settings.get(key), (int, float)) and np.isfinite(value)
+    }
+    if (beta := beta_of(settings)) is not None:
+        found["alongBeta"] = beta
+    return found
+
+
 def trained(robot: str, folder: Path = WEIGHTS) -> dict[str, TrainedPolicy]:
     """The released policies of a robot, by the name within the lab (without the robot)."""
     names = [name for name in policy_names(folder) if name.startswith(f"{robot}-")]
@@ -197,14 +209,9 @@ def policies(robot: str) -> dict[str, Any]:
     found = {}
     for name, policy in trained(robot).items():
         label, color = label_of(policy.card["settings"])
-        facts = {key: policy.card[key] for key in ("kind", "returns")}
         settings = policy.card["settings"]
-        for key in ("beta", "delta", "floor", "discount"):
-            value = policy.card.get(key, settings.get(key))
-            if isinstance(value, (int, float)):  # an infinity is a word in a card
-                facts[key] = value
-        if (beta := beta_of(settings)) is not None:
-            facts["alongBeta"] = beta
+        facts = {key: policy.card[key] for key in ("kind", "returns")}
+        facts |= backup_facts(settings | {"floor": policy.card.get("floor")})
         if policy.ensemble is not None:
             facts["ensemble"] = policy.card["ensemble"]["file"]
         found[name] = policy_facts(policy, label=label, color=color, **facts)

@@ -51,14 +51,14 @@ async function render({ model, el }) {
       },
     });
     el.lab = lab;
-    const tell = () => lab.race.apply(
+    const tell = () => lab.race?.apply(
       Object.fromEntries(SETTINGS.filter((name) => name in model.changedAttributes())
         .map((name) => [name, model.get(name)])), false);
     model.on("change", tell);
     const renew = async () => {
       for (const [name, policy] of Object.entries(await facts(model, "policies")))
-        lab.race.addPolicy(name, policy);
-      lab.race.apply({ policies: model.get("racing") }, false);
+        lab.addPolicy(name, policy);
+      lab.race?.apply({ policies: model.get("racing") }, false);
     };
     model.on("change:racing", renew);
     model.on("change:version", renew);

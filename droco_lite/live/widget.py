@@ -11,10 +11,18 @@ import anywidget
 import ipywidgets
 import traitlets
 
+from droco_lite.agents.droco import DROCO
 from droco_lite.agents.iql import IQL
 from droco_lite.agents.trained_policies import TrainedPolicy, load_policy, stacks_of
 from droco_lite.data.behaviour import BehaviourPolicy
-from droco_lite.live.export import LAB_ROBOTS, lab_facts, label_of, policy_facts
+from droco_lite.live.export import (
+    LAB_ROBOTS,
+    backup_facts,
+    ensemble_facts,
+    lab_facts,
+    label_of,
+    policy_facts,
+)
 from droco_lite.robots import max_strength, shift_values
 from droco_lite.robots.shifts import SHIFT_TABLE, Shift
 
@@ -67,8 +75,14 @@ def facts_of(policy: Any) -> dict[str, Any]:
         )
     stacks = stacks_of(agent, 0)
     held = TrainedPolicy("", {}, stacks["policy"], stacks["value"], stacks["critics"], None)
-    label, color = label_of(agent.runs[0].to_dict())
-    return policy_facts(held, label=label, color=color, kind="just trained", returns=None)
+    settings = agent.runs[0].to_dict()
+    if isinstance(agent, DROCO):  # a floor of the data's own is known since the training
+        settings["floor"] = float(agent.floor.flatten()[0])
+    label, color = label_of(settings)
+    facts = backup_facts(settings)
+    if agent.ensemble is not None:
+        facts["models"] = ensemble_facts(agent.ensemble)
+    return policy_facts(held, label=label, color=color, kind="just trained", returns=None, **facts)
 
 
 class Lab(anywidget.AnyWidget):

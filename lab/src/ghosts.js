@@ -20,7 +20,7 @@ export class Ghosts {
     Object.assign(this, { root, facts, race, mj });
     this.mechanism = new Mechanism(mj, facts);
     this.artist = new Robot(this.mechanism.truth[1].owner); // only its pose is used
-    this.agents = Object.keys(facts.policies).filter((name) => facts.policies[name].value);
+    this.agents = this.valued();
     const robust = this.agents.filter((name) => facts.policies[name].beta);
     this.chosen = robust.find((name) => facts.policies[name].beta === 0.5) ?? robust[0] ?? this.agents[0];
     const { beta = 0.5, delta = 30 } = facts.policies[this.chosen];
@@ -29,8 +29,24 @@ export class Ghosts {
     this.show();
   }
 
+  /** Names of the policies that have a value function. */
+  valued() {
+    return Object.keys(this.facts.policies).filter((name) => this.facts.policies[name].value);
+  }
+
+  named() {
+    return this.agents.map((name) => [name, this.facts.policies[name].label]);
+  }
+
+  /** A policy of the reader's own, already among the facts: a new one, or a newer one of its name. */
+  addPolicy(name) {
+    delete this.loaded[name];
+    this.agents = this.valued();
+    this.policy.fill(this.named(), this.chosen);
+    if (name === this.chosen) this.show();
+  }
+
   build() {
-    const { facts } = this;
     const places = [["recorded", "a recorded episode of the source"]];
     if (this.race) places.push(["race", "the race above, as it stands"]);
     this.place = choice({
@@ -41,15 +57,15 @@ export class Ghosts {
         this.show();
       },
     });
-    const policy = choice({
+    const policy = (this.policy = choice({
       label: "Values of",
-      options: this.agents.map((name) => [name, facts.policies[name].label]),
+      options: this.named(),
       value: this.chosen,
       change: (v) => {
         this.chosen = v;
         this.show();
       },
-    });
+    }));
     const change = (name) => (v) => {
       this[name] = v;
       this.show();

@@ -49,7 +49,7 @@ export async function mountOwn(root, options = {}) {
  * Start the lab in an element.
  * @param facts a robot's file, as Python wrote it.
  * @param options {views: ["race", "ghosts"], settings, changed(settings)}.
- * @returns {race, ghosts, dispose()}.
+ * @returns {race, ghosts, addPolicy(name, facts), dispose()}.
  */
 export async function mount(root, facts, { views = ["race"], settings = {}, changed } = {}) {
   dress(root);
@@ -72,6 +72,12 @@ export async function mount(root, facts, { views = ["race"], settings = {}, chan
     root.append(part);
     lab.ghosts = new Ghosts(part, mj, facts, lab.race ?? null);
   }
+  // The reader's own: it may race, and its values may be asked.
+  lab.addPolicy = (name, policy) => {
+    facts.policies[name] = policy;
+    lab.race?.addPolicy(name, policy);
+    lab.ghosts?.addPolicy(name);
+  };
   const end = redrawn(root, () => {
     lab.race?.draw();
     lab.ghosts?.redraw();

@@ -45,6 +45,8 @@ export class Mechanism {
 
   /** The models that a run was trained with; the first of the file for a run that had none. */
   ensemble(agent) {
+    const { models } = agent.facts; // of the reader's own run
+    if (models) return (agent.ensemble ??= new Ensemble(models));
     const name = agent.facts.ensemble ?? Object.keys(this.facts.ensembles)[0];
     return (this.ensembles[name] ??= new Ensemble(this.facts.ensembles[name]));
   }

@@ -8,10 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from traitlets import TraitError
 
 import droco_lite
-from droco_lite.agents import IQL, IQLSettings
+from droco_lite.agents import DROCO, IQL, DROCOSettings, IQLSettings
+from droco_lite.agents.ensemble import Ensemble
+from droco_lite.agents.networks import init_mlp, seeded_generators
 from droco_lite.live import widget
 from droco_lite.live.widget import Lab, facts_of, script_path
 
@@ -78,6 +81,17 @@ def test_a_policy_that_was_just_trained_races(lab_widget):
     lab_widget.policies = ["mine", MEDIUM]
     with pytest.raises(ValueError, match="nobody"):
         lab_widget.policies = ["nobody"]
+
+
+def test_a_droco_that_was_just_trained_brings_its_models():
+    layers = init_mlp((14, 8, 24), seeded_generators(range(2), "ensemble"))
+    zero, one = (torch.full((n,), v) for n, v in ((14, 0.0), (14, 1.0)))
+    models = Ensemble(layers, zero, one, zero[:12], one[:12], torch.ones(2), (0, 1), 1)
+    run = DROCOSettings(beta=0.25, delta=7.0, members=2, hidden=8)
+    facts = facts_of(DROCO([run], 11, 3, ensemble=models))
+    assert (facts["beta"], facts["delta"], facts["alongBeta"]) == (0.25, 7.0, 0.25)
+    assert len(facts["models"]["members"]) == 2
+    assert "floor" not in facts
 
 
 def test_what_is_no_policy_is_refused():
