@@ -50,7 +50,7 @@ def opened(browser, site, *, width=900, press=True, motion="no-preference", **op
     try:
         page.goto((site / "page.html").as_uri())
         if press:
-            page.locator(".droco-lab-start").press("Enter")
+            page.locator(".droco-lab-start").first.press("Enter")
             page.wait_for_function("document.querySelector('.droco-lab').lab")
             page.evaluate("globalThis.lab = document.querySelector('.droco-lab').lab")
         if press and page.evaluate("Boolean(lab.race)"):

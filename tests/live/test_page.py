@@ -178,6 +178,7 @@ def test_a_start_that_there_is_not_becomes_the_nearest(browser, site):
             field.fill(given)
             field.press("Tab")
             assert field.input_value() == taken
+            page.get_by_role("button", name="Reset").press("Enter")
             page.get_by_role("button", name="Step", exact=True).press("Enter")
             assert step(page) == 1
 
@@ -235,7 +236,7 @@ def test_the_picture_follows_the_theme_while_it_stands(browser, site):
 def test_ant_takes_the_walkers_place(browser, site):
     content = block("walker2d", static="", policies=["behaviour-target-expert"], robots=["ant"])
     with opened(browser, site, content=content, press=False) as page:
-        choice = page.get_by_label("Robot")
+        choice = page.get_by_role("combobox", name="Robot")
         choice.select_option("ant")
         assert "ant-" in page.get_by_role("img").get_attribute("src")
         page.get_by_role("button", name="Run live").press("Enter")
