@@ -52,10 +52,10 @@ SCENES: dict[str, tuple[str, dict[str, Any], float]] = {
 }  # fmt: skip
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>lab</title>
 <style>body {{ font: 16px system-ui, sans-serif; margin: 1rem auto; max-width: 50rem }}</style>
-<div id="lab"></div><script src="lab.js"></script>{scripts}</html>"""
+<div id="stage"></div><script src="lab.js"></script>{scripts}</html>"""
 MOUNT = """async ([robot, settings, speed]) => {
   globalThis.lab?.dispose();
-  globalThis.lab = await DrocoLab.mount(document.getElementById("lab"), drocoLabRobots[robot],
+  globalThis.lab = await DrocoLab.mount(document.getElementById("stage"), drocoLabRobots[robot],
     { settings });
   lab.race.speed = speed;
   lab.race.toggle(true);
@@ -96,10 +96,10 @@ MINUTE = """async ([minute, frames]) => {
     if (race.session.over) race.toggle(true);
     if (i % 20 === 0) await new Promise((done) => setTimeout(done));
   }
-  const { HEAPU8 } = await DrocoLab.engine();
   await new Promise((done) => setTimeout(done, 200));
   gc();
-  return { heap: performance.memory.usedJSHeapSize / 2**20, mujoco: HEAPU8.length / 2**20,
+  const { buffer } = race.session.racers[0].first.data.qpos;
+  return { heap: performance.memory.usedJSHeapSize / 2**20, mujoco: buffer.byteLength / 2**20,
     elements: document.querySelectorAll("*").length };
 }"""
 

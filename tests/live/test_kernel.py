@@ -34,7 +34,8 @@ class Kernel:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         self.manager, self.client = start_new_kernel(env=environment, cwd=str(ROOT))
         said = self.execute(START.format(script=str(script)))
-        (shown,) = [m for m in said if m["msg_type"] == "execute_result"]
+        # ipywidgets 7, as on Colab, displays; 8 returns.
+        (shown,) = [m for m in said if m["msg_type"] in ("execute_result", "display_data")]
         view = shown["content"]["data"]["application/vnd.jupyter.widget-view+json"]
         self.id = view["model_id"]
         (opened,) = [
