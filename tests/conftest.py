@@ -4,18 +4,25 @@ import sys
 
 import pytest
 
-#: Files that take a minute or more. They go first, so that no worker ends with one of them alone.
+#: Files that take half a minute or more, the longest first, so that no worker ends with one alone.
 LONG = (
-    "test_pages.py", "test_matrix.py", "test_loop.py", "test_own_robot.py", "test_gpu_benchmark.py",
-    "test_commands.py", "test_fuzz.py", "test_behaviour.py", "test_type_errors.py", "test_node.py",
+    "test_pages.py", "robots_and_data.ipynb", "test_matrix.py", "test_gpu_benchmark.py",
+    "test_loop.py", "test_own_robot.py", "test_commands.py", "test_claims_ensembles.py",
+    "runaway.ipynb", "disagreement.ipynb", "test_node.py", "test_claims_runaway.py",
+    "rivals.ipynb", "public_code.ipynb", "test_claims_beta.py", "test_fuzz.py",
+    "bring_your_own_robot.ipynb", "worst_states.ipynb", "test_behaviour.py",
 )  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, then notebooks, then files with a slow test; the quick ones fill gaps."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+
     def place(item: pytest.Item) -> int:
-        if item.path.name in LONG:
-            return 0
-        return 1 if item.path.suffix == ".ipynb" else 2
+        name = item.path.name
+        if name in LONG:
+            return LONG.index(name)
+        return len(LONG) + (0 if name.endswith(".ipynb") else 1 if item.path in slow else 2)
 
     items.sort(key=place)
 

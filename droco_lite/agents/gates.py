@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -18,6 +19,7 @@ from droco_lite.agents.coverage import Coverage, coverage
 from droco_lite.agents.ensemble import EnsembleSettings, fit_ensemble
 from droco_lite.data.gate import Gate, clone, gate
 from droco_lite.data.tasks import Task, make_dataset
+from droco_lite.files import DamagedFile, read_json
 
 RETURNS = ("at_home", "on_target", "target_data", "clone", "shift_matters", "can_be_cloned")
 
@@ -47,6 +49,26 @@ def gates_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         lines.append(plain | dict(record["coverage"]))
     table = pd.DataFrame(lines)
     return table.sort_values(["passed", "within"], ascending=False, kind="stable")
+
+
+def read_record(path: Path, seed: int) -> dict[str, Any]:
+    """The record that ``data gates`` wrote of one task.
+
+    Raises:
+        DamagedFile: the file is no such record.
+        ValueError: it was made with another seed.
+    """
+    mend = f"move {path} away and run this again"
+    record = read_json(path, mend)
+    try:
+        gates_table([record])
+        made_with = int(record.get("seed", seed))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said = f"{path}: not the record of a task's gates ({type(error).__name__}: {error}); {mend}"
+        raise DamagedFile(said) from None
+    if made_with != seed:
+        raise ValueError(f"{path} was made with --seed {made_with}, asked for {seed}; {mend}")
+    return record
 
 
 def all_gates(

@@ -199,10 +199,10 @@ def gate_all(
     seed: Seed = 0,
 ) -> None:
     """Run the gates of many tasks, and put them in one table; goes on where it was stopped."""
-    from droco_lite.agents.gates import all_gates, gates_table
+    from droco_lite.agents.gates import all_gates, gates_table, read_record
     from droco_lite.data.names import gate_tasks
     from droco_lite.evaluation.arms import file_name
-    from droco_lite.files import read_json, write_csv, write_json
+    from droco_lite.files import write_csv, write_json
     from droco_lite.provenance import provenance
 
     records = []
@@ -217,7 +217,7 @@ def gate_all(
                 print(f"{task}: left out: {error}")
                 continue
             write_json(path, {**found.record(), **provenance(seed=seed)})
-        records.append(read_json(path, f"move {path} away and run this again"))
+        records.append(read_record(path, seed))
         write_csv(out / "gates.csv", gates_table(records))
         print(f"{task}: {records[-1]['passed']} of 3")
 

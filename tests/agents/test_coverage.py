@@ -14,6 +14,7 @@ from droco_lite.agents.gates import gates_table
 from droco_lite.cli import app
 from droco_lite.data import OracleTransitions
 from droco_lite.data.names import gate_tasks
+from droco_lite.files import write_json
 from tests.agents.toy import transitions
 
 TARGET, HELD_OUT = transitions(1500, 0), transitions(300, 1)
@@ -138,3 +139,21 @@ def test_a_record_is_json_where_no_row_is_the_same_on_both_robots():
     record = Coverage(**{**figures, "error_same": float("nan")}).record()
     assert record["error_same"] is None
     assert json.loads(json.dumps(record, allow_nan=False)) == record
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "{", '{"task": "a"}', '{"seed": 4}'])
+def test_a_record_that_is_none_is_refused_with_the_file_named(tmp_path, content):
+    path = tmp_path / "hopper-medium.json"
+    path.write_text(content)
+    result = CliRunner().invoke(app, ["data", "gates", str(tmp_path), "--task", "hopper-medium"])
+    assert result.exit_code == 1 and "Traceback" not in result.output
+    assert "hopper-medium.json" in result.output.replace("\n", "")
+    assert path.read_text() == content
+
+
+def test_a_record_of_another_seed_is_not_gone_on_from(tmp_path):
+    record = {"task": "a", "source_shift": "x", "passed": 3, **dict.fromkeys(gates.RETURNS, 1)}
+    write_json(tmp_path / "a.json", {**record, "coverage": {"within": 1.0}, "seed": 3})
+    assert gates.read_record(tmp_path / "a.json", 3)["passed"] == 3
+    with pytest.raises(ValueError, match=r"a\.json was made with --seed 3, asked for 0"):
+        gates.read_record(tmp_path / "a.json", 0)

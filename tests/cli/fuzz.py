@@ -47,6 +47,7 @@ def words_of(folder: Path) -> dict[str, tuple[list, dict[str, tuple]]]:
                 "--delta": ("30",), "--set": SETTINGS, "--seeds": ("1", "0,3", "2,2", "one", ","),
                 "--data-seed": ("0",), "--device": ("cpu", "gpu", "cuda:9", "meta"),
                 "--evaluate-every": ("2",), "--save-every": ("1",), "--stop-after": ("1",),
+                "--json": (None,),
                 "--config": files, "--results": (folder / "out" / "x", folder / "a file" / "x"),
                 "--out": (folder / "new", folder / "a file", folder / "run"), **small,
             },
@@ -60,11 +61,25 @@ def words_of(folder: Path) -> dict[str, tuple[list, dict[str, tuple]]]:
             },
         ),
         "watch": (
-            [(folder / "empty", folder / "nowhere", folder / "a file")],
-            {"--shift": SHIFTS, "--run": ("0", "7"), "--to": ("x.avi", "x"), "--seconds": ("1",)},
+            [(folder / "empty", folder / "nowhere", folder / "a file", folder / "run")],
+            {
+                "--shift": SHIFTS, "--run": ("0", "7"), "--to": ("x.avi", "x"),
+                "--seconds": ("1",), "--robot": ROBOTS, "--seed": ("3",), "--viewer": (None,),
+                "--width": ("32", "8"), "--height": ("32", "8"),
+            },
         ),
-        "export": ([paths], {"--run": ("0", "7"), "--to": (folder / "out" / "p.pt", folder)}),
-        "select": ([paths[1:]], {"--held-out": ("10",), "--iterations": ("1",)}),
+        "export": ([paths], {
+            "--run": ("0", "7"), "--to": (folder / "out" / "p.onnx", folder / "p.pt", folder),
+            "--robot": ROBOTS, "--dtype": ("float64", "float16"),
+        }),
+        "select": (
+            [paths[1:]],
+            {
+                "--held-out": ("10",), "--iterations": ("1",), "--episodes": ("1",),
+                "--json": (None,),
+                "--results": (folder / "out" / "s", folder / "a file" / "s"),
+            },
+        ),
         "plot": (
             [paths],
             {
@@ -75,21 +90,53 @@ def words_of(folder: Path) -> dict[str, tuple[list, dict[str, tuple]]]:
         "settings": ([("droco", "loop", "iql", "ppo")], {"--json": (None,)}),
         "compare": (
             [TASKS[4:]],
-            {"--methods": ("IQL*", "ppo", ";"), "--seeds": ("1",), "--device": ("gpu",), **small},
+            {
+                "--methods": ("IQL*", "ppo", ";"), "--seeds": ("1",), "--device": ("gpu",),
+                "--workers": ("1", "0"), "--out": (folder / "new", folder / "a file"),
+                "--json": (None,), **small,
+            },
         ),
-        "study run": ([(*files[1:3], files[4], "nope")], {"--workers": ("1",), "--to": (folder,)}),
-        "study status": ([("quick", *files)], {"--root": (folder / "jobs",), "--json": (None,)}),
+        "study run": (
+            [(*files[1:3], files[4], "nope")],
+            {"--workers": ("1",), "--to": (folder,), "--root": (folder / "jobs", *files[:1])},
+        ),
+        "study status": (
+            [("quick", *files)],
+            {"--root": (folder / "jobs", *files[:1]), "--to": (folder,), "--json": (None,)},
+        ),
+        "study collect": (
+            [("quick", *files)],
+            {"--root": (folder / "jobs", *files[:1]), "--to": (folder / "out", *files[:1])},
+        ),
         "study list": ([], {"--json": (None,)}),
+        "data list": ([], {"--json": (None,)}),
         "data info": (
             [(*paths, "no/set-v0", "gone.hdf5", folder / "junk.hdf5", "[/]")],
             {"--robot": ROBOTS, "--contact-cost-weight": ("0", "5e-4")},
         ),
         "data import": (
             [(folder / "junk.hdf5", folder / "a file", "gone.hdf5")],
-            {"--robot": ROBOTS, "--shift": SHIFTS},
+            {"--robot": ROBOTS, "--shift": SHIFTS, "--contact-cost-weight": ("0", "x")},
         ),
         "data make": ([TASKS], {"--seed": ("0",), **small}),
-        "data gate": ([TASKS[4:9]], {"--episodes": ("1",), "--target-size": ("50",)}),
+        "data gate": (
+            [TASKS[4:9]],
+            {
+                "--episodes": ("1",), "--target-size": ("50",), "--seed": ("3",),
+                "--json": (None,), "--results": (folder / "out" / "g.json", folder),
+            },
+        ),
+        "data gates": (
+            [(folder / "gates", folder / "a file", folder / "empty")],
+            {"--task": TASKS[4:], "--seed": ("3",)},
+        ),
+        "data widths": (
+            [TASKS],
+            {
+                "--target-size": ("60", "5"), "--seed": ("3",), "--json": (None,),
+                "--results": (folder / "out" / "w", folder / "a file" / "w"),
+            },
+        ),
         "report": ([], {"--check": (None,), "--book": paths}),
     }  # fmt: skip
 
@@ -102,10 +149,13 @@ ALWAYS = {
                 "--episodes", "1", "--methods", "IQL*"),
     "evaluate": ("--episodes", "1"),
     "export": ("--episodes", "1"),
+    "select": ("--episodes", "1"),
     "data make": ("--source-size", "300", "--target-size", "200"),
     "data gate": ("--source-size", "300", "--clone-steps", "9", "--ensemble-epochs", "1"),
     "report": ("--out", "FOLDER/report", "--results", "FOLDER/empty"),
-    "watch": ("--steps", "3"),
+    "watch": ("--steps", "3", "--to", "FOLDER/out/clip.webp", "--width", "32", "--height", "32"),
+    "data widths": ("--target-size", "60", "--epochs", "1"),
+    "data gates": ("--task", "hopper-medium-gravity"),
 }  # fmt: skip
 
 

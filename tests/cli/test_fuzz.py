@@ -4,12 +4,13 @@ import os
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from droco_lite import DROCOSettings, LoopSettings, make_task
 from droco_lite.cli import app
 from droco_lite.training.experiment import Experiment
-from tests.cli.fuzz import calls
+from tests.cli.fuzz import ALWAYS, calls, words_of
 
 CALLS = int(os.environ.get("DROCO_LITE_FUZZ_CALLS", "250"))
 
@@ -34,12 +35,38 @@ def folder(tmp_path_factory):
         "task: {name: hopper-medium, source_size: 300, target_size: 200}\nmethod: iql\n"
         "shared: {steps: 3, hidden: 8}\nruns: [{}]\nloop: {episodes: 1}\n"
     )
+    (root / "gates").mkdir()
+    (root / "gates" / "hopper-medium-gravity.json").write_text('{"task": "hopper", "passed": 3}')
     sizes = {"source_size": 300, "target_size": 200}
     runs = [DROCOSettings(steps=3, ensemble_epochs=1, hidden=8, beta=b) for b in (0.5, 1.0)]
     loop = LoopSettings(episodes=1)
     Experiment({"name": "hopper-medium", **sizes}, runs, loop).run(root / "run")
     yield root
     patch.undo()
+
+
+#: Options that the fuzzer leaves alone: they need what a small machine lacks, or print and end.
+LEFT_OUT = {"--robot-file", "--ray", "--tensorboard", "--wandb", "--help"}
+
+
+def leaves(group, above=()):
+    """Every command that ends a line, by its words; hidden ones are other names of these."""
+    for name, found in group.commands.items():
+        if found.hidden:
+            continue
+        if hasattr(found, "commands"):
+            yield from leaves(found, (*above, name))
+        else:
+            yield " ".join((*above, name)), found
+
+
+def test_every_command_and_every_option_is_tried(tmp_path):
+    table = words_of(tmp_path)
+    for words, found in leaves(typer.main.get_command(app)):
+        assert words in table, f"tests/cli/fuzz.py does not try {words!r}"
+        options = {o for p in found.params if p.param_type_name == "option" for o in p.opts}
+        tried = {*table[words][1], *ALWAYS.get(words, ()), *LEFT_OUT}
+        assert options <= tried, f"{words}: {sorted(options - tried)}"
 
 
 @pytest.mark.slow
