@@ -187,7 +187,10 @@ def _losses(results: Results) -> str:
             if arms
         ]
         rest = len(others) - len(less) - len(more)
-        if rest:
+        if rest and rest == len(others):
+            those = "the one comparable arm" if rest == 1 else f"all {rest} comparable arms"
+            said.append(f"The seeds of {those} overlap with its.")
+        elif rest:
             said.append(f"The seeds of {rest} of {len(others)} comparable arms overlap with its.")
     return " ".join(said)
 

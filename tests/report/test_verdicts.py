@@ -155,3 +155,11 @@ def test_values_that_ran_away_are_named(small):
     assert "On Hopper its values ran away" in said and "−2,000,000" in said
     calm = replace(small, curves=small.curves.assign(v_source=200.0))
     assert "ran away" not in report.text("which-droco", [calm])
+
+
+def test_arms_that_all_overlap_are_said_to_be_all(small):
+    """DROCO beside a copy of itself: one comparable arm, and no seed tells them apart."""
+    twin = small.table[small.table["label"] == "DROCO"].assign(label="IQL*")
+    both = pd.concat([small.table[small.table["label"] == "DROCO"], twin])
+    said = report.text("losses", [replace(small, table=both)])
+    assert "The seeds of the one comparable arm overlap with its." in said
