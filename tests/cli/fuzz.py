@@ -131,7 +131,7 @@ def words_of(folder: Path) -> dict[str, tuple[list, dict[str, tuple]]]:
             {"--task": TASKS[4:], "--seed": ("3",)},
         ),
         "data widths": (
-            [TASKS],
+            [TASKS[4:9]],  # one that is right takes ten seconds
             {
                 "--target-size": ("60", "5"), "--seed": ("3",), "--json": (None,),
                 "--results": (folder / "out" / "w", folder / "a file" / "w"),
