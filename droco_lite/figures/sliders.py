@@ -207,7 +207,9 @@ def _start(start: Mapping[str, Any], grid: Mapping[str, list[Any]]) -> dict[str,
 def _shown(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
         return str(value)
-    exact = f"{value:g}"
+    exact = f"{value:g}".replace("inf", "∞")
+    if "∞" in exact:
+        return exact.replace("-", "−")
     return (exact if float(exact) == value else f"{value:.3g}").replace("-", "−")  # a third: 0.333
 
 
