@@ -47,6 +47,10 @@ main {{ max-width: 34rem; margin: 15vh auto; padding: 0 1rem; }}
 </html>
 """
 
+#: A formula in a line with the marks that belong to it: a browser would break between the two.
+FORMULA = r'<span class="math notranslate nohighlight">(?:(?!</span>).)*</span>'
+WITH_MARKS = re.compile(rf"[(\[“]{FORMULA}[.,;:!?)\]”’-]*|{FORMULA}[.,;:!?)\]”’-]+", re.DOTALL)
+
 FRONT = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -81,13 +85,15 @@ def accessible(body: str) -> str:
     """The page's own content with what its makers leave to be desired by screen readers.
 
     A reference is an item of its list, a fold is named by what it shows, a table's empty corner is
-    no heading, and what scrolls sideways can be scrolled by keyboard.
+    no heading, and what scrolls sideways can be scrolled by keyboard. For all readers: no line
+    begins with the full stop that follows a formula.
     """
     body = body.replace(' role="doc-biblioentry"', ' role="listitem"')
     body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     body = re.sub(r"<th>\s*</th>", "<td></td>", body)
     scrolls = r"<div style=[\"']overflow-x: ?auto;?[\"']>"
     body = re.sub(scrolls, '<div style="overflow-x:auto" tabindex="0">', body)
+    body = re.sub(WITH_MARKS, r'<span class="together">\g<0></span>', body)
     return re.sub(r"<dl>\s*</dl>", "", body)
 
 

@@ -14,9 +14,9 @@
 ``{live-lab} own`` is a viewer for a robot of the reader's own: a MuJoCo file from the reader's
 disk, or, to begin with, the one that a cell of the chapter writes (``:example: crawler.xml``).
 
-The page first shows pre-rendered clips; the lab's scripts, several megabytes, are loaded when the
-reader presses *Run live*. Where the book was built without npm there is no button, and a sentence
-says why.
+A page with races first shows pre-rendered clips; the lab's scripts, several megabytes, are loaded
+when the reader presses *Run live*. Where the book was built without npm there is no button, and a
+sentence says why.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def block(
         for name in offered
     }
     options = {"robot": robot, "views": views, "settings": settings}
-    fallback = "".join(clips(name, static, hidden=name != robot) for name in offered)
+    shown = offered if "race" in views else []  # the clips are of races
+    fallback = "".join(clips(name, static, hidden=name != robot) for name in shown)
     above = ""
     if len(offered) > 1:
         options["notes"], above = notes, choice_of(offered)

@@ -58,7 +58,6 @@ WRITTEN: Mapping[str, str] = {
     "target policy": "target",
     "deployed": "deployed",
     "promised": "value",
-    "worst Q": "worst",
     "TV": "worst",
     "KL": "worst",
     "W₁": "worst",

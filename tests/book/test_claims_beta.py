@@ -123,6 +123,17 @@ def test_the_huber_estimate_runs_from_the_median_to_the_mean(delta):
         assert abs(pulls) < 1e-6
 
 
+def test_on_its_way_it_may_leave_the_interval_between_the_two(delta):
+    """So the page must not say that the estimate always lies between median and mean."""
+    outside = 0
+    for seed in range(40):
+        y = np.random.default_rng(seed).normal(size=9)
+        low, high = sorted((np.median(y), y.mean()))
+        found = np.array([delta["location"](y, d) for d in (0.1, 0.3, 1, 3)])
+        outside += ((found < low - 1e-6) | (found > high + 1e-6)).any()
+    assert outside > 10
+
+
 def test_data_sets_learnt_together_are_learnt_as_each_alone(delta):
     sets = [courier_data(seed) for seed in range(8)]
     given = [0.0, 0.5, 1.5], [0.5, 4.0, np.inf]
@@ -164,3 +175,73 @@ def test_the_glitch_is_the_fifth_row_of_road_2(delta):
     data = courier_data(0)
     changed = (delta["with_glitch"](data).rewards != data.rewards).nonzero()[0]
     assert changed.tolist() == [28] and PAIRS[data.pairs[28]] == (ROAD2, DRIVE)
+
+
+# Exercises ----------------------------------------------------------------------------------------
+
+
+def test_between_three_tenths_and_three_quarters_the_return_is_flat(beta):
+    grid = [0.3, 0.5, 0.75]
+    picked = np.array(
+        [beta["choice"](beta["learn"](courier_data(s), grid, 120)[0]) for s in range(200, 400)]
+    )
+    for name in ("target", "deployed"):
+        assert np.ptp(beta["earned"][name][picked].mean(0)) < 0.15
+
+
+def test_a_mean_in_place_of_the_minimum_fears_neither_mud_nor_bridge(beta):
+    def means(v, betas, data):
+        y = data.rewards + beta["GAMMA"] * v[:, data.next_states]
+        u = v[:, data.next_states[:36]] - v[:, data.predictions].mean(-1)
+        y[:, :36] -= beta["GAMMA"] * np.asarray(betas)[:, None] * u
+        return y
+
+    sets = [courier_data(seed) for seed in range(200, 300)]
+    lowest, mean = (
+        np.array([beta["choice"](beta["learn"](s, [1.0], 120, backup=b)[0])[0] for s in sets])
+        for b in (beta["targets"], means)
+    )
+    rest, cross = 2, 0
+    assert np.mean(mean == rest) < 0.03 < np.mean(lowest == rest)
+    assert np.mean(mean == cross) > np.mean(lowest == cross)
+
+
+def test_with_target_rows_the_run_away_begins_near_two(beta):
+    last = beta["learn"](beta["data"], [1.9, 2.1], sweeps=2000)[2]
+    moving = np.abs(last[-1] - last[-2]).max(1)
+    assert moving[0] < 1e-6 < 1 < moving[1]
+
+
+def test_on_data_set_a_four_of_six_fall_to_0_at_beta_1(beta):
+    _, y, _ = beta["learn"](beta["data"], [0.0, 1.0])
+    bridge = beta["on_bridge"]
+    assert y[0, bridge] == pytest.approx(9)
+    assert sorted(np.round(y[1, bridge], 6)) == pytest.approx([0] * 4 + [9] * 2)
+
+
+def test_a_cap_on_target_rows_too_makes_him_cross_more_often(delta):
+    def crossing(of_target):
+        count = 0
+        for seed in range(200, 300):
+            data = courier_data(seed, delta["SEVERE"])
+            old = delta["learn"].__globals__["regress"]
+            if of_target:
+                delta["learn"].__globals__["regress"] = capped
+            try:
+                q, _ = delta["learn"](data, [0.3], [1.0], ditch=-40.0)
+            finally:
+                delta["learn"].__globals__["regress"] = old
+            count += delta["choice"](q)[0] == CROSS
+        return count
+
+    def capped(y, deltas, pairs):
+        limit = np.minimum(deltas, 1e9)[:, None]
+        mine = np.eye(6)[pairs] * delta["WEIGHT"][:, None]
+        low, high = (np.repeat(f(y, 1)[:, None], 6, 1) for f in (np.min, np.max))
+        for _ in range(40):
+            q = 0.5 * (low + high)
+            rising = np.clip(y - q[:, pairs], -limit, limit) @ mine > 0
+            low, high = np.where(rising, q, low), np.where(rising, high, q)
+        return 0.5 * (low + high)
+
+    assert crossing(True) > crossing(False)

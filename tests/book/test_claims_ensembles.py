@@ -149,3 +149,68 @@ def test_just_outside_the_error_is_larger_than_the_disagreement(unknown):
 def test_further_out_it_is_a_matter_of_chance(unknown):
     inside = unknown["JUDGED"][600, "further outside"][:, 2]
     assert 0.25 < np.median(inside) < 0.85
+
+
+# Exercises ----------------------------------------------------------------------------------------
+
+
+def test_on_pairs_that_nobody_saw_the_prior_decides_and_members_change_nothing(crowd):
+    values, alive, source = crowd["values"], crowd["alive"], crowd["source"]
+    still = np.broadcast_to(np.eye(len(values))[:, None], source.transitions.shape)
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        data = crowd["sample_transitions"](crowd["target"], crowd["pairs"], rng)
+        unseen = data.counts(*source.rewards.shape).sum(-1)[alive] == 0
+        shares = []
+        for prior in (source.transitions, still):
+            one, seven = (
+                np.mean(
+                    ((crowd["fit_models"](data, prior, n, rng) @ values).min(0)[alive]
+                     - crowd["TRUTH"])[unseen] > 1e-6
+                )
+                for n in (1, 7)
+            )  # fmt: skip
+            assert one == seven
+            shares.append(one)
+        assert shares[0] != shares[1]
+
+
+def test_two_members_at_random_lie_between_one_and_seven(crowd):
+    from itertools import combinations
+
+    for seed in range(8):
+        means = (crowd["draw_models"](16, 7, seed)[1] @ crowd["values"])[:, crowd["alive"]]
+        two = np.mean([means[[i, j]].min(0) for i, j in combinations(range(7), 2)], 0)
+        one, couple, seven = (
+            np.mean(x - crowd["TRUTH"] > 1e-6) for x in (means[0], two, means.min(0))
+        )
+        assert seven <= couple
+        assert (means.min(0) <= two + 1e-12).all() and (two <= means.mean(0) + 1e-12).all()
+        assert one > seven
+
+
+def test_with_much_data_the_walker_keeps_away_from_the_edge(unknown):
+    """At 64 a pair he leaves the start upwards, and two rows up, in most data sets."""
+    world = unknown["world"]
+    away = []
+    for seed in range(8):
+        q = unknown["solve"](
+            unknown["LowestMemberOperator"](
+                unknown["source"], unknown["target"], unknown["draw_models"](64, 7, seed)[1]
+            )
+        )
+        policy = unknown["greedy"](q)
+        edge = world.start - world.width  # the cell above the start, along the cliff's edge
+        away.append(unknown["ACTIONS"][policy[edge]] == "up")
+    assert np.mean(away) > 0.7
+
+
+def test_more_data_rule_out_fewer_held_out_transitions(unknown):
+    held = unknown["sample_transitions"](unknown["target"], 5000, np.random.default_rng(99))
+    ruled = {}
+    for m in (1, 64):
+        for seed in range(8):
+            models = unknown["draw_models"](m, 7, seed)[1].mean(0)
+            chance = models[held.states, held.actions, held.next_states]
+            ruled.setdefault(m, []).append(np.mean(chance < 0.05))
+    assert (np.array(ruled[1]) > np.array(ruled[64])).all()

@@ -123,3 +123,28 @@ def test_a_wet_cliff_is_no_worse_than_promised_where_the_ball_covers_it(drift):
     for epsilon in (covers, 0.1, 0.2):
         _, values, policy, _ = drift["solved"](epsilon)
         assert (values - policy_values(wet, policy)).max() < 1e-8
+
+
+def test_the_error_falls_far_below_the_bound_and_the_radius_moves_it_either_way(chapter):
+    """At gamma 0.95, whatever the radius; a larger one is faster here and slower there."""
+    sweeps = {}
+    for epsilon in (0, 0.05, 0.1, 0.3, 1):
+        trace = chapter["trace_of"](0.95, epsilon)
+        assert (trace.errors / trace.banach_bounds).min() < 1e-5
+        sweeps[epsilon] = int((trace.errors > 1e-6).sum())
+    assert sweeps[0.3] < sweeps[0.1] < sweeps[0] < sweeps[1]
+
+
+def test_the_weight_of_the_loss_stays_between_four_tenths_and_a_half(chapter):
+    for (rule, _), runs in chapter["found"].items():
+        if rule == "target_weight":
+            assert 0.39 < np.mean(runs, axis=0)[0] < 0.505
+
+
+def test_the_tv_ball_promises_less_at_its_own_threshold(chapter):
+    from droco_lite.tabular import TotalVariationBall
+
+    for wind in (0.05, 0.1, 0.2, 0.3):
+        balls = TotalVariationBall(wind), WassersteinBall(wind, chapter["d"])
+        tv, w1 = (solve(robust(chapter["source"], ball)).max(1) for ball in balls)
+        assert tv[chapter["start"]] < w1[chapter["start"]]

@@ -144,3 +144,44 @@ def test_a_smaller_discount_runs_away_less_often(chapter, predicted):
         return (found[:, 1] < 0) & (np.abs(found[:, 1]) > 1.5 * np.abs(found[:, 0]))
 
     assert slope(0.9).mean() < slope(0.99).mean()
+
+
+def test_the_picture_opens_on_a_seed_of_which_its_answer_is_true(chapter):
+    """Seed 2: the oracle and one model stay in range, three leave it, five and seven run away."""
+    network, seven = chapter["network"](2), chapter["PREDICTED"][2]
+    means = {n: chapter["sweep"](network, seven[:n])[1] for n in (1, 3, 5, 7)}
+    means["oracle"] = chapter["sweep"](network, chapter["ORACLE"])[1]
+    inside = {n: 0 <= mean[-1] <= chapter["HIGHEST"] for n, mean in means.items()}
+    assert inside == {1: True, "oracle": True, 3: False, 5: False, 7: False}
+    for n in (5, 7):
+        assert means[n][-1] < 1.5 * means[n][299] < 0
+
+
+def test_where_values_run_away_the_minimum_picks_whoever_steps_furthest_out(chapter, predicted):
+    """Of the rows with a prediction beyond the data: nearly always the one furthest on its side."""
+    furthest = []
+    for seed in SEEDS:
+        features, states = chapter["network"](seed), predicted[seed]
+        theta, value, _ = chapter["sweep"](features, states)
+        if value[-1] > -100:
+            continue
+        picked = (features(states) @ theta).argmin(0)
+        at = states[picked, np.arange(states.shape[1])]
+        beyond = (np.abs(states) > 2).any(0)
+        furthest.extend((np.abs(at) >= np.abs(states).max(0) - 1e-9)[beyond])
+    assert len(furthest) > 30 and np.mean(furthest) > 0.8
+
+
+def test_at_the_edges_the_floored_network_lies_near_0(chapter, predicted):
+    for seed in range(8):
+        theta, _, _ = chapter["sweep"](chapter["network"](seed), predicted[seed], floor=0.0)
+        edges = chapter["network"](seed)(np.array([-2.0, 2.0])) @ theta
+        assert np.abs(edges).max() < 0.2 * chapter["HIGHEST"]
+
+
+def test_kappa_tells_the_impossible_from_the_possible(chapter, predicted):
+    found = ends(chapter, "network", predicted)
+    possible = ends(chapter, "network", predicted, floor=0.0)
+    border = 1 / chapter["GAMMA"]
+    assert (found[outside(chapter, found), 2] > border).mean() > 0.9
+    assert (possible[:, 2] < border).all()

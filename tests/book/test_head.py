@@ -1,8 +1,10 @@
-"""What the pages' makers leave to be desired by screen readers is mended, and nothing else."""
+"""What the pages' makers leave to be desired by their readers is mended, and nothing else."""
 
 import pytest
 
 from book.head import accessible
+
+FORMULA = r'<span class="math notranslate nohighlight">\(x\)</span>'
 
 
 @pytest.mark.parametrize(
@@ -13,6 +15,8 @@ from book.head import accessible
         ("<tr><th></th><th>x</th></tr>", "<tr><td></td><th>x</th></tr>"),
         ("<div style='overflow-x:auto'>", '<div style="overflow-x:auto" tabindex="0">'),
         ('<div style="overflow-x: auto;">', '<div style="overflow-x:auto" tabindex="0">'),
+        (f"so ({FORMULA}), and", f'so <span class="together">({FORMULA}),</span> and'),
+        (f"{FORMULA}. Now {FORMULA}", f'<span class="together">{FORMULA}.</span> Now {FORMULA}'),
         ('<p role="note"><th>a</th></p>', '<p role="note"><th>a</th></p>'),
     ],
 )

@@ -54,3 +54,32 @@ def test_every_listed_symbol_is_used_by_a_chapter():
         if plain not in used:
             unused.append(symbol)
     assert not unused
+
+
+#: Helpers of one proof or one paragraph, which define them; and indices, which the page explains.
+LOCAL, INDICES = set("bDFGHITUZhmntx"), set("ijk")
+WORD = re.compile(
+    r"\\(?:text|mathrm|operatorname\*?|begin|end|mathbb|mathbf)\s*\{[^}]*\}|\\[a-zA-Z]+"
+)
+
+
+def latin(text: str) -> set[str]:
+    """Single letters and calligraphic ones, the latter with a star: ``T*`` is \\mathcal T."""
+    found = {f"{letter}*" for letter in re.findall(r"\\mathcal\s*\{?\s*([A-Z])", text)}
+    plain = re.sub(r"\\mathcal\s*\{?\s*[A-Z]\}?", " ", text)
+    return found | set(re.findall(r"(?<![a-zA-Z])([a-zA-Z])(?![a-zA-Z])", WORD.sub(" ", plain)))
+
+
+def test_every_letter_of_the_theory_is_in_the_notation():
+    listed = latin(formulas(NOTATION))
+    assert listed >= INDICES
+    known = listed | LOCAL
+    for path in theory():
+        used = latin(formulas("\n".join(source(c) for c in cells(path, "markdown"))))
+        assert used <= known, f"{path.stem}: {sorted(used - known)}"
+
+
+def test_q_is_a_value_and_never_a_distribution():
+    for path in theory():
+        text = formulas("\n".join(source(c) for c in cells(path, "markdown")))
+        assert not re.search(r"\(P,\s*Q\)|_Q\b(?!\()|\\mathbb E_Q", text.replace("V_Q", "")), path

@@ -424,6 +424,15 @@ TOO_WIDE = """() => [...document.querySelectorAll('main div.math')]
     .map(e => e.scrollWidth - e.clientWidth)) > 2)
   .map(box => box.id || box.textContent.trim().slice(0, 60))"""
 
+# A formula in a line that is wider than the text it stands in.
+CUT = """() => [...document.querySelectorAll('main span.math')].filter(formula => {
+  const drawn = formula.querySelector('mjx-container');
+  if (!drawn || !drawn.getBoundingClientRect().height) return false;
+  let block = formula.parentElement;
+  while (getComputedStyle(block).display === 'inline') block = block.parentElement;
+  return drawn.getBoundingClientRect().right > block.getBoundingClientRect().right + 1;
+}).map(formula => formula.textContent.trim().slice(0, 60))"""
+
 SIDEWAYS = """() => {
   const wide = document.documentElement.scrollWidth;
   if (wide <= innerWidth) return null;
@@ -488,6 +497,7 @@ class TestTheoryOnAPhone:
         page = visit(name, width=390, height=844)
         assert page.evaluate(SMALL) == []
         assert page.evaluate(TOO_WIDE) == [], "equations that scroll sideways"
+        assert page.evaluate(CUT) == [], "formulas that are cut"
 
 
 #: Pages of evidence and the landing page, and how high at most what is not folded may be at a width
