@@ -22,11 +22,18 @@ STATE = "application/vnd.jupyter.widget-state+json"
 
 
 def execute(path: Path) -> None:
-    """Run the notebook in its own folder, from top to bottom, and save it whole or not at all."""
-    notebook = nbformat.read(path, as_version=4)
+    """Run the notebook in its own folder, from top to bottom, and save it whole or not at all.
+
+    Raises:
+        RuntimeError: the file was written by somebody else in the meantime.
+    """
+    before = path.read_text(encoding="utf-8")
+    notebook = nbformat.reads(before, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
     NotebookClient(notebook, timeout=1200, resources=resources).execute()
     tidied = tidy(notebook, path.stem)
+    if path.read_text(encoding="utf-8") != before:
+        raise RuntimeError(f"{path} was changed while it ran, and stays as it is; run it again")
     write_text(path, nbformat.writes(tidied))
 
 

@@ -173,12 +173,14 @@ def fit_ensemble(
     settings: EnsembleSettings = EnsembleSettings(),
     device: torch.device | str = "cpu",
     on_epoch: Callable[[int, np.ndarray], None] | None = None,
+    dtype: torch.dtype = torch.float32,
 ) -> Ensemble:
     """Fit by maximum likelihood; each member sees a bootstrap of the training rows.
 
     Stops when no member's held-out error has improved by 1 % for ``patience`` epochs, and keeps
     every member's best weights. ``on_epoch(epoch, holdout_error [members])`` is called after each
-    pass.
+    pass. Models fitted in float64 take float64, and processors, which round in different orders,
+    agree on far more of their digits.
 
     Raises:
         ValueError: fewer than 20 rows, too few for a held-out part.
@@ -196,15 +198,16 @@ def fit_ensemble(
     order = rng.permutation(rows)
     n_holdout = min(max(1, int(settings.holdout * rows)), 1000)
     held, train = order[:n_holdout], order[n_holdout:]
-    x_mean, x_std = _scale(x[train], device)
-    y_mean, y_std = _scale(y[train], device)
-    inputs = (torch.as_tensor(x, device=device) - x_mean) / x_std
-    outputs = (torch.as_tensor(y, device=device) - y_mean) / y_std
+    x_mean, x_std = _scale(x[train], device, dtype)
+    y_mean, y_std = _scale(y[train], device, dtype)
+    inputs = (torch.as_tensor(x, device=device, dtype=dtype) - x_mean) / x_std
+    outputs = (torch.as_tensor(y, device=device, dtype=dtype) - y_mean) / y_std
     x_held, y_held = inputs[held].expand(settings.members, -1, -1), outputs[held]
 
     sizes = (x.shape[1], *[settings.hidden] * 4, 2 * y.shape[1])
     seeds = [settings.seed * settings.members + k for k in range(settings.members)]
-    layers = trainable(init_mlp(sizes, seeded_generators(seeds, "ensemble")), device)
+    first = init_mlp(sizes, seeded_generators(seeds, "ensemble"))
+    layers = trainable([(w.to(dtype), b.to(dtype)) for w, b in first], device)
     groups = [
         {"params": list(layer), "weight_decay": decay}
         for layer, decay in zip(layers, WEIGHT_DECAY, strict=True)
@@ -233,11 +236,11 @@ def fit_ensemble(
     return Ensemble(frozen, x_mean, x_std, y_mean, y_std, best.error, elites, epoch)
 
 
-def _scale(part: np.ndarray, device: torch.device | str) -> tuple[Tensor, Tensor]:
+def _scale(part: np.ndarray, device: torch.device | str, dtype: torch.dtype) -> list[Tensor]:
     """Mean and standard deviation of each column."""
     std = part.std(0)
     std[std < 1e-6] = 1.0  # a constant column (a sensor that never moves) stays as it is
-    return torch.as_tensor(part.mean(0), device=device), torch.as_tensor(std, device=device)
+    return [torch.as_tensor(column, device=device, dtype=dtype) for column in (part.mean(0), std)]
 
 
 class _Best:
@@ -252,7 +255,7 @@ class _Best:
     def __init__(self, layers: Layers):
         self.weights = [t.detach().clone() for t in parameters(layers)]
         first = self.weights[0]
-        self.error = torch.full((len(first),), float("inf"), device=first.device)
+        self.error = first.new_full((len(first),), float("inf"))
         self.since = 0
 
     @torch.no_grad()

@@ -1,6 +1,7 @@
 """Running a chapter twice saves the same file twice."""
 
 import nbformat
+import pytest
 
 from book.execute import execute
 
@@ -29,3 +30,12 @@ def test_two_runs_save_the_same_file(tmp_path):
     for model in models.values():
         for child in model["state"].get("children", []):
             assert child.removeprefix("IPY_MODEL_") in models
+
+
+def test_what_is_written_while_a_chapter_runs_is_kept(tmp_path):
+    path = tmp_path / "short.ipynb"
+    code = f"from pathlib import Path; Path({str(path)!r}).write_text('written by hand')"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), path)
+    with pytest.raises(RuntimeError, match="changed while it ran"):
+        execute(path)
+    assert path.read_text() == "written by hand"
