@@ -9,6 +9,7 @@ import re
 
 import pytest
 from chapters import ROOT, cells, read, source
+from reading import reading
 
 from droco_lite.robots import ROBOTS
 
@@ -78,6 +79,13 @@ def numbers(text: str) -> list[str]:
 def test_no_paragraph_is_longer_than_a_reader_s_breath(name):
     long = [text[:60] for text in prose(name) if len(text.split()) >= MOST_WORDS]
     assert not long
+
+
+@written
+def test_a_page_takes_a_quarter_of_an_hour_at_most(name, record_property):
+    asked = reading(path(name))
+    record_property("measured", f"{name}: {asked}, {asked.minutes:.1f} minutes")
+    assert asked.minutes <= 15
 
 
 @written
