@@ -33,7 +33,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from training_step import HIDDEN, A, N, S, matmul_ceiling, random_transitions, step_flops
+from random_data import HIDDEN, A, N, S, random_transitions
+from training_step import matmul_ceiling, step_flops
 
 from droco_lite.agents import METHODS
 from droco_lite.data.transitions import OracleTransitions
@@ -279,10 +280,23 @@ def studies_of(args, out: Path) -> list[Path]:
         tiny.parent.mkdir(parents=True, exist_ok=True)
         tiny.write_text(TINY_STUDY, encoding="utf-8")
         return [tiny]
-    first = STUDIES / "priority.txt"
-    names = first.read_text(encoding="utf-8").split() if first.exists() else []
-    listed = [STUDIES / name for name in names if (STUDIES / name).exists()]
-    return listed + [path for path in sorted(STUDIES.glob("*.yaml")) if path not in listed]
+    return by_priority(STUDIES)
+
+
+def by_priority(folder: Path) -> list[Path]:
+    """Its studies: those that ``priority.txt`` names, one a line, in that order; then by name.
+
+    Raises:
+        SystemExit: a line names no file of the folder.
+    """
+    first = folder / "priority.txt"
+    text = first.read_text(encoding="utf-8") if first.exists() else ""
+    names = [line.partition("#")[0].strip() for line in text.splitlines()]
+    listed = [folder / name for name in names if name]
+    missing = [path.name for path in listed if not path.exists()]
+    if missing:
+        raise SystemExit(f"{first}: no study {', '.join(missing)} beside it; correct the line")
+    return listed + [path for path in sorted(folder.glob("*.yaml")) if path not in listed]
 
 
 def again(*words: str | Path) -> subprocess.Popen:

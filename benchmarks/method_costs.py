@@ -111,14 +111,14 @@ class Runner:
                 "seconds_fixed": seconds[0] - few * each,
                 "seconds": seconds[0] + (default - few) * each,
             }  # fmt: skip
-        own = getattr(agent, "own_rows", 0)
+        own = agent.own_rows
         rows = Rows(source, target, columns, device, own)
         sizes = (len(source), len(target), agent.shared.batch_size, agent.noise_size(), own)
         self.stepper, self.done = Stepper(agent, rows, Sampler(agent.runs, *sizes), mode), 1
         # Roll-outs come once in many steps: timed apart, and spread over the steps between.
         self.refresh, self.between = None, 1
         if own:
-            self.stepper.due = lambda step: False
+            agent.due = lambda step: False
             self.refresh = lambda: agent.refresh(rows, 0)
             self.between = agent.shared.rollout_every
             self.refresh()
@@ -147,30 +147,31 @@ def spread(values: list[float]) -> list[float]:
     return [round(v, 4) for v in (statistics.median(values), min(values), max(values))]
 
 
-def main() -> None:
+def options() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--source", type=int, default=10_000, help="source rows")
     parser.add_argument("--target", type=int, default=5_000, help="target rows")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="two rounds, nothing written")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    device, began = torch.device(options.device), time.perf_counter()
-    clock = Clock(device)
-    source, target = random_transitions(options.source, 0), random_transitions(options.target, 1)
-    console = Console()
+    args = parser.parse_args()
+    if args.quick:
+        args.rounds = 2
+    return args
+
+
+def measured(args: argparse.Namespace, clock: Clock, console: Console) -> list[dict]:
+    """One line a method: milliseconds of a step, ratio to IQL*, and preparation."""
+    source, target = random_transitions(args.source, 0), random_transitions(args.target, 1)
     runners = {}
     for name in VARIANTS:
         console.print(f"preparing {name}", style="dim")
-        runners[name] = Runner(name, source, target, device, clock)
-
-    seconds = {name: [] for name in runners}
-    for _ in range(2 if options.quick else options.rounds):
+        runners[name] = Runner(name, source, target, torch.device(args.device), clock)
+    seconds: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(args.rounds):
         for name, runner in runners.items():
             seconds[name].append(runner.window())
-
     lines = []
     for name, runner in runners.items():
         ratios = [a / b for a, b in zip(seconds[name], seconds["iql"], strict=True)]
@@ -186,7 +187,11 @@ def main() -> None:
             prepare["in_iql_steps"] = prepare["seconds"] / statistics.median(seconds["iql"])
             line["preparation"] = prepare
         lines.append(line)
+    return lines
 
+
+def table_of(lines: list[dict]) -> Table:
+    """The lines as they are printed."""
     table = Table("method", "mode", "ms per step", "ratio to IQL* (range)", "preparation", "of")
     for line in lines:
         ratio, prepare = line["ratio_to_iql"], line.get("preparation")
@@ -196,14 +201,24 @@ def main() -> None:
             "" if prepare is None else f"{prepare['seconds']:.0f} s",
             "" if prepare is None else f"{prepare['count']:,} {prepare['unit']}",
         )  # fmt: skip
-    console.print(table)
-    if options.quick:
+    return table
+
+
+def main() -> None:
+    args, console = options(), Console()
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    device, began = torch.device(args.device), time.perf_counter()
+    clock = Clock(device)
+    lines = measured(args, clock, console)
+    console.print(table_of(lines))
+    if args.quick:
         return
     record = provenance(
-        seeds=[0], device=options.device, wall_time_seconds=round(time.perf_counter() - began, 1),
+        seeds=[0], device=args.device, wall_time_seconds=round(time.perf_counter() - began, 1),
         clock="wall" if clock.gpu else "processor time of one thread",
-        source_rows=options.source, target_rows=options.target, shape=f"Hopper: S={S}, A={A}",
-        rounds=options.rounds,
+        source_rows=args.source, target_rows=args.target, shape=f"Hopper: S={S}, A={A}",
+        rounds=args.rounds,
     )  # fmt: skip
     suffix = "" if device.type == "cpu" else f"_{device.type}"
     path = RESULTS / f"method_costs{suffix}.json"

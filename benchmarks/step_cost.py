@@ -24,7 +24,8 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
-from training_step import RESULTS, A, S, random_transitions
+from random_data import A, S, random_transitions
+from training_step import RESULTS
 
 from droco_lite.agents import DROCO, DROCOSettings
 from droco_lite.files import write_json
@@ -86,38 +87,40 @@ def peak_memory(rows: int, device: str, queue) -> None:
     queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 
 
-def main() -> None:
+def options() -> tuple[argparse.Namespace, dict[str, list[Size]]]:
+    """The command line, and the sizes to measure by the quantity that is varied."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--memory-rows", type=int, default=1_000_000)
     parser.add_argument("--quick", action="store_true", help="small and short; writes nothing")
-    args = parser.parse_args()
-    device, variants = torch.device(args.device), dict(VARIANTS)
-    if device.type == "cuda":
+    args, variants = parser.parse_args(), dict(VARIANTS)
+    if args.device.startswith("cuda"):
         variants["runs"] = [replace(MIDDLE, runs=n) for n in GPU_RUNS]
     if args.quick:
         args.rounds, args.memory_rows = 2, 2_000
         variants = {"members": [replace(s, rows=1_000) for s in variants["members"][:3]]}
-    torch.set_num_threads(args.threads)
-    torch.set_flush_denormal(True)
-    precision = choose_precision("auto", device)
-    torch.set_float32_matmul_precision(precision)
+    return args, variants
 
-    sizes = list(dict.fromkeys([size for group in variants.values() for size in group]))
-    middle = MIDDLE if MIDDLE in sizes else sizes[-1]
+
+def times_of(sizes: list[Size], rounds: int, device: torch.device) -> dict[Size, list[float]]:
+    """Milliseconds of a step of each size in each round; all are built first and take turns."""
     loops = {size: stepper(size, device) for size in sizes}
     steps = {size: max(4, 40 // size.runs) for size in sizes}
     for loop in loops.values():
         loop.run(0, 8)
     times: dict[Size, list[float]] = {size: [] for size in sizes}
-    began = time.perf_counter()
-    for k in range(args.rounds):
+    for k in range(rounds):
         for size in sizes[:: 1 if k % 2 else -1]:
             done = 8 + k * steps[size]
             times[size].append(milliseconds(loops[size], done, steps[size]))
-    wall = time.perf_counter() - began
+    return times
+
+
+def table_of(variants: dict[str, list[Size]], times: dict[Size, list[float]]) -> list[dict]:
+    """One line a size, printed too; ratios are to the middle size in the same round."""
+    middle = MIDDLE if MIDDLE in times else list(times)[-1]
     table = []
     for name, group in variants.items():
         for size in group:
@@ -130,18 +133,37 @@ def main() -> None:
             }  # fmt: skip
             table.append(line)
             print(json.dumps(line))
-    del loops
+    return table
 
+
+def memory_of(rows: int, device: str) -> float:
+    """The most memory that a training on so many source rows holds, in GiB."""
     spawn = multiprocessing.get_context("spawn")
     queue = spawn.Queue()
-    child = spawn.Process(target=peak_memory, args=(args.memory_rows, args.device, queue))
+    child = spawn.Process(target=peak_memory, args=(rows, device, queue))
     child.start()
     memory = queue.get()
     child.join()
-    print(f"a training on {args.memory_rows:,} source rows held {memory:.2f} GiB at most")
+    print(f"a training on {rows:,} source rows held {memory:.2f} GiB at most")
+    return memory
+
+
+def main() -> None:
+    args, variants = options()
+    device = torch.device(args.device)
+    torch.set_num_threads(args.threads)
+    torch.set_flush_denormal(True)
+    precision = choose_precision("auto", device)
+    torch.set_float32_matmul_precision(precision)
+    sizes = list(dict.fromkeys(size for group in variants.values() for size in group))
+    began = time.perf_counter()
+    times = times_of(sizes, args.rounds, device)
+    wall = time.perf_counter() - began
+    table = table_of(variants, times)
+    memory = memory_of(args.memory_rows, args.device)
     if not args.quick:
         facts = {
-            "table": table, "middle": asdict(middle), "threads": args.threads,
+            "table": table, "middle": asdict(MIDDLE), "threads": args.threads,
             "rounds": args.rounds, "precision": precision, "mode": "auto",
             "memory_rows": args.memory_rows, "peak_memory_gib": round(memory, 2),
             "load_average": os.getloadavg()[0], "wall_time_seconds": round(wall, 1),

@@ -6,7 +6,7 @@ from droco_lite.agents.bounds import BoundedDROCO, BoundedDROCOSettings
 from droco_lite.agents.cql import CQL, CQLSettings
 from droco_lite.agents.dara import DARA, DARASettings
 from droco_lite.agents.droco import DROCO, DROCOSettings
-from droco_lite.agents.ensemble import Ensemble, EnsembleSettings, fit_ensemble
+from droco_lite.agents.ensemble import Ensemble, EnsembleSettings, ensemble_of, fit_ensemble
 from droco_lite.agents.igdf import IGDF, IGDFSettings
 from droco_lite.agents.iql import IQL, IQLSettings
 from droco_lite.agents.micro import MICRO, MICROSettings
@@ -57,5 +57,6 @@ __all__ = [
     "ShuffledDROCOSettings",
     "WideDROCO",
     "WideDROCOSettings",
+    "ensemble_of",
     "fit_ensemble",
 ]

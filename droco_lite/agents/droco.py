@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from droco_lite.agents.batch import Batch
-from droco_lite.agents.ensemble import Ensemble, EnsembleSettings, fit_ensemble
+from droco_lite.agents.ensemble import Ensemble, EnsembleSettings, ensemble_of
 from droco_lite.agents.iql import IQL, IQLSettings
 from droco_lite.agents.settings import per_run, setting
 from droco_lite.agents.soundness import possible_returns
@@ -86,8 +86,8 @@ class DROCO(IQL[S]):
         """s'_1 ... s'_N of source rows ``[n_source, N S]``, by an ensemble of target rows."""
         shared = self.shared
         if self.ensemble is None:
-            self.ensemble = fit_ensemble(
-                target.observations, target.actions, target.rewards, target.next_observations,
+            self.ensemble = ensemble_of(
+                target,
                 EnsembleSettings(
                     members=shared.members, elites=min(5, shared.members),
                     seed=shared.ensemble_seed, max_epochs=shared.ensemble_epochs,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,6 +27,9 @@ from droco_lite.agents.networks import (
     trainable,
 )
 from droco_lite.files import load_tensors
+
+if TYPE_CHECKING:
+    from droco_lite.data.transitions import Transitions
 
 WEIGHT_DECAY = (2.5e-5, 5e-5, 7.5e-5, 7.5e-5, 1e-4)  # by layer, as in MBPO
 LOG_VARIANCE_MIN, LOG_VARIANCE_MAX = -10.0, 0.5
@@ -163,6 +167,28 @@ def gaussian(layers: Layers, inputs: Tensor) -> tuple[Tensor, Tensor]:
 def negative_log_likelihood(mean: Tensor, log_variance: Tensor, outputs: Tensor) -> Tensor:
     """Per member, up to constants: mean of (mu - y)^2 / sigma^2 + log sigma^2."""
     return ((mean - outputs) ** 2 * torch.exp(-log_variance) + log_variance).mean((1, 2))
+
+
+def ensemble_of(
+    data: Transitions,
+    settings: EnsembleSettings = EnsembleSettings(),
+    device: torch.device | str = "cpu",
+    on_epoch: Callable[[int, np.ndarray], None] | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Ensemble:
+    """:func:`fit_ensemble` of a whole set of transitions.
+
+    Args:
+        data: the rows to learn from, target data in DROCO.
+        settings: size and fitting.
+        device: where the ensemble is fitted and lives.
+        on_epoch, dtype: as in :func:`fit_ensemble`.
+
+    Raises:
+        ValueError: fewer than 20 rows, too few for a held-out part.
+    """
+    arrays = data.observations, data.actions, data.rewards, data.next_observations
+    return fit_ensemble(*arrays, settings, device, on_epoch, dtype)
 
 
 def fit_ensemble(

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from droco_lite.agents.coverage import Coverage, coverage
-from droco_lite.agents.ensemble import EnsembleSettings, fit_ensemble
+from droco_lite.agents.ensemble import EnsembleSettings, ensemble_of
 from droco_lite.data.gate import Gate, clone, gate
 from droco_lite.data.tasks import Task, make_dataset
 from droco_lite.files import DamagedFile, read_json
@@ -111,8 +111,6 @@ def all_gates(
     returns = gate(task, episodes=episodes, seed=seed, cloner=cloner, made=(target, card))
     source, _ = made(task.source_shift, source_size, seed)
     held_out, _ = made("nominal", held_out_size, seed + 1)
-    fitted = fit_ensemble(
-        target.observations, target.actions, target.rewards, target.next_observations,
-        EnsembleSettings(seed=seed, max_epochs=ensemble_epochs), on_epoch=on_epoch,
-    )  # fmt: skip
+    settings = EnsembleSettings(seed=seed, max_epochs=ensemble_epochs)
+    fitted = ensemble_of(target, settings, on_epoch=on_epoch)
     return Gates(returns, coverage(source, target, held_out, fitted))

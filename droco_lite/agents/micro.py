@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from droco_lite.agents.batch import Batch
-from droco_lite.agents.ensemble import Ensemble, EnsembleSettings, fit_ensemble
+from droco_lite.agents.ensemble import Ensemble, EnsembleSettings, ensemble_of
 from droco_lite.agents.preparation import require_rows
 from droco_lite.agents.sac import SAC, Noise, SACSettings
 from droco_lite.agents.settings import per_run, setting
@@ -129,8 +129,8 @@ class MICRO(SAC):
             parts = {"source": [source], "target": [target], "union": [source, target]}[name]
             data = concatenate(parts)
             require_rows(data, name, "MICRO's dynamics ensemble")
-            fitted = fit_ensemble(
-                data.observations, data.actions, data.rewards, data.next_observations,
+            fitted = ensemble_of(
+                data,
                 EnsembleSettings(
                     members=shared.members, elites=min(ELITES, shared.members),
                     seed=shared.prepare_seed, max_epochs=shared.ensemble_epochs,

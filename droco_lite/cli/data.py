@@ -232,7 +232,7 @@ def set_widths(
     as_json: AsJson = False,
 ) -> None:
     """How far does each shift move a state, and how wide is the uncertainty set there?"""
-    from droco_lite.agents.ensemble import EnsembleSettings, fit_ensemble
+    from droco_lite.agents.ensemble import EnsembleSettings, ensemble_of
     from droco_lite.agents.radius import widths
     from droco_lite.cli.common import print_frame, write_table
     from droco_lite.data.names import Task
@@ -243,10 +243,7 @@ def set_widths(
     target, _ = make_dataset(
         asked.robot, "nominal", asked.quality, target_size, seed=seed, cache=False, progress=False
     )
-    fitted = fit_ensemble(
-        target.observations, target.actions, target.rewards, target.next_observations,
-        EnsembleSettings(seed=seed, max_epochs=epochs),
-    )  # fmt: skip
+    fitted = ensemble_of(target, EnsembleSettings(seed=seed, max_epochs=epochs))
     found = widths(asked, fitted, grid(asked.robot)[1:], seed=seed)
     about: dict = {"task": str(asked), "target_size": target_size, "epochs": epochs, "seed": seed}
     write_table(results, found.round(4), about)

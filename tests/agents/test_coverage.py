@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from droco_lite.agents import EnsembleSettings, fit_ensemble, gates
+from droco_lite.agents import EnsembleSettings, ensemble_of, gates
 from droco_lite.agents.coverage import COVERAGE_LIMIT, Coverage, coverage, distance_to
 from droco_lite.agents.gates import gates_table
 from droco_lite.cli import app
@@ -22,11 +22,7 @@ TARGET, HELD_OUT = transitions(1500, 0), transitions(300, 1)
 
 @pytest.fixture(scope="module")
 def ensemble():
-    data = TARGET
-    return fit_ensemble(
-        data.observations, data.actions, data.rewards, data.next_observations,
-        EnsembleSettings(members=3, elites=2, hidden=32, max_epochs=30),
-    )  # fmt: skip
+    return ensemble_of(TARGET, EnsembleSettings(members=3, elites=2, hidden=32, max_epochs=30))
 
 
 def source(moved_to=0.0, shift=0.0, rows=400):

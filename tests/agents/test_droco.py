@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from droco_lite.agents import DROCO, DROCOSettings, Ensemble, EnsembleSettings, fit_ensemble
+from droco_lite.agents import DROCO, DROCOSettings, Ensemble, EnsembleSettings, ensemble_of
 from tests.agents.toy import N_ACT, N_OBS, batch_of, transitions
 
 SOURCE, TARGET = transitions(300, 0, shift=0.3), transitions(400, 1)
@@ -13,9 +13,7 @@ SOURCE, TARGET = transitions(300, 0, shift=0.3), transitions(400, 1)
 @pytest.fixture(scope="module")
 def ensemble() -> Ensemble:
     settings = EnsembleSettings(max_epochs=15, hidden=32, batch_size=32)
-    return fit_ensemble(
-        TARGET.observations, TARGET.actions, TARGET.rewards, TARGET.next_observations, settings
-    )
+    return ensemble_of(TARGET, settings)
 
 
 @pytest.fixture
@@ -135,7 +133,7 @@ def test_ensemble_learns_and_comes_back_from_its_tensors(ensemble):
 def test_too_little_target_data_is_refused():
     few = TARGET.take(slice(0, 5))
     with pytest.raises(ValueError, match="at least 20 target rows"):
-        fit_ensemble(few.observations, few.actions, few.rewards, few.next_observations)
+        ensemble_of(few)
 
 
 @pytest.mark.parametrize(

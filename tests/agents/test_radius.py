@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from droco_lite.agents.ensemble import EnsembleSettings, fit_ensemble
+from droco_lite.agents.ensemble import EnsembleSettings, ensemble_of
 from droco_lite.agents.radius import widths
 from droco_lite.data.tasks import make_dataset
 from droco_lite.evaluation.suite import grid
@@ -14,10 +14,7 @@ from droco_lite.evaluation.suite import grid
 @pytest.fixture(scope="module")
 def ensemble():
     data, _ = make_dataset("hopper", "nominal", "medium", 300, cache=False, progress=False)
-    return fit_ensemble(
-        data.observations, data.actions, data.rewards, data.next_observations,
-        EnsembleSettings(members=3, elites=3, max_epochs=2),
-    )  # fmt: skip
+    return ensemble_of(data, EnsembleSettings(members=3, elites=3, max_epochs=2))
 
 
 def found(ensemble, **options):

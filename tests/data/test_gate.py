@@ -76,8 +76,8 @@ def test_more_episodes_are_run_where_the_verdict_is_not_clear(monkeypatch):
     asked = []
 
     def far_apart(robot, shifts, policy, *, episodes, seed):
-        asked.append(episodes)
-        return rollout(robot, shifts, policy, episodes=2, seed=seed)
+        asked.append((seed, episodes))
+        return rollout(robot, shifts, policy, episodes=1, seed=seed)
 
     monkeypatch.setattr(gate, "rollout", far_apart)
     monkeypatch.setattr(gate, "clear", lambda returns: False)
@@ -85,5 +85,6 @@ def test_more_episodes_are_run_where_the_verdict_is_not_clear(monkeypatch):
     def cloner(data, seed):
         return lambda observations: np.zeros((len(observations), 6), np.float32)
 
-    gate.gate("halfcheetah-medium", target_size=1000, episodes=2, cloner=cloner)
-    assert asked == [2, 10, 2]
+    found = gate.gate("halfcheetah-medium", target_size=1000, episodes=2, seed=3, cloner=cloner)
+    assert asked == [(3, 2), (5, 8), (3, 2)]  # none is played twice
+    assert found.episodes == 2  # of one each, played here

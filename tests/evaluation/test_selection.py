@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from droco_lite.agents import DROCO, DROCOSettings, EnsembleSettings, fit_ensemble
+from droco_lite.agents import DROCO, DROCOSettings, EnsembleSettings, ensemble_of
 from droco_lite.data.transitions import Transitions
 from droco_lite.evaluation import selection
 from droco_lite.evaluation.selection import FQESettings, judge
@@ -152,10 +152,8 @@ def test_coverage_of_exchangeable_predictions_is_n_over_n_plus_1(agent):
 
 def test_noise_share_is_one_without_a_shift_and_small_with_one(agent):
     target = transitions(600, 0)
-    agent.ensemble = fit_ensemble(
-        target.observations, target.actions, target.rewards, target.next_observations,
-        EnsembleSettings(members=3, elites=3, hidden=32, max_epochs=30),
-    )  # fmt: skip
+    settings = EnsembleSettings(members=3, elites=3, hidden=32, max_epochs=30)
+    agent.ensemble = ensemble_of(target, settings)
     fresh = transitions(800, 1)
     same = selection.noise_share(agent, fresh, transitions(800, 2))
     np.testing.assert_allclose(same, 1, atol=0.3)

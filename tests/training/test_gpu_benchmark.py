@@ -9,12 +9,41 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = ROOT / "benchmarks"
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """The command as a module."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import gpu
+
+    return gpu
+
+
+def test_studies_are_run_in_the_order_of_priority_then_by_name(gpu, tmp_path):
+    for name in ("a", "b", "c", "d"):
+        (tmp_path / f"{name}.yaml").touch()
+    (tmp_path / "priority.txt").write_text("# the floor first\nc.yaml\n\nb.yaml  # then these\n")
+    assert [path.stem for path in gpu.by_priority(tmp_path)] == ["c", "b", "a", "d"]
+    (tmp_path / "priority.txt").write_text("e.yaml\n")
+    with pytest.raises(SystemExit, match=r"priority\.txt: no study e\.yaml"):
+        gpu.by_priority(tmp_path)
+
+
+def test_every_study_of_the_list_can_be_read(gpu):
+    from droco_lite.evaluation.matrix import Study
+
+    studies = gpu.by_priority(gpu.STUDIES)
+    listed = (gpu.STUDIES / "priority.txt").read_text().split()
+    assert [path.name for path in studies[: len(listed)]] == listed
+    assert all(Study.read(path).arms for path in studies)
 
 
 def rehearse(out, root):
     return subprocess.run(
         [
-            sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--rehearse", "--minutes", "5",
+            sys.executable, str(BENCHMARKS / "gpu.py"), "--rehearse", "--minutes", "5",
             "--out", str(out), "--root", str(root),
         ],
         env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300,
