@@ -85,9 +85,14 @@ def compile_apart(method):
 
     torch counts compilations by code object and stops at eight.  Each training compiles anew, so
     without a copy the ninth of a process would go on uncompiled, and slowly.
+
+    Nothing is checked before a call, which would take a fortieth of a step: a stepper calls it with
+    tensors of one shape and dtype, and an agent's settings are frozen.
     """
     code, names = method.__func__.__code__.replace(), method.__func__.__globals__
-    return torch.compile(types.MethodType(types.FunctionType(code, names), method.__self__))
+    copied = types.MethodType(types.FunctionType(code, names), method.__self__)
+    unchecked = torch.compiler.skip_all_guards_unsafe
+    return torch.compile(copied, options={"guard_filter_fn": unchecked})
 
 
 class Stepper:

@@ -71,7 +71,7 @@ def replayed(monkeypatch):
     monkeypatch.setattr(torch.cuda, "graph", graph)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
     monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
-    monkeypatch.setattr(torch, "compile", lambda function: function)
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
     return replayed
 
 
@@ -177,7 +177,7 @@ def test_a_graph_whose_replay_is_another_step_is_refused(replayed, monkeypatch):
 def test_where_compiling_fails_the_plain_step_is_recorded_and_the_reason_given(
     replayed, monkeypatch
 ):
-    def broken(function):
+    def broken(function, **options):
         def fails(*args):
             raise RuntimeError("no compiler on this machine")
 
@@ -250,7 +250,7 @@ def test_auto_takes_the_clearly_faster_of_the_exact_products(medium, chosen, mon
 def test_a_training_that_goes_on_keeps_its_mode(tmp_path, monkeypatch):
     """Chosen for a long run, kept for its short rest: so it ends as if it had never stopped."""
     monkeypatch.setattr(steps, "COMPILING_PAYS", 25)
-    monkeypatch.setattr(torch, "compile", lambda function: function)
+    monkeypatch.setattr(torch, "compile", lambda function, **options: function)
     monkeypatch.setattr(steps, "compiler_found", lambda: True)
     loop = LoopSettings(device="cpu", episodes=0, evaluate_every=30, save_every=30)
     data = {"source": PLANE.source, "target": PLANE.target, "loop": loop}

@@ -51,7 +51,7 @@ class Moments:
             state["step"].fill_(count)
 
     def schedule(self, progress: Tensor) -> Tensor:
-        """For each of the next steps: four rates, then the second moment's correction, ``[n, 5]``.
+        """Four rates, and the second root's factor, of each of the next steps, ``[n, 5]``.
 
         ``progress [n]`` drives the policy's cosine.
         """
@@ -61,7 +61,7 @@ class Moments:
         fixed = torch.full_like(count, rate)
         rates = torch.stack([fixed, fixed, fixed, cosine(rate, progress.double())], 1)
         corrected = rates / (1 - beta1**count).unsqueeze(1)
-        root = (1 - beta2**count).sqrt().unsqueeze(1)
+        root = (1 - beta2**count).rsqrt().unsqueeze(1)
         return torch.cat([corrected, root], 1).float()
 
 
@@ -73,13 +73,15 @@ def apply_by_hand(
 
     Gradients as :func:`~droco_lite.agents.fast.gradients.by_hand` gives them, moments of the same
     shapes, and a row ``[5]`` of :meth:`Moments.schedule`.  The update is Kingma & Ba's (ICLR 2015,
-    algorithm 1), with the bias corrections folded into rates and root.
+    algorithm 1), with the bias corrections folded into rates and root: products, since a CPU
+    divides slowly.
     """
     (beta1, beta2), eps = (agent.optimizer.defaults[name] for name in ("betas", "eps"))
     rates, root = schedule[:4].reshape(4, 1, 1, 1), schedule[4]
-    tensors = agent.networks.weights + agent.networks.biases
-    for tensor, gradient, (first, second) in zip(tensors, gradients, moments, strict=True):
+    net = agent.networks
+    pairs = zip(net.learning, net.following, gradients, moments, strict=True)
+    for tensor, target, gradient, (first, second) in pairs:
         first.lerp_(gradient, 1 - beta1)
         second.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        tensor[:4] -= rates * first / (second.sqrt() / root + eps)
-        tensor[4:] += agent.shared.polyak * (tensor[:2] - tensor[4:])
+        tensor -= rates * first / (second.sqrt() * root + eps)
+        target += agent.shared.polyak * (tensor[:2] - target)

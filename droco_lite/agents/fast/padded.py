@@ -15,9 +15,13 @@ class PaddedNetworks:
 
     All live in ``weights[l] [6, R, in, out]`` and ``biases[l] [6, R, 1, out]`` in the order Q1, Q2,
     V, pi, Q'1, Q'2, padded with zeros to one shape (V and pi have no action input; Q and V one
-    output), so that a fast step can evaluate all six in one product.  The stacks :attr:`critics`,
+    output), so that a fast step can evaluate many in one product.  The stacks :attr:`critics`,
     :attr:`value`, :attr:`policy` and :attr:`targets` are views of them without the padding.  Zeros
     stay zeros: their gradient is zero.
+
+    Attributes:
+        learning: the part of the six tensors that gradients move (Q1, Q2, V, pi), weights first.
+        following: the part that follows it (Q'1, Q'2).
     """
 
     def __init__(
@@ -38,12 +42,16 @@ class PaddedNetworks:
         self.biases = [b.to(device) for b in self.biases]
         for tensor in (*self.weights, *self.biases):
             tensor[4:] = tensor[:2]
+        # A compiled step names these two, which do not overlap, and never the whole: so it changes
+        # them in place, in one pass.
+        self.learning = [tensor[:4] for tensor in self.weights + self.biases]
+        self.following = [tensor[4:] for tensor in self.weights + self.biases]
         # Leaves for the optimiser: the critics and V share a learning rate, the policy has its own.
         self.critic_value_leaves = [self._leaf(slice(0, 3), k) for k in range(6)]
         self.policy_leaves = [self._leaf(slice(3, 4), k) for k in range(6)]
 
     def _leaf(self, part: slice, k: int) -> Tensor:
-        return (self.weights + self.biases)[k][part].detach().requires_grad_()
+        return self.learning[k][part].detach().requires_grad_()
 
     def _stack(self, source: list[Tensor], part: slice, n_in: int, n_out: int) -> Layers:
         layers = []
@@ -65,7 +73,7 @@ class PaddedNetworks:
     def value(self) -> Layers:
         """V: a stack of R networks from s to 1."""
         if not torch.is_grad_enabled():  # a compiled step then sees no tensor by two names
-            return self._stack(self.weights + self.biases, slice(2, 3), self.n_obs, 1)
+            return self._stack(self.learning, slice(2, 3), self.n_obs, 1)
         return self._stack(self.critic_value_leaves, slice(2, 3), self.n_obs, 1)
 
     @property
@@ -76,13 +84,12 @@ class PaddedNetworks:
     @property
     def targets(self) -> Layers:
         """Q'1, Q'2: a stack of 2R networks from (s, a) to 1."""
-        return self._stack(self.weights + self.biases, slice(4, 6), self.n_obs + self.n_act, 1)
+        return self._stack(self.following, slice(0, 2), self.n_obs + self.n_act, 1)
 
     @torch.no_grad()
     def move_targets(self, share: float) -> None:
         """Move Q'_j a ``share`` of the way to Q_j."""
-        tensors = self.weights + self.biases
-        torch._foreach_lerp_([t[4:] for t in tensors], [t[:2] for t in tensors], share)
+        torch._foreach_lerp_(self.following, [tensor[:2] for tensor in self.learning], share)
 
     def tensors(self) -> dict[str, Tensor]:
         """Name -> tensor, for checkpoints."""
