@@ -39,6 +39,7 @@ from random_data import HIDDEN, A, B, N, S, random_transitions
 from droco_lite.agents import DROCO, DROCOSettings
 from droco_lite.files import write_json
 from droco_lite.provenance import provenance
+from droco_lite.training.loop import keep_freed_memory
 from droco_lite.training.precision import choose_precision
 from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import Stepper
@@ -208,6 +209,7 @@ def main() -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-args.threads :])
     precision = choose_precision(args.precision, device)
     torch.set_flush_denormal(True)
+    keep_freed_memory()  # as a training does; it serves all variants
 
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

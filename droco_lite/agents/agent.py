@@ -13,7 +13,7 @@ training loop  ``prepare``, ``frozen``, ``load_frozen``; ``noise_size``, ``own_r
                ``due``, ``refresh``; ``update``; ``diagnostics``, ``values``, ``reward_slack``;
                ``state``, ``load_state``; ``capturable``, ``by_hand``
 evaluation     ``act``
-export         ``policy_layers``
+export         ``policy_layers``; into the live lab ``stacks``
 attacks        ``act``, ``twin_q`` and ``min_q``
 selection      ``act``, ``twin_q``; ``v`` and ``ensemble`` of DROCO's family
 =============  =====================================================================================
@@ -154,6 +154,14 @@ class Agent(ABC, Generic[S]):
     @abstractmethod
     def policy_layers(self) -> Layers:
         """The deterministic policy: a = tanh(MLP(s)) with ReLU between these layers."""
+
+    def stacks(self) -> dict[str, Layers]:
+        """The networks by kind: ``policy``, and where a method has such, ``value`` and ``critics``.
+
+        ``value`` is V, R networks with ReLU from s to 1; ``critics`` are 2R from (s, a) to 1, all
+        runs of the first critic before the second's.
+        """
+        return {"policy": self.policy_layers()}
 
     def act(self, observations: Tensor) -> Tensor:
         """Deterministic actions ``[R, rows, A]`` for observations ``[R, rows, S]``."""

@@ -29,6 +29,7 @@ from droco_lite.agents import td3
 from droco_lite.agents.agent import Agent, AgentSettings
 from droco_lite.agents.batch import Batch
 from droco_lite.agents.networks import Layers, twins
+from droco_lite.agents.optimizers import adam_
 from droco_lite.agents.preparation import (
     Scaler,
     hold_out,
@@ -153,7 +154,7 @@ class BOSA(Agent[BOSASettings]):
         )
         leaves = td3.parameters(state.critic)
         count = state.counter.fill_(state.updates)
-        td3.adam_(leaves, gradients, state.critic_moments, count, rate)
+        adam_(leaves, gradients, state.critic_moments, count, rate)
         if state.updates % self.shared.policy_delay == 0:
             extra = None
             if self.constrains:
@@ -174,6 +175,10 @@ class BOSA(Agent[BOSASettings]):
     def policy_layers(self) -> Layers:
         """TD3's actor before its tanh."""
         return self.td3.actor
+
+    def stacks(self) -> dict[str, Layers]:
+        """Policy and both online critics."""
+        return {"policy": self.policy_layers(), "critics": self.td3.critic}
 
     def twin_q(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Both online critics, ``[2, R, rows, 1]``."""

@@ -170,6 +170,11 @@ class IQL(IQLHooks[S]):
         """pi before its tanh."""
         return self.networks.policy
 
+    def stacks(self) -> dict[str, Layers]:
+        """Policy, V and both online critics."""
+        net = self.networks
+        return {"policy": net.policy, "value": net.value, "critics": net.critics}
+
     def twin_q(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Both online critics, ``[2, R, rows, 1]``."""
         return self.q(self.networks.critics, observations, actions)

@@ -1,4 +1,9 @@
-"""Adam for stacked leaves, and its state by name: the one place where optimiser state is kept."""
+"""Adam and its state: the one place for optimisers.
+
+Methods whose gradients come by autograd have torch's Adam, and its state by name
+(:func:`adam`, :func:`adam_state`); TD3, whose gradients are written out, moves plain tensors
+(:func:`adam_`) with moments that its own state names (:func:`zero_moments`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,9 @@ from torch.optim import Adam
 
 #: Group name -> the optimiser that moves it, and its leaves in a fixed order.
 Groups = Mapping[str, tuple[Adam, Sequence[Tensor]]]
+
+#: Adam's first and second moments, in the order of the tensors that they belong to.
+Moments = tuple[list[Tensor], list[Tensor]]
 
 
 def adam(groups: Sequence[Mapping[str, Any]], device: torch.device) -> Adam:
@@ -53,3 +61,22 @@ def load_adam_state(groups: Groups, state: Mapping[str, Tensor]) -> None:
                     n: t.clone().to(t.device if n == "step" else leaf.device)
                     for n, t in saved.items()
                 }
+
+
+def zero_moments(tensors: Sequence[Tensor]) -> Moments:
+    """Moments of tensors that have not moved yet."""
+    return [torch.zeros_like(t) for t in tensors], [torch.zeros_like(t) for t in tensors]
+
+
+def adam_(
+    tensors: list[Tensor],
+    gradients: list[Tensor],
+    moments: Moments,
+    count: Tensor,
+    learning_rate: float,
+) -> None:
+    """Adam's ``count``-th move (from 1, on the device), in place on ``tensors`` and ``moments``."""
+    torch._fused_adam_(
+        tensors, gradients, *moments, [], [count] * len(tensors), lr=learning_rate, beta1=0.9,
+        beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
+    )  # fmt: skip

@@ -228,6 +228,10 @@ class SAC(Agent[S]):
         *hidden, (weight, bias) = self.policy
         return [*hidden, (weight[..., : self.n_act], bias[..., : self.n_act])]
 
+    def stacks(self) -> dict[str, Layers]:
+        """Policy and both online critics."""
+        return {"policy": self.policy_layers(), "critics": self.critics}
+
     def twin_q(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Both online critics, ``[2, R, rows, 1]``."""
         return self.q(self.critics, observations, actions)

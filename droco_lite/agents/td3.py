@@ -20,10 +20,8 @@ from torch import Tensor
 
 from droco_lite.agents.batch import Batch
 from droco_lite.agents.fast.td3 import (
-    Moments,
     Pairs,
     actor_gradients,
-    adam_,
     critic_gradients,
     layer_outputs,
 )
@@ -38,6 +36,7 @@ from droco_lite.agents.networks import (
     seeded_generators,
     twins,
 )
+from droco_lite.agents.optimizers import Moments, adam_, zero_moments
 
 HIDDEN = (256, 256)
 
@@ -161,8 +160,8 @@ def init_td3(
         critic=critic,
         target_actor=copy_of(actor),
         target_critic=copy_of(critic),
-        actor_moments=_zero_moments(actor),
-        critic_moments=_zero_moments(critic),
+        actor_moments=zero_moments(parameters(actor)),
+        critic_moments=zero_moments(parameters(critic)),
     )
 
 
@@ -290,8 +289,3 @@ def move_policy_(
     polyak_(state.target_actor, state.actor, settings.tau)
     polyak_(state.target_critic, state.critic, settings.tau)
     return q
-
-
-def _zero_moments(layers: Layers) -> Moments:
-    zeros = [torch.zeros_like(t) for t in parameters(layers)]
-    return zeros, [t.clone() for t in zeros]

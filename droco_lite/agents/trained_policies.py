@@ -26,8 +26,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from droco_lite.agents.agent import Agent
 from droco_lite.agents.ensemble import Ensemble
-from droco_lite.agents.iql import IQL
 from droco_lite.agents.networks import Layers, mlp
 from droco_lite.files import read_json, write_bytes, write_json
 from droco_lite.provenance import as_json, provenance
@@ -177,20 +177,20 @@ def _remove_unnamed_ensembles(folder: Path, robot: str) -> None:
             file.unlink()
 
 
-def stacks_of(agent: Any, run: int) -> dict[str, Layers]:
+def stacks_of(agent: Agent, run: int) -> dict[str, Layers]:
     """Policy, V and both critics of one run, on the CPU and without gradients.
 
     Raises:
-        ValueError: the agent is not of IQL's family.
+        ValueError: the agent has no V, as those of IQL's family have.
     """
-    if not isinstance(agent, IQL):
+    stacks = agent.stacks()
+    if not {"policy", "value", "critics"} <= stacks.keys():
         raise ValueError(f"{type(agent).__name__}: only IQL and DROCO agents have V and a policy")
     # Critics are stacked critic by critic, all runs of the first before the second's.
     rows = slice(run, None, len(agent.runs))
-    net = agent.networks
     return {
         kind: [(weight.detach()[rows].cpu(), bias.detach()[rows].cpu()) for weight, bias in stack]
-        for kind, stack in (("policy", net.policy), ("value", net.value), ("critics", net.critics))
+        for kind, stack in stacks.items()
     }
 
 

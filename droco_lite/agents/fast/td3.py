@@ -1,4 +1,4 @@
-"""TD3's gradients and Adam's move, written out by hand.
+"""TD3's gradients, written out by hand.
 
 The derivatives of :func:`droco_lite.agents.td3.critic_loss` and ``actor_loss``; the tests hold them
 to autograd.
@@ -13,9 +13,6 @@ import torch
 from torch import Tensor
 
 from droco_lite.agents.networks import Layers, repeat_rows
-
-#: Adam's first and second moments, in the order of the tensors that they belong to.
-Moments = tuple[list[Tensor], list[Tensor]]
 
 
 class Pairs(Protocol):
@@ -116,17 +113,3 @@ def _weight_gradients(layers: Layers, activations: list[Tensor], slope: Tensor) 
             slope = _times(slope, layers[depth][0])
             slope = torch.ops.aten.threshold_backward(slope, below, 0)
     return gradients[::-1]
-
-
-def adam_(
-    tensors: list[Tensor],
-    gradients: list[Tensor],
-    moments: Moments,
-    count: Tensor,
-    learning_rate: float,
-) -> None:
-    """Adam's ``count``-th move (from 1, on the device), in place on ``tensors`` and ``moments``."""
-    torch._fused_adam_(
-        tensors, gradients, *moments, [], [count] * len(tensors), lr=learning_rate, beta1=0.9,
-        beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
-    )  # fmt: skip
