@@ -217,17 +217,16 @@ def fit_ensemble(
             f"an ensemble needs at least 20 target rows for its held-out part, got {rows}"
         )
     rng = np.random.default_rng(settings.seed)
-    x = np.concatenate([observations, actions], 1, dtype=np.float32)
-    y = np.concatenate(
-        [next_observations - observations, rewards.reshape(-1, 1)], 1, dtype=np.float32
-    )
+    kind = np.float64 if dtype == torch.float64 else np.float32
+    x = np.concatenate([observations, actions], 1, dtype=kind)
+    y = np.concatenate([next_observations - observations, rewards.reshape(-1, 1)], 1, dtype=kind)
     order = rng.permutation(rows)
     n_holdout = min(max(1, int(settings.holdout * rows)), 1000)
     held, train = order[:n_holdout], order[n_holdout:]
-    x_mean, x_std = _scale(x[train], device, dtype)
-    y_mean, y_std = _scale(y[train], device, dtype)
-    inputs = (torch.as_tensor(x, device=device, dtype=dtype) - x_mean) / x_std
-    outputs = (torch.as_tensor(y, device=device, dtype=dtype) - y_mean) / y_std
+    x_mean, x_std = _scale(x[train], device)
+    y_mean, y_std = _scale(y[train], device)
+    inputs = (torch.as_tensor(x, device=device) - x_mean) / x_std
+    outputs = (torch.as_tensor(y, device=device) - y_mean) / y_std
     x_held, y_held = inputs[held].expand(settings.members, -1, -1), outputs[held]
 
     sizes = (x.shape[1], *[settings.hidden] * 4, 2 * y.shape[1])
@@ -262,11 +261,11 @@ def fit_ensemble(
     return Ensemble(frozen, x_mean, x_std, y_mean, y_std, best.error, elites, epoch)
 
 
-def _scale(part: np.ndarray, device: torch.device | str, dtype: torch.dtype) -> list[Tensor]:
+def _scale(part: np.ndarray, device: torch.device | str) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each column."""
     std = part.std(0)
     std[std < 1e-6] = 1.0  # a constant column (a sensor that never moves) stays as it is
-    return [torch.as_tensor(column, device=device, dtype=dtype) for column in (part.mean(0), std)]
+    return torch.as_tensor(part.mean(0), device=device), torch.as_tensor(std, device=device)
 
 
 class _Best:
