@@ -97,4 +97,4 @@ address: $(READY)  ## state the repository's address everywhere: make address UR
 	@$(RUN) book.address $(if $(URL),"$(URL)")
 
 clean:  ## remove what was built; keeps the virtual environment
-	rm -rf _build book/vendor dist .pytest_cache .hypothesis .ruff_cache
+	rm -rf _build book/vendor dist .pytest_cache .hypothesis .ruff_cache .mypy_cache
