@@ -70,9 +70,9 @@ def planned() -> int:
 def note(grid: pd.DataFrame | None) -> str:
     """Which DROCO a page's older numbers are of, and how far the grid with a floor has come."""
     said = (
-        "> **Which DROCO?** The HalfCheetah and Hopper runs of this page are of the formula as the "
-        "paper prints it, without a floor, and `halfcheetah-medium` fails the book's own first "
-        "gate: the source's policy keeps more than a third of its return in the target. "
+        "> **Which DROCO?** The older runs of this page are of the formula as the paper prints it, "
+        "without a floor, and `halfcheetah-medium` fails the book's own first gate: the source's "
+        "policy keeps more than a third of its return in the target. "
     )
     if grid is None:
         return said + f"The same grid with the floor, on Walker2d (`{PLAN}`), has not been run."
