@@ -25,6 +25,7 @@ from droco_lite.data import Task, make_task
 from droco_lite.evaluation.study import Job, Study
 from droco_lite.live import clips
 from droco_lite.live.export import as_printed
+from droco_lite.provenance import provenance
 from droco_lite.training.checkpoint import FILE
 from droco_lite.training.export import restore
 
@@ -118,10 +119,15 @@ def release_job(
 
 
 def released(path: Path, origin: dict[str, Any]) -> bool:
-    """Whether a policy of that name was released from that very checkpoint."""
+    """Whether a policy of that name was released from that very checkpoint.
+
+    A card that calls its commit dirty is written again as soon as the checkout is clean.
+    """
     if path.name not in policy_names(path.parent):
         return False
     card = files.read_json(path.parent / f"{path.name}.json", "release it again")
+    if card.get("dirty") and provenance()["dirty"] is False:
+        return False
     return card.get("origin") == origin and (path.parent / f"{path.name}.safetensors").is_file()
 
 

@@ -152,14 +152,14 @@ export class Ghosts {
     const { pen, width } = sharp(this.canvas, HEIGHT);
     const ink = getComputedStyle(this.root).color;
     pen.clearRect(0, 0, width, HEIGHT);
-    const lane = new Lane(pen, { top: 0, width, height: HEIGHT, metres: VIEW[facts.robot],
-      x: seen.qpos[0] });
-    lane.floor(ink);
-    const far = facts.far;
-    lane.robot(this.limbs(seen.qpos), { color: ink, alpha: 0.12, far });
     const values = seen.predicted.map(({ value }) => value);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     this.share = (v) => (v - low) / (high - low || 1);
+    const top = this.legend(pen, width, ink);
+    const lane = new Lane(pen, { top, width, height: HEIGHT - top, metres: VIEW[facts.robot],
+      x: seen.qpos[0] });
+    lane.floor(ink);
+    lane.robot(this.limbs(seen.qpos), { color: ink, alpha: 0.12, far: facts.far });
     seen.predicted.forEach(({ qpos, value }, k) => {
       const limbs = this.limbs(qpos);
       if (k === seen.worst)
@@ -168,15 +168,20 @@ export class Ghosts {
     });
     for (const name of ["source", "target"])
       lane.robot(this.limbs(seen.truth[name].qpos), { color: facts.colors[name], line: 2, alpha: 1 });
-    const legend = [
+  }
+
+  /** What each colour is; returns where it ends. */
+  legend(pen, width, ink) {
+    const { facts, seen } = this;
+    const entries = [
       ["the state", ink, 0.3], ["true next state, source robot", facts.colors.source, 1],
       ["true next state, target robot", facts.colors.target, 1],
-      [`${values.length} models: low V`, heat(0, facts.colors), 1], ["high V", heat(1, facts.colors), 1],
+      [`${seen.predicted.length} models: low V`, heat(0, facts.colors), 1], ["high V", heat(1, facts.colors), 1],
       ["the worst", facts.colors.worst, 1],
     ];
     let [x, y] = [6, 6];
     pen.font = "12px system-ui, sans-serif";
-    for (const [words, color, alpha] of legend) {
+    for (const [words, color, alpha] of entries) {
       const room = pen.measureText(words).width + 34;
       if (x + room > width) [x, y] = [6, y + 17];
       pen.globalAlpha = alpha;
@@ -186,6 +191,7 @@ export class Ghosts {
       write(pen, words, x + 19, y, { color: ink });
       x += room;
     }
+    return y + 17;
   }
 
   /** Values on one axis: V(s'), the models', what is backed up. */

@@ -1,6 +1,7 @@
 // One racer's strip of the picture: planar robots seen from the side, others in space.
 
 import { Lane, capsules, write } from "./draw.js";
+import { number } from "./labels.js";
 import { Camera, drawFloor, drawSolid, shapes } from "./solid.js";
 
 const METRES = { walker2d: 1.9, halfcheetah: 1.5, hopper: 1.9 }; // that a lane is high
@@ -31,6 +32,8 @@ class SpaceLane {
     const { xpos } = following.data;
     this.camera.centre = [xpos[3], xpos[4], 0.45];
     this.camera.fit(width, height);
+    this.forward = xpos[3];
+    this.bottom = top + height;
   }
 
   inside(draw) {
@@ -42,6 +45,7 @@ class SpaceLane {
 
   floor(ink) {
     this.inside(() => drawFloor(this.pen, this.camera, 0, ink));
+    write(this.pen, `${number(this.forward, 1)} m forward`, 4, this.bottom - 16, { color: ink, size: 10 });
   }
 
   robot(model, data, { color, alpha = 1, changed = [], accent }) {

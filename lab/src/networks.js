@@ -18,10 +18,19 @@ export function mlp(layers, input, activation = relu) {
   let x = input;
   layers.forEach(({ weight, bias, ins, outs }, depth) => {
     const y = Float32Array.from(bias);
-    for (let i = 0; i < ins; i++) {
-      const value = x[i];
-      if (value === 0) continue;
-      const row = i * outs;
+    // Four inputs at a time, so that y is read and written a quarter as often; zeros cost nothing.
+    const live = [];
+    for (let i = 0; i < ins; i++) if (x[i] !== 0) live.push(i);
+    let k = 0;
+    for (; k + 4 <= live.length; k += 4) {
+      const [i0, i1, i2, i3] = [live[k], live[k + 1], live[k + 2], live[k + 3]];
+      const [v0, v1, v2, v3] = [x[i0], x[i1], x[i2], x[i3]];
+      const [r0, r1, r2, r3] = [i0 * outs, i1 * outs, i2 * outs, i3 * outs];
+      for (let j = 0; j < outs; j++)
+        y[j] += v0 * weight[r0 + j] + v1 * weight[r1 + j] + v2 * weight[r2 + j] + v3 * weight[r3 + j];
+    }
+    for (; k < live.length; k++) {
+      const [value, row] = [x[live[k]], live[k] * outs];
       for (let j = 0; j < outs; j++) y[j] += value * weight[row + j];
     }
     if (depth < layers.length - 1) for (let j = 0; j < outs; j++) y[j] = activation(y[j]);

@@ -10,7 +10,7 @@ import torch
 
 from droco_lite.agents.trained_policies import load_policy, policy_names, release_policy
 from droco_lite.evaluation import matrix
-from droco_lite.files import read_json
+from droco_lite.files import read_json, write_json
 from droco_lite.live import clips, export, release
 from droco_lite.training.export import restore
 
@@ -68,6 +68,17 @@ def test_every_finished_arm_is_released_once(finished, tmp_path, capsys):
     # A card that was damaged or lost is made again, and no other.
     (tmp_path / "hopper-iql.json").unlink()
     assert release.release(path, root, tmp_path, None) == 1
+
+
+def test_a_dirty_card_is_written_again_from_a_clean_checkout(finished, tmp_path, monkeypatch):
+    path, root = finished
+    release.release(path, root, tmp_path, None)
+    for card in tmp_path.glob("hopper-*.json"):
+        dirty = card.stem == "hopper-iql"
+        write_json(card, read_json(card, "") | {"dirty": dirty}, checksum=True)
+    for dirty, made in ((True, 0), (False, 1)):
+        monkeypatch.setattr(release, "provenance", lambda dirty=dirty: {"dirty": dirty})
+        assert release.release(path, root, tmp_path, None) == made
 
 
 def test_weights_that_ran_away_are_not_released(finished, tmp_path, monkeypatch, capsys):
