@@ -120,7 +120,10 @@ def facts_are_current() -> bool:
 
 
 def _facts_sources() -> list[Path]:
-    parts = ("live", "robots", "agents/weights", "data/policies", "agents/trained_policies.py")
+    parts = (
+        "live/export.py", "live/model_tables.py", "robots", "agents/weights", "data/policies",
+        "agents/trained_policies.py", "figures/colors.py",
+    )  # fmt: skip
     return [path for part in parts for path in _files(ROOT / "droco_lite" / part)]
 
 

@@ -237,6 +237,8 @@ def test_ant_takes_the_walkers_place(browser, site):
     content = block("walker2d", static="", policies=["behaviour-target-expert"], robots=["ant"])
     with opened(browser, site, content=content, press=False) as page:
         choice = page.get_by_role("combobox", name="Robot")
+        page.wait_for_timeout(300)
+        assert not [url for url in page.asked if "ant" in url.rpartition("/")[2]]
         choice.select_option("ant")
         assert "ant-" in page.get_by_role("img").get_attribute("src")
         page.get_by_role("button", name="Run live").press("Enter")
