@@ -63,8 +63,12 @@ MOUNT = """async ([robot, settings, speed]) => {
 RATES = """async (seconds) => {
   const { race } = lab;
   let [frames, steps, worst, last] = [0, 0, 0, performance.now()];
-  const step = race.session.step.bind(race.session);
-  race.session.step = () => { const moved = step(); steps += moved; return moved; };
+  const advance = race.session.advance.bind(race.session);
+  race.session.advance = (enough) => {
+    const part = advance(enough);
+    steps += part.moved;
+    return part;
+  };
   const began = last;
   while (last - began < 1000 * seconds) {
     const now = await new Promise(requestAnimationFrame);
@@ -73,7 +77,7 @@ RATES = """async (seconds) => {
     last = now;
     if (race.session.over) race.toggle(true);
   }
-  delete race.session.step;
+  delete race.session.advance;
   const elapsed = (last - began) / 1000;
   return { "frames a second": frames / elapsed, "longest frame, ms": worst,
     "robot steps a second": steps / elapsed };

@@ -16,6 +16,9 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** The key of an event; letters count the same with Shift or Caps Lock. */
+export const pressed = ({ key }) => (key.length === 1 ? key.toLowerCase() : key);
+
 export function button(text, onclick, attributes = {}) {
   return make("button", { type: "button", class: "droco-lab-button", text, onclick, ...attributes });
 }

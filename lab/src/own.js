@@ -1,6 +1,6 @@
 // The reader's own robot: chosen or dropped, compiled by MuJoCo in the page, run and pushed.
 
-import { button, choice, fresh, make, slider } from "./dom.js";
+import { button, choice, fresh, make, pressed, slider } from "./dom.js";
 import { sharp } from "./draw.js";
 import { number } from "./labels.js";
 import { compile } from "./model_file.js";
@@ -212,7 +212,7 @@ export class OwnRobot {
       " ": () => this.toggle(), s: () => this.single(), r: () => this.reset(),
       a: () => (this.camera.azimuth -= 0.2), d: () => (this.camera.azimuth += 0.2),
       "+": () => (this.camera.zoom *= 1.2), "-": () => (this.camera.zoom /= 1.2),
-    }[event.key] ?? (ARROWS[event.key] && (() => this.push(ARROWS[event.key])));
+    }[pressed(event)] ?? (ARROWS[event.key] && (() => this.push(ARROWS[event.key])));
     if (!does || !this.model || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     does();

@@ -2,7 +2,7 @@
 
 import { BetaSlider, alongBeta } from "./beta.js";
 import { chart, lineMark } from "./chart.js";
-import { button, choice, fresh, make, slider } from "./dom.js";
+import { button, choice, fresh, make, pressed, slider } from "./dom.js";
 import { sharp } from "./draw.js";
 import { ROBOTS, committed, level, number, shiftName, strengthName } from "./labels.js";
 import { drawLane } from "./lanes.js";
@@ -210,6 +210,7 @@ export class Race {
   }
 
   toggle(wanted = !this.running) {
+    if (this.session.pending) this.session.step();
     if (wanted && this.session.over) this.reset();
     this.running = wanted;
     this.last = performance.now();
@@ -248,7 +249,7 @@ export class Race {
     const does = {
       ArrowLeft: () => this.push(-PUSH, 0), ArrowRight: () => this.push(PUSH, 0),
       " ": () => this.toggle(), s: () => this.single(), r: () => this.reset(),
-    }[event.key];
+    }[pressed(event)];
     if (!does || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     does();
@@ -289,10 +290,14 @@ export class Race {
     if (this.running) {
       this.debt += (elapsed / 1000 / this.facts.spec.dt) * this.speed;
       const began = performance.now();
-      while (this.debt >= 1 && !this.session.over) {
-        this.frames.steps += this.session.step();
-        this.debt -= 1;
-        if (performance.now() - began > BUDGET) this.debt = Math.min(this.debt, 1);
+      const late = () => performance.now() - began > BUDGET;
+      while (this.debt >= 1 && (this.session.pending || !this.session.over)) {
+        const { moved, whole } = this.session.advance(late);
+        this.frames.steps += moved;
+        if (whole) this.debt -= 1;
+        if (!late()) continue;
+        this.debt = Math.min(this.debt, 1); // time runs slower than asked
+        break;
       }
       this.tell();
       if (this.session.over) this.toggle(false);

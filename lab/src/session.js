@@ -111,6 +111,7 @@ export class Session {
   }
 
   rebuild() {
+    this.pending = null;
     this.racers.forEach((racer) => racer.dispose());
     const { policies, seed, swarm } = this.settings;
     const starts = swarm ? this.starts : [this.starts[seed]];
@@ -119,6 +120,7 @@ export class Session {
   }
 
   reset() {
+    this.pending = null;
     this.racers.forEach((racer) => racer.reset());
     this.events = [];
   }
@@ -136,23 +138,43 @@ export class Session {
       this.deviation, racer.random[k]);
   }
 
-  /** One environment step of every robot that still runs; how many did. */
+  /** One environment step of every robot that still runs, or the rest of one; how many moved. */
   step() {
-    let moved = 0;
+    return this.advance(() => false).moved;
+  }
+
+  /**
+   * Part of an environment step: a swarm's takes longer than a frame.
+   * @param enough asked after each robot: whether to stop here and go on at the next call.
+   * @returns {moved: how many robots, whole: whether the step is complete}.
+   */
+  advance(enough) {
+    this.pending ??= this.moves();
+    for (let moved = 0; ; ) {
+      if (this.pending.next().done) {
+        this.pending = null;
+        return { moved, whole: true };
+      }
+      moved += 1;
+      if (enough()) return { moved, whole: false };
+    }
+  }
+
+  /** An environment step, robot by robot. */
+  *moves() {
     for (const racer of this.racers) {
-      racer.robots.forEach((robot, k) => {
-        if (!running(robot)) return;
+      for (const [k, robot] of racer.robots.entries()) {
+        if (!running(robot)) continue;
         robot.act(Array.from(racer.agent.act(this.seen(racer, k))));
-        moved += 1;
         if (!robot.alive)
           this.events.push({ kind: "fall", policy: racer.agent.name, robot: k, step: robot.step });
-      });
+        yield;
+      }
       if (running(racer.first) || racer.trail.length <= racer.first.step)
         racer.trail.push(racer.first.total);
       if (!racer.over || racer.standing.at(-1) > 0)
         racer.standing.push(racer.robots.filter((robot) => robot.alive).length);
     }
-    return moved;
   }
 
   /** The same push for every robot that still runs: a change of velocity, m/s. */

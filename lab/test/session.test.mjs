@@ -19,6 +19,24 @@ test("a race starts again as it began", { skip }, () => {
   session.dispose();
 });
 
+test("a step in parts is a whole step, and one that was begun is forgotten at the start", { skip }, () => {
+  const [whole, parts] = [open({ swarm: true }), open({ swarm: true })];
+  for (let i = 0; i < 20; i++) {
+    whole.step();
+    let calls = 0;
+    while (!parts.advance(() => true).whole) calls += 1;
+    assert.equal(calls, 30);
+  }
+  assert.deepEqual(totals(parts), totals(whole));
+  assert.deepEqual(parts.racers[0].trail, whole.racers[0].trail);
+  parts.advance(() => true);
+  parts.reset();
+  assert.equal(parts.step(), 30);
+  assert.equal(parts.racers[0].standing.length, 2);
+  whole.dispose();
+  parts.dispose();
+});
+
 test("every setting changes what happens", { skip }, () => {
   const plain = run(open({}), 60)[0];
   for (const settings of [

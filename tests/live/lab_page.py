@@ -29,7 +29,7 @@ in_chromium = [
 
 
 @contextmanager
-def opened(browser, site, *, width=900, press=True, motion="no-preference", **options):
+def opened(browser, site, *, width=900, press=True, motion="no-preference", touch=False, **options):
     """A page with a lab; what went wrong while it was open fails the test.
 
     ``options`` are those of ``book.live_lab.block``, or ``content``, the block itself.
@@ -38,7 +38,8 @@ def opened(browser, site, *, width=900, press=True, motion="no-preference", **op
     wrong: list[str] = []
     (site / "page.html").write_text(PAGE.format(block=content), encoding="utf-8")
     context = browser.new_context(
-        viewport={"width": width, "height": 900}, reduced_motion=motion, offline=True
+        viewport={"width": width, "height": 900}, reduced_motion=motion, offline=True,
+        has_touch=touch,
     )
     context.set_default_timeout(30_000)
     page = context.new_page()

@@ -129,6 +129,20 @@ def test_a_push_by_key_and_by_pointer(browser, site):
         assert page.evaluate(speed) == pytest.approx(before - 1, abs=0.05)
 
 
+def test_a_finger_pushes_the_robots_away(browser, site):
+    with opened(browser, site, policies=[MEDIUM], width=390, touch=True) as page:
+        view = page.get_by_role("img", name="Walker2d robots running")
+        box = view.bounding_box()
+        speed = "lab.race.session.racers[0].first.data.qvel[0]"
+        before = page.evaluate(speed)
+        for share, change in ((0.8, -1), (0.1, 0)):
+            page.touchscreen.tap(box["x"] + share * box["width"], box["y"] + 60)
+            assert page.evaluate(speed) == pytest.approx(before + change)
+        page.get_by_role("status").filter(has_text="Pushed forward by 1.0 m/s").wait_for()
+        page.get_by_role("button", name="Step", exact=True).tap()
+        assert step(page) == 1
+
+
 def test_a_swarm_falls_one_by_one(browser, site):
     with opened(browser, site, policies=[MEDIUM]) as page:
         page.evaluate("lab.race.apply({gravity: 0.6})")
