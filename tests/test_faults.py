@@ -51,7 +51,11 @@ def test_it_sees_a_torn_file(tmp_path, rng, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "name", ["checkpoint", "curve", "data set (.npy)", "data set (Minari)", "policy"]
+    "name",
+    [
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("checkpoint", "curve")),
+        *("data set (.npy)", "data set (Minari)", "policy"),
+    ],
 )
 def test_damaged_files_are_refused_or_made_again(tmp_path, rng, name):
     kind = next(kind for kind in faults.KINDS if kind.name == name)
