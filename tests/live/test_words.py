@@ -58,6 +58,19 @@ def test_ensembles_the_models_share_more_error_than_they_spread():
     assert 0.6 < (worst < found.value(truth)).mean() < 0.99
 
 
+def test_training_droco_the_floor_holds_at_step_4():
+    robot, found = get_robot("walker2d"), load_policy("walker2d-droco-0.5")
+    rows = {name: numbers(values)[4:5] for name, values in recorded("walker2d").items()}
+    actions = rows["actions"].astype(np.float32)
+    source = BatchedRobot("walker2d", [robot.source_shifts["kinematic"]], [0], dtype=np.float64)
+    source.set_state(rows["qpos"], rows["qvel"])
+    value = found.value(source.step(actions)[0].astype(np.float32))[0]
+    seen = robot.observation(rows["qpos"], rows["qvel"]).astype(np.float32)
+    predicted = found.ensemble.predict(torch.from_numpy(seen), torch.from_numpy(actions))[0].numpy()
+    worst = min(found.value(member)[0] for member in predicted)
+    assert value - found.card["settings"]["beta"] * (value - worst) < found.card["floor"] == 0
+
+
 @pytest.mark.slow
 def test_deploying_gravity_fells_more_than_friction_and_noise():
     expert, unit = load_behaviour("walker2d", NOMINAL, "expert"), deviation("walker2d")
