@@ -47,7 +47,7 @@ class BoundedDROCOSettings(DROCOSettings):
 
 
 class BoundedDROCO(DROCO):
-    """R runs of DROCO with another bound."""
+    """R runs of DROCO whose values another bound keeps in range."""
 
     Settings = BoundedDROCOSettings
 

@@ -42,7 +42,7 @@ class CQLSettings(SACSettings):
 
 
 class CQL(SAC):
-    """R runs of CQL*."""
+    """R runs of CQL*: SAC with a conservative term in the critics' loss (CQL, eq. 4)."""
 
     Settings = CQLSettings
 

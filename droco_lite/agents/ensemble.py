@@ -204,9 +204,18 @@ def fit_ensemble(
     """Fit by maximum likelihood; each member sees a bootstrap of the training rows.
 
     Stops when no member's held-out error has improved by 1 % for ``patience`` epochs, and keeps
-    every member's best weights. ``on_epoch(epoch, holdout_error [members])`` is called after each
-    pass. Models fitted in float64 take float64, and processors, which round in different orders,
-    agree on far more of their digits.
+    every member's best weights.
+
+    Args:
+        observations: s ``[n, S]``.
+        actions: a ``[n, A]``.
+        rewards: r ``[n]``.
+        next_observations: s' ``[n, S]``.
+        settings: size and fitting.
+        device: where the ensemble is fitted and lives.
+        on_epoch: called after each pass with (epoch, held-out errors ``[members]``).
+        dtype: models fitted in float64 take float64, and processors, which round in different
+            orders, agree on far more of their digits.
 
     Raises:
         ValueError: fewer than 20 rows, too few for a held-out part.

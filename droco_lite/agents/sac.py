@@ -64,7 +64,7 @@ S = TypeVar("S", bound=SACSettings)
 
 
 class SAC(Agent[S]):
-    """R runs of SAC."""
+    """R runs of soft actor-critic with a squashed Gaussian policy."""
 
     Settings = SACSettings
 

@@ -1,11 +1,11 @@
 """Disturbed observations: random noise, and noise picked by the policy's own critic.
 
-The robot stays as it is; only what the policy sees moves, to a point of the box
+The robot stays as it is; only what the policy sees moves, to a point of the box::
 
     B(s) = { s~ : |s~_i - s_i| <= scale * deviation_i for every column i }
 
 where ``deviation`` is the standard deviation of each observation column in the target's data, so
-that a scale means the same for a joint's angle and for its velocity.  Two attacks:
+that a scale means the same for a joint's angle and for its velocity.  Two attacks::
 
     noise   s~ uniform in B(s)
     min-q   s~ = argmin over candidates of  min_j Q_j(s, pi(s~)),

@@ -30,6 +30,11 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
     So a study goes on in another folder, or on another machine, from its tables alone.  An arm that
     had only begun elsewhere begins again, its curve too: its checkpoint stayed there.
 
+    Args:
+        study: what is to be run.
+        root: folder of the jobs' folders.
+        to: folder of the tables.
+
     Raises:
         ValueError: the tables were made with other settings; the message names the file and the
             key.
@@ -87,6 +92,15 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
     ``TASK.csv`` and ``TASK.json`` hold all finished jobs, and ``TASK-curves.csv`` all that have
     begun, as far as they went. Finished arms that the tables hold already stay (:func:`restore`);
     where all are such, nothing is written.
+
+    Args:
+        study: what was to be run.
+        root: folder of the jobs' folders.
+        to: folder of the tables.
+        facts: further entries of the record beside each table.
+
+    Returns:
+        The files that were written.
     """
     root, to, written = Path(root), Path(to), []
     restore(study, root, to)

@@ -61,6 +61,12 @@ def work(
 
     Start it as often as there are processors to give.
 
+    Args:
+        study: what is to be run.
+        root: folder of the jobs' folders, made if it is missing.
+        stacked: arms that can share a loop are one job; None: where there is a card.
+        say: told, in one line each, what begins and ends.
+
     Raises:
         ValueError: a job's folder holds results of other settings.
     """
@@ -84,7 +90,12 @@ def work(
 
 
 def work_beside(study: Study, root: str | Path, workers: int) -> None:
-    """:func:`work` in ``workers`` processes."""
+    """:func:`work` in several processes of this machine.
+
+    Args:
+        study, root: as in :func:`work`.
+        workers: how many processes.
+    """
     if workers == 1:
         work(study, root)
         return
@@ -103,6 +114,12 @@ def work_on_ray(study: Study, root: str | Path, workers: int, **resources: Any) 
     """The same on a Ray cluster: ``workers`` tasks that share ``root`` (a common file system).
 
     ``resources`` go to Ray for each, such as ``num_gpus=1``.  Needs the extra ``cluster``.
+
+    Returns:
+        How many jobs were done.
+
+    Raises:
+        ImportError: Ray is not installed.
     """
     try:
         import ray
@@ -126,6 +143,11 @@ def progress(study: Study, root: str | Path, stacked: bool = False) -> pd.DataFr
     """One line per job: its state, steps done, seconds spent and an estimate of those left.
 
     The estimate takes a job's own rate, else that of the same arm on another task; unknown is NaN.
+
+    Args:
+        study: what is to be run.
+        root: folder of the jobs' folders.
+        stacked: arms that can share a loop are one job, as :func:`work` has it on a card.
     """
     root, lines = Path(root), []
     for job in study.jobs(stacked, root):

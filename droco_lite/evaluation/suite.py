@@ -28,7 +28,12 @@ def grid(
     families: Sequence[str] | None = None,
     strengths: Sequence[float] = (1 / 3, 2 / 3, 1.0),
 ) -> list[Shift]:
-    """The nominal robot, then every variant of ``families`` (None: all it has) at every strength.
+    """The nominal robot, then every variant of ``families`` at every strength.
+
+    Args:
+        robot: name in ``ROBOTS``.
+        families: names in ``FAMILIES``; None: all that the robot has.
+        strengths: as shares of the strongest that a variant knows, (0, 1].
 
     Raises:
         ValueError: an unknown robot or family, or a strength that a variant cannot have.

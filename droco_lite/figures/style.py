@@ -60,6 +60,10 @@ def figure(width: float = 6.4, height: float = 3.2, **subplots_kw: Any) -> tuple
     Text scales with the page: on a phone 350 pixels wide a figure of 4.6 inches shows its text at
     11 pixels, one of 6.4 inches at 8. Let ``draw`` return a list of 3.3-inch figures instead of
     one wide figure of two axes: they stand side by side, and one below the other on a phone.
+
+    Args:
+        width, height: in inches.
+        subplots_kw: go to ``plt.subplots``.
     """
     with plt.rc_context(dict(STYLE)):  # type: ignore[arg-type]
         subplots_kw.setdefault("layout", "constrained")
@@ -69,7 +73,15 @@ def figure(width: float = 6.4, height: float = 3.2, **subplots_kw: Any) -> tuple
 def name_lines(ax: Axes, gap: float = 1.25, pad: float = 6.0) -> None:
     """Write each labelled line's name beside its last point, in its colour: no legend to decode.
 
-    Names that would overlap are moved apart, ``gap`` text heights from one to the next.
+    Names that would overlap are moved apart.
+
+    Args:
+        ax: axes whose lines have labels.
+        gap: from one name to the next, in heights of their text.
+        pad: from a line's last point to its name, in points.
+
+    Raises:
+        ValueError: the axes hold no labelled line.
     """
     lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
     if not lines:
@@ -105,6 +117,14 @@ def spread(heights: Sequence[float], step: float, low: float, high: float) -> np
 
     Each stays as near as can be to its own, in squares.  Where there is no room for all, ``low``
     holds and ``high`` does not.
+
+    Args:
+        heights: in rising order ``[n]``.
+        step: smallest distance of two.
+        low, high: the range, in the same units.
+
+    Returns:
+        Their new places ``[n]``.
     """
     belong, room = np.asarray(heights, dtype=float), step * np.arange(len(heights))
     if not len(belong):

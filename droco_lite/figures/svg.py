@@ -105,6 +105,9 @@ def picture(image: np.ndarray, label: str, width: int | None = None, quality: in
         label: what it shows, for a reader who does not see it.
         width: shown width in CSS pixels; by default the image's own. It never leaves its column.
         quality: WebP quality; 80 keeps a 320 x 240 robot near 5 KB.
+
+    Raises:
+        ValueError: the image is of another type or shape.
     """
     from PIL import Image
 

@@ -31,7 +31,16 @@ def write_text(path: str | os.PathLike, text: str, *, checksum: bool = False) ->
 
 
 def write_bytes(path: str | os.PathLike, content: bytes, *, checksum: bool = False) -> Path:
-    """Write ``content``, see :func:`write_text`."""
+    """Write bytes whole or not at all.
+
+    Args:
+        path: the file; its folder is made if it is missing.
+        content: what it will hold.
+        checksum: write a checksum beside it.
+
+    Raises:
+        OSError: see :func:`atomic_file`.
+    """
     path = Path(path)
     if checksum:
         expect(path, hashlib.sha256(content).hexdigest())
@@ -55,12 +64,27 @@ def write_json(path: str | os.PathLike, content: Any, *, checksum: bool = False)
 def write_csv(
     path: str | os.PathLike, table: pd.DataFrame, *, checksum: bool = False, **options: Any
 ) -> Path:
-    """Write a table without its index, see :func:`write_text`; ``options`` go to pandas."""
+    """Write a table without its index, whole or not at all.
+
+    Args:
+        path: the file; its folder is made if it is missing.
+        table: the rows.
+        checksum: write a checksum beside it.
+        options: go to pandas.
+
+    Raises:
+        OSError: see :func:`atomic_file`.
+    """
     return write_text(path, table.to_csv(index=False, **options), checksum=checksum)
 
 
 def read_text(path: str | os.PathLike, mend: str = "") -> str:
-    """The text of a file, checked; see :func:`droco_lite.files.read_bytes`."""
+    """The text of a file, checked; see :func:`droco_lite.files.read_bytes`.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DamagedFile: its checksum does not fit, or it is not UTF-8; ``mend`` follows.
+    """
     try:
         return read_bytes(path, mend).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -68,7 +92,12 @@ def read_text(path: str | os.PathLike, mend: str = "") -> str:
 
 
 def read_json(path: str | os.PathLike, mend: str = "") -> Any:
-    """The content of a JSON file, checked; see :func:`read_text`."""
+    """The content of a JSON file, checked.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DamagedFile: its checksum does not fit, or it is not JSON; ``mend`` follows.
+    """
     text = read_text(path, mend)
     try:
         return json.loads(text)
@@ -77,7 +106,17 @@ def read_json(path: str | os.PathLike, mend: str = "") -> Any:
 
 
 def read_csv(path: str | os.PathLike, mend: str = "", **options: Any) -> pd.DataFrame:
-    """A table, checked; see :func:`read_text`.  ``options`` go to pandas."""
+    """A table, checked.
+
+    Args:
+        path: the file.
+        mend: what an error should advise.
+        options: go to pandas.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        DamagedFile: its checksum does not fit, or it holds no such table; ``mend`` follows.
+    """
     import pandas as pd
 
     text = read_text(path, mend)

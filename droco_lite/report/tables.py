@@ -46,7 +46,16 @@ def with_missing(table: pd.DataFrame, missing: Sequence[str], why: str = NOT_RUN
 def means(
     lines: pd.DataFrame, by: Sequence[str] = (), column: str = "score"
 ) -> pd.DataFrame | pd.Series:
-    """Mean over seeds of the mean over conditions, for each label (and value of ``by``)."""
+    """Mean over seeds of the mean over conditions, for each label (and value of ``by``).
+
+    Args:
+        lines: of a study's table, one for each seed and condition.
+        by: further columns that the means are kept apart by.
+        column: what is averaged.
+
+    Returns:
+        One mean for each label and value of ``by``, which are its index.
+    """
     per_seed = lines.groupby(["label", *by, "seed"], sort=False)[column].mean()
     return per_seed.groupby(level=["label", *by], sort=False).mean()
 
@@ -109,6 +118,11 @@ def loss_of_seeds(results: Results, family: str, level: str) -> pd.DataFrame:
 
     Of the arms whose clean return may be compared with DROCO's (:func:`degradation`), under the
     variants of a family that are not the source's own.
+
+    Args:
+        results: of one task.
+        family: of shifts, as in ``FAMILIES``.
+        level: ``easy``, ``medium`` or ``hard``.
     """
     lines = shifted(results)
     lines = lines[(lines["family"] == family) & (lines["strength"].map(level_of) == level)]
@@ -156,6 +170,11 @@ def degradation(results: Results, reference: str = DROCO, equal: float = EQUAL) 
     had learnt less has less to lose.  The min-Q column compares with the same policies' clean
     return.
 
+    Args:
+        results: of one task.
+        reference: the arm that the others' clean returns are held against.
+        equal: largest difference of clean returns that may be compared, as a share.
+
     Raises:
         ValueError: the reference has no results.
     """
@@ -173,7 +192,15 @@ def degradation(results: Results, reference: str = DROCO, equal: float = EQUAL) 
 
 
 def improvement(results: Results, over: str = DROCO) -> pd.DataFrame:
-    """P(DROCO > arm) of a seed against a seed: clean, and over foreign shifts, with intervals."""
+    """P(DROCO > arm) of a seed against a seed: clean, and over foreign shifts, with intervals.
+
+    Args:
+        results: of one task.
+        over: the arm in DROCO's place.
+
+    Raises:
+        ValueError: that arm has no results.
+    """
     found: dict[str, dict] = {}
     for name, lines in (("clean", results.clean), ("shifted", shifted(results))):
         scores = statistics.matrix(lines, across=["shift"])

@@ -307,7 +307,18 @@ def filmstrip(
     *,
     distance: float | None = None,
 ) -> np.ndarray:
-    """Poses [k, nq] side by side, as one picture [height, k * width, 3]."""
+    """Poses side by side, as one picture.
+
+    Args:
+        robot: name in ``ROBOTS``.
+        shift: the shift that changed its body.
+        poses: positions [nq] of each.
+        width, height: of one pose, in pixels.
+        distance: of the camera, in metres; None takes the robot's own view.
+
+    Returns:
+        Colours [height, k * width, 3], uint8.
+    """
     with Camera(robot, shift, width, height, distance=distance) as camera:
         return np.concatenate([camera.frame(pose) for pose in poses], axis=1)
 

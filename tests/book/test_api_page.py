@@ -1,0 +1,62 @@
+"""Whatever a chapter imports from the package, the API page describes."""
+
+import ast
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import nbformat
+
+BOOK = Path(__file__).parents[2] / "book"
+#: A module of the page, the members that are named, and whether it shows what it imports.
+ENTRY = re.compile(r"automodule:: (\S+)\n((?:   :.*\n)*)")
+
+
+def described() -> set:
+    """Classes and functions on the API page."""
+    found = set()
+    for name, options in ENTRY.findall((BOOK / "api.md").read_text(encoding="utf-8")):
+        module = importlib.import_module(name)
+        if named := re.search(r":members: (.+)", options):
+            names = named[1].split(", ")
+        elif ":imported-members:" in options:
+            names = module.__all__
+        else:
+            things = {n: getattr(module, n) for n in dir(module) if not n.startswith("_")}
+            names = [n for n, one in things.items() if getattr(one, "__module__", "") == name]
+        found |= {id(getattr(module, one)) for one in names}
+    return found
+
+
+def imported(path: Path) -> list[tuple[str, str]]:
+    """(module, name) of each import from the package in a chapter's cells."""
+    cells = nbformat.read(path, 4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    code = [one for one in code if not one.startswith("%%")]  # a file that the cell writes
+    lines = "\n".join(re.sub(r"^([%!].*)$", "", one, flags=re.M) for one in code)
+    return [
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(lines))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("droco_lite")
+        for alias in node.names
+    ]
+
+
+def test_what_chapters_import_is_on_the_api_page():
+    known, missing = described(), {}
+    for path in sorted(BOOK.glob("*.ipynb")):
+        for module, name in imported(path):
+            thing = getattr(importlib.import_module(module), name, None)  # None: a file of it
+            callable_ = inspect.isclass(thing) or inspect.isfunction(thing)
+            if callable_ and id(thing) not in known:
+                missing.setdefault(f"{module}.{name}", path.stem)
+    assert not missing, f"add them to book/api.md: {missing}"
+
+
+def test_a_name_that_the_page_lacks_is_found():
+    from droco_lite.agents.preparation import Scaler
+    from droco_lite.tabular import WassersteinBall
+
+    assert id(WassersteinBall) in described()
+    assert id(Scaler) not in described()
