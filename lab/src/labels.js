@@ -2,7 +2,7 @@
 
 export const ROBOTS = { walker2d: "Walker2d", halfcheetah: "HalfCheetah", hopper: "Hopper", ant: "Ant" };
 
-const FAMILIES = {
+export const FAMILIES = {
   kinematic: "joints that lost range",
   morph: "limbs of another shape",
   gravity: "gravity",
@@ -11,7 +11,7 @@ const FAMILIES = {
   "otdf-morph": "limbs of another shape (OTDF)",
   "otdf-gravity": "gravity (OTDF)",
 };
-const PARTS = {
+export const PARTS = {
   thighjnt: "thighs", footjnt: "feet", legjnt: "shins", torso: "torso", leg: "legs", foot: "foot",
   thigh: "thighs", down: "lighter", up: "heavier", rightfootjnt: "right foot",
   rightleg: "right leg", backthighjnt: "back thigh", thighfootjnt: "thigh and foot",

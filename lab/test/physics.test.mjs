@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { decode } from "../src/arrays.js";
+import { FAMILIES, PARTS } from "../src/labels.js";
 import { Robot, RobotModel, read } from "../src/physics.js";
 import { largest, loaded, mj, planar, robots, skip } from "./reference.mjs";
 
@@ -23,6 +24,15 @@ for (const robot of robots) {
     for (const [name, values] of Object.entries(owner.nominal))
       if (!owner.missing.includes(name)) assert.equal(largest(read(owner.model, name), values), 0);
     owner.dispose();
+  });
+}
+
+for (const robot of robots) {
+  test(`${robot}: every shift has a name in words`, { skip }, () => {
+    for (const [family, variants] of Object.entries(loaded(robot, "facts").shifts)) {
+      assert.ok(family in FAMILIES, family);
+      for (const variant of Object.keys(variants)) assert.ok(variant in PARTS, variant);
+    }
   });
 }
 
