@@ -3,9 +3,9 @@
 import random
 import shutil
 
+import faults
 import pytest
 
-from benchmarks import faults
 from droco_lite import files
 
 

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "droco_lite"
 FILE_LINES, FUNCTION_LINES = 450, 60
 
 #: Files and functions that are longer. The numbers may only fall; a name leaves once it is short.
-LONG_FILES = {}
+LONG_FILES = {"book/colab.py": 482}
 LONG_FUNCTIONS = {}
 
 
@@ -40,15 +40,22 @@ def check_ratchet(found: dict[str, int], allowed: dict[str, int]) -> None:
     assert not short, f"short now; take them out of the list: {short}"
 
 
+def everything() -> list[Path]:
+    """The package's files, the book's and the benchmarks'."""
+    return sources() + [p for room in ("book", "benchmarks") for p in (ROOT / room).glob("*.py")]
+
+
 def test_files_do_not_grow():
-    found = {p.relative_to(PACKAGE).as_posix(): len(p.read_text().splitlines()) for p in sources()}
+    found = {
+        p.relative_to(ROOT).as_posix(): len(p.read_text().splitlines()) for p in everything()
+    }
     check_ratchet(longer_than(found, FILE_LINES), LONG_FILES)
 
 
 def test_functions_do_not_grow():
     found = {}
-    for path in sources():
-        name = path.relative_to(PACKAGE).as_posix()
+    for path in everything():
+        name = path.relative_to(ROOT).as_posix()
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef):
                 found[f"{name}:{node.name}"] = code_lines(node)

@@ -6,22 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gpu
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = ROOT / "benchmarks"
 
 
-@pytest.fixture
-def gpu(monkeypatch):
-    """The command as a module."""
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import gpu
-
-    return gpu
-
-
-def test_studies_are_run_in_the_order_of_priority_then_by_name(gpu, tmp_path):
+def test_studies_are_run_in_the_order_of_priority_then_by_name(tmp_path):
     for name in ("a", "b", "c", "d"):
         (tmp_path / f"{name}.yaml").touch()
     (tmp_path / "priority.txt").write_text("# the floor first\nc.yaml\n\nb.yaml  # then these\n")
@@ -31,7 +23,7 @@ def test_studies_are_run_in_the_order_of_priority_then_by_name(gpu, tmp_path):
         gpu.by_priority(tmp_path)
 
 
-def test_every_study_of_the_list_can_be_read(gpu):
+def test_every_study_of_the_list_can_be_read():
     from droco_lite.evaluation.matrix import Study
 
     studies = gpu.by_priority(gpu.STUDIES)

@@ -135,7 +135,7 @@ def test_without_a_graph_training_goes_on_eagerly_and_says_so(method, replayed, 
 def test_the_tenth_training_of_a_process_is_still_compiled(monkeypatch):
     compiled = []
 
-    def count(module, inputs):
+    def count(module, inputs, **options):
         compiled.append(module)
         return module.forward
 
