@@ -216,7 +216,7 @@ def gate_all(
                     raise
                 print(f"{task}: left out: {error}")
                 continue
-            write_json(path, {**found.record(), **provenance(seed=seed)})
+            write_json(path, {**found.record(), **provenance(seed=seed)}, checksum=True)
         records.append(read_record(path, seed))
         write_csv(out / "gates.csv", gates_table(records))
         print(f"{task}: {records[-1]['passed']} of 3")

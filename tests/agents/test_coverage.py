@@ -147,6 +147,16 @@ def test_a_record_that_is_none_is_refused_with_the_file_named(tmp_path, content)
     assert path.read_text() == content
 
 
+def test_a_flipped_digit_in_a_record_is_refused(tmp_path):
+    path = tmp_path / "a.json"
+    record = {"task": "a", "source_shift": "x", "passed": 3, **dict.fromkeys(gates.RETURNS, 17)}
+    write_json(path, {**record, "coverage": {"within": 1.0}, "seed": 0}, checksum=True)
+    assert gates.read_record(path, 0)["clone"] == 17
+    path.write_text(path.read_text().replace("17", "16"))
+    with pytest.raises(ValueError, match=r"a\.json.*move .* away and run this again"):
+        gates.read_record(path, 0)
+
+
 def test_a_record_of_another_seed_is_not_gone_on_from(tmp_path):
     record = {"task": "a", "source_shift": "x", "passed": 3, **dict.fromkeys(gates.RETURNS, 1)}
     write_json(tmp_path / "a.json", {**record, "coverage": {"within": 1.0}, "seed": 3})

@@ -42,6 +42,7 @@ def run(runs, loop=QUIET, **options):
     return train(runs, SOURCE, TARGET, loop=loop, **options)
 
 
+@pytest.mark.slow
 def test_every_mode_takes_the_same_steps():
     runs = [settings(beta=0.0), settings(beta=1.0, seed=1)]
     plain = run(runs, LoopSettings(device="cpu", mode="autograd", evaluate_every=60))
@@ -76,6 +77,7 @@ def test_compiled_steps_agree_or_fall_back_with_a_warning(one, modes, tmp_path):
         torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_stacked_run_equals_the_same_run_alone():
     runs = [settings(beta=0.0), settings(beta=1.0, seed=3), settings(temperature=0.0, seed=5)]
     together = run(runs)
@@ -139,6 +141,7 @@ def test_killed_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path):
     pd.testing.assert_frame_equal(whole, resumed)
 
 
+@pytest.mark.slow
 def test_stopping_early_and_going_on_is_the_same_training(tmp_path):
     whole = run([settings()], out=tmp_path / "whole")
     run([settings()], out=tmp_path / "parts", stop_after=33)
