@@ -4,8 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
-# One more than the cores of a small machine: tests also wait for pages, kernels and processes.
-WORKERS ?= 3
+# One more than the cores, and nine at most: tests also wait for pages, kernels and processes.
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$((n < 8 ? n + 1 : 9)))
 # Always `python -m`: a script's first line breaks where the path holds a space.
 RUN := $(VENV)/bin/python -m
 READY := $(VENV)/.ready
