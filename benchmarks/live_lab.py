@@ -2,13 +2,13 @@
 
     python benchmarks/live_lab.py                 # about two minutes, then the memory
     python benchmarks/live_lab.py --no-memory
-    python benchmarks/live_lab.py --frames 3600   # memory over a minute's frames instead of ten
+    python benchmarks/live_lab.py --minutes 3     # memory over three minutes' frames, not ten
 
 Chromium opens the lab's own scripts (from ``make book``) from the disk and draws without a GPU. The
 rates are those of ten seconds of each scene in real time. Memory is that of ten minutes' worth of
-frames, 36,000, which are drawn one after another as fast as they come, while policies, strength,
-swarm and start change each minute: JavaScript's heap after a collection, MuJoCo's own memory, and
-the elements of the page.
+frames at 30 a second, 18,000, which are drawn one after another as fast as they come, while
+policies, strength, swarm and start change each minute: JavaScript's heap after a collection,
+MuJoCo's own memory, and the elements of the page.
 """
 
 from __future__ import annotations
@@ -82,8 +82,9 @@ RATES = """async (seconds) => {
   return { "frames a second": frames / elapsed, "longest frame, ms": worst,
     "robot steps a second": steps / elapsed };
 }"""
-# One minute of frames, 60 to a second of the lab's own time, drawn without waiting for the clock.
-MINUTE = """async ([minute, frames]) => {
+# One minute of frames, 30 to a second of the lab's own time, drawn without waiting for the clock.
+MINUTE = """async (minute) => {
+  const frames = 1800;
   const { race } = lab;
   cancelAnimationFrame(race.request);
   const names = Object.keys(race.facts.policies);
@@ -94,7 +95,7 @@ MINUTE = """async ([minute, frames]) => {
   let now = performance.now();
   for (let i = 0; i < (race.settings.swarm ? frames / 10 : frames); i++) {
     race.last = now;
-    race.frame((now += 1000 / 60));
+    race.frame((now += 1000 / 30));
     cancelAnimationFrame(race.request);
     if (i % 600 === 300) race.push(1, 0);
     if (race.session.over) race.toggle(true);
@@ -120,14 +121,21 @@ def rates(page: Page, seconds: float) -> dict[str, dict[str, float]]:
     return found
 
 
-def memory(page: Page, frames: int, minutes: int = 10) -> dict[str, Any]:
-    """Memory after each tenth of the frames, in MiB, and how much it grew from the third on."""
+def memory(page: Page, minutes: int, limit: float) -> dict[str, Any]:
+    """Memory after each minute's frames, in MiB, and how much it grew from the third on.
+
+    No further minute begins after ``limit`` seconds.
+    """
     page.evaluate(MOUNT, ["walker2d", {"policies": FULL}, 1])
-    rows = [page.evaluate(MINUTE, [minute, frames // minutes]) for minute in range(minutes)]
+    rows, began = [], time.perf_counter()
+    while len(rows) < minutes and time.perf_counter() - began < limit:
+        rows.append(page.evaluate(MINUTE, len(rows)))
+        print(len(rows), rows[-1], round(time.perf_counter() - began), flush=True)
+    minutes = len(rows)
     heap = [round(row["heap"], 2) for row in rows]
     slope = np.polyfit(range(2, minutes), heap[2:], 1)[0]
     return {
-        "frames": frames,
+        "minutes of frames": minutes,
         "heap, MiB": heap,
         "heap's growth from the third to the last, MiB": round(heap[-1] - heap[2], 2),
         "heap's slope, MiB a minute": round(float(slope), 3),
@@ -139,7 +147,8 @@ def memory(page: Page, frames: int, minutes: int = 10) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10)
-    parser.add_argument("--frames", type=int, default=36_000)
+    parser.add_argument("--minutes", type=int, default=10)
+    parser.add_argument("--limit", type=float, default=600, help="seconds for the memory")
     parser.add_argument("--no-memory", action="store_true")
     parser.add_argument("--no-rates", action="store_true")
     asked = parser.parse_args()
@@ -160,7 +169,7 @@ def main() -> None:
         if not asked.no_rates:
             found["rates"] = rates(page, asked.seconds)
         if not asked.no_memory:
-            found["memory"] = memory(page, asked.frames)
+            found["memory"] = memory(page, asked.minutes, asked.limit)
             print(found["memory"])
         version = browser.version
         browser.close()
