@@ -62,6 +62,19 @@ test("a swarm runs thirty starts, the first of them the race's", { skip }, () =>
   assert.equal(swarm[3], run(open({ seed: 3 }), 40)[0]);
 });
 
+test("swarms one after another take the memory of one", { skip }, () => {
+  const session = open({ swarm: true });
+  const size = () => session.racers[0].first.data.qpos.buffer.byteLength;
+  const once = size();
+  for (let i = 0; i < 6; i++) {
+    session.apply({ swarm: false });
+    session.apply({ swarm: true, seed: i });
+    session.step();
+  }
+  assert.ok(size() <= 1.1 * once, `${size()} bytes after seven swarms, ${once} after one`);
+  session.dispose();
+});
+
 test("a push moves the robot, and a fall ends its episode", { skip }, () => {
   const session = open({});
   run(session, 20);
