@@ -142,10 +142,11 @@ export class OwnRobot {
       `motor ${k}`);
     const range = Array.from(model.actuator_ctrlrange);
     this.motors.hidden = !names.length;
-    this.motors.replaceChildren(make("legend", { text: "Motors" }), ...names.map((label, k) => {
+    this.motors.replaceChildren(make("legend", { text: "Motors: control signal and its range" }), ...names.map((label, k) => {
       const [min, max] = range[2 * k] < range[2 * k + 1] ? range.slice(2 * k, 2 * k + 2) : [-1, 1];
       return slider({ label, min, max, step: (max - min) / 100, value: Math.min(Math.max(0, min), max),
-        read: (v) => number(v, 2), change: (v) => (this.data.ctrl[k] = v) }).element;
+        read: (v) => `${number(v, 2)} (${number(min, 2)} to ${number(max, 2)})`,
+        change: (v) => (this.data.ctrl[k] = v) }).element;
     }));
   }
 
