@@ -21,8 +21,9 @@ import shutil
 import sys
 import types
 import warnings
+from collections.abc import Callable
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -91,7 +92,9 @@ def compile_apart(method, device: torch.device):
     """
     code, names = method.__func__.__code__.replace(), method.__func__.__globals__
     copied = types.MethodType(types.FunctionType(code, names), method.__self__)
-    options = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
+    options: dict[str, str | int | bool | Callable[..., Any]] = {
+        "guard_filter_fn": torch.compiler.skip_all_guards_unsafe
+    }
     if device.type == "cpu":  # kernels are called from C++: Python takes a thirtieth of a step
         options["cpp_wrapper"] = True
     return torch.compile(copied, options=options)
