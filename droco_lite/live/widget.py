@@ -79,7 +79,7 @@ def facts_of(policy: Any) -> dict[str, Any]:
     if isinstance(agent, DROCO):  # a floor of the data's own is known since the training
         settings["floor"] = float(agent.floor.flatten()[0])
     label, color = label_of(settings)
-    facts = backup_facts(settings)
+    facts: dict[str, Any] = {**backup_facts(settings)}
     if agent.ensemble is not None:
         facts["models"] = ensemble_facts(agent.ensemble)
     return policy_facts(held, label=label, color=color, kind="just trained", returns=None, **facts)
