@@ -10,6 +10,8 @@ interpolated.
 
 from __future__ import annotations
 
+import functools
+
 import mujoco
 import numpy as np
 
@@ -90,6 +92,7 @@ def shift_table(robot: str, family: str, variant: str) -> dict[str, dict[str, np
     return table
 
 
+@functools.cache  # a thousand models or more: seconds, and a kernel may open several labs
 def all_shifts(robot: str) -> dict[str, dict[str, dict[str, dict[str, np.ndarray]]]]:
     """:func:`shift_table` of every family and variant of a robot."""
     return {
