@@ -81,7 +81,7 @@ def say_once(message: str) -> None:
     warnings.warn(message, stacklevel=4)
 
 
-def compile_apart(method, device: torch.device):
+def compile_apart(method):
     """``torch.compile`` of a bound method, by a copy of its code.
 
     torch counts compilations by code object and stops at eight.  Each training compiles anew, so
@@ -95,8 +95,6 @@ def compile_apart(method, device: torch.device):
     options: dict[str, str | int | bool | Callable[..., Any]] = {
         "guard_filter_fn": torch.compiler.skip_all_guards_unsafe
     }
-    if device.type == "cpu":  # kernels are called from C++: Python takes a thirtieth of a step
-        options["cpp_wrapper"] = True
     return torch.compile(copied, options=options)
 
 
@@ -150,7 +148,7 @@ class Stepper:
         if sampler.own:
             agent.attach(rows)
         if mode == "compiled":
-            self.whole = compile_apart(self._whole, self.device)
+            self.whole = compile_apart(self._whole)
 
     def warm_up(self, step: int) -> None:
         """Compile, or record the graph, before step number ``step`` and before any clock runs."""
@@ -259,7 +257,7 @@ class Stepper:
         plain = self._gradients if manual_possible(self.agent) else None
         attempts = [plain]
         if plain is not None and self.compiling:
-            attempts = [compile_apart(self._gradients, self.device), plain]
+            attempts = [compile_apart(self._gradients), plain]
         for k, gradients in enumerate(attempts):
             try:
                 self.graph = GraphedStep(
