@@ -87,14 +87,14 @@ def compile_apart(method):
     torch counts compilations by code object and stops at eight.  Each training compiles anew, so
     without a copy the ninth of a process would go on uncompiled, and slowly.
 
-    Nothing is checked before a call, which would take a fortieth of a step: a stepper calls it with
-    tensors of one shape and dtype, and an agent's settings are frozen.
+    Where torch can, nothing is checked before a call, which would take a fortieth of a step: a
+    stepper calls it with tensors of one shape and dtype, and an agent's settings are frozen.
     """
     code, names = method.__func__.__code__.replace(), method.__func__.__globals__
     copied = types.MethodType(types.FunctionType(code, names), method.__self__)
-    options: dict[str, str | int | bool | Callable[..., Any]] = {
-        "guard_filter_fn": torch.compiler.skip_all_guards_unsafe
-    }
+    options: dict[str, str | int | bool | Callable[..., Any]] = {}
+    if hasattr(torch.compiler, "skip_all_guards_unsafe"):  # older versions lack it
+        options["guard_filter_fn"] = torch.compiler.skip_all_guards_unsafe
     return torch.compile(copied, options=options)
 
 
