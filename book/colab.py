@@ -429,6 +429,8 @@ def _fold(cell, title: str | None) -> None:
     if not (title or folded):
         return
     cell.metadata.jupyter = {"source_hidden": True}
+    if cell.source.startswith("%%"):  # only the first line may name what runs a cell
+        return
     cell.metadata.cellView = "form"
     cell.source = f"# @title {title or 'Code that draws what follows'}\n{cell.source}"
 

@@ -243,7 +243,8 @@ def values(results: Results) -> Figure:
 
     Where some have run off, the axis is logarithmic on both sides of 0.
     """
-    sizes = results.curves["v_source"].abs()
+    drawn = results.curves["label"].isin(results.labels)  # the others are not at their end
+    sizes = results.curves.loc[drawn, "v_source"].abs()
     linear = 1000.0 if sizes.max() > RUN_OFF else None
     return over_steps(results, "v_source", "V on source next states", "mean V(s')", linear)
 

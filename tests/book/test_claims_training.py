@@ -37,9 +37,21 @@ def test_under_foreign_shifts_it_is_level(study):
 
 
 def test_its_update_shrinks_and_delta_clips_next_to_nothing(study):
-    droco = study.curves[study.curves["label"].str.startswith("DROCO")]
+    curves = study.curves[study.curves["label"] != "DROCO, as printed"]
+    droco = curves[curves["label"].str.startswith("DROCO")]
     assert droco["kappa"].max() < 1
-    assert droco["beyond_delta"].max() < 0.005
+    models = droco[droco["label"] != "DROCO, oracle"]
+    assert models["beyond_delta"].max() < 0.005
+    assert droco["beyond_delta"].max() < 0.02
+
+
+def test_a_perfect_model_loses_the_gain(study):
+    """Of the first paragraph, the oracle's answer and the summary."""
+    oracle = {v.second: v.word for v in verdicts.verdicts(study, over="DROCO, oracle")}
+    assert oracle["DROCO"] == oracle["cloning, target"] == "behind"
+    assert oracle["IQL, target"] != "ahead of"
+    ends = study.curves[study.curves["step"] == study.steps].groupby("label")["v_source"].mean()
+    assert ends["DROCO"] < 0.1 * ends["DROCO, oracle"]  # "take nearly all of it away"
 
 
 def test_the_set_is_wide_where_the_source_walks_and_narrow_where_the_target_does():

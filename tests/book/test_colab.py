@@ -118,6 +118,16 @@ def test_a_solution_that_spans_cells_folds_in_each(chapter):
     assert "jupyter" not in open_code.metadata
 
 
+def test_a_folded_cell_that_writes_a_file_begins_with_what_does_so(chapter):
+    cells = [
+        nbformat.v4.new_code_cell("setup"),
+        nbformat.v4.new_code_cell("%%writefile a.py\n1", metadata={"tags": ["hide-input"]}),
+    ]
+    made = convert(nbformat.v4.new_notebook(cells=cells), "book/a", chapter.references)
+    assert made.cells[1].source == "%%writefile a.py\n1"
+    assert made.cells[1].metadata.jupyter == {"source_hidden": True}
+
+
 def test_a_folded_section_is_collapsed_from_its_heading_on(chapter):
     cells = [
         nbformat.v4.new_code_cell("setup"),
