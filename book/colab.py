@@ -6,9 +6,9 @@
 A chapter is written for the built page: roles, references, directives. Elsewhere those are raw
 text. So here references become numbers and links, admonitions block quotes, solutions fold with
 ``<details>``, sections that the page folds are collapsed, code that it folds is folded, and widgets
-leave their still picture. Numbers of
-equations, theorems and exercises are read from the built site, so the two always agree. A role or
-directive that this file does not know is an error, not raw text.
+leave their still picture. Numbers of equations, theorems and exercises are read from the built
+site, so the two always agree. A role or directive that this file does not know is an error, not raw
+text.
 
 The workflow puts the made notebooks on the branch ``colab``; the site's buttons open them there.
 """
@@ -423,16 +423,14 @@ def convert(
 
 def _fold(cell, title: str | None) -> None:
     """Fold what the page folds: in JupyterLab by metadata, on Colab as a form."""
-    folded = {"hide-input", "hide-cell", "remove-cell", "remove-input"} & set(
-        cell.metadata.get("tags", [])
-    )
+    tags = set(cell.metadata.get("tags", []))
+    folded = {"hide-input", "hide-cell", "remove-cell", "remove-input"} & tags
     if not (title or folded):
         return
     cell.metadata.jupyter = {"source_hidden": True}
-    if cell.source.startswith("%%"):  # only the first line may name what runs a cell
-        return
-    cell.metadata.cellView = "form"
-    cell.source = f"# @title {title or 'Code that draws what follows'}\n{cell.source}"
+    if not cell.source.startswith("%%"):  # only a first line may name what runs a cell
+        cell.metadata.cellView = "form"
+        cell.source = f"# @title {title or 'Code that draws what follows'}\n{cell.source}"
 
 
 def _still(output):
