@@ -19,7 +19,7 @@ Ours, not the paper's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -89,9 +89,7 @@ class WideDROCO(DROCO):
         return moved.transpose(1, 0, 2).reshape(len(target), -1).astype(np.float32)
 
     def target_value(self, batch: Batch, next_value: Tensor) -> Tensor:
-        """V(s') - beta u, not below the floor, of target rows."""
+        """What DROCO backs up for source rows, over the sets of target rows."""
         sets = batch.columns["predictions"][:, batch.n_source :]
-        runs, rows = sets.shape[:2]
-        values = self.v(sets.reshape(runs, -1, self.n_obs)).reshape(runs, rows, -1)
-        u = next_value - self.worst_value(values, batch)
-        return torch.maximum(next_value - self.beta * u, self.floor)
+        as_source = replace(batch, columns={"predictions": sets}, n_source=sets.shape[1])
+        return self.source_value(as_source, next_value)

@@ -305,24 +305,35 @@ def heat_map(results: Results) -> Figure:
     table = table[list(dict.fromkeys(lines["shift"]))]
     table = table.reindex(sorted([*results.labels, *results.missing], key=place))
     fig, ax = figure(4.6, 1.6 + 0.22 * len(table))
-    top = max(1.0, float(np.nanmax(table)))
-    ax.pcolormesh(np.ma.masked_invalid(table), cmap=MAP, vmin=0, vmax=top, edgecolor="none")
+    written = table.map(lambda value: f"{value:.0f}".replace("-0", "0").replace("-", "−"))
+    shade(ax, table, written)
     for row in np.flatnonzero(table.isna().all(axis=1)):
         ax.text(0.2, row + 0.5, NOT_RUN, va="center", color=COLORS["muted"])
-    for (row, column), value in np.ndenumerate(table.to_numpy()):
-        if np.isnan(value):
-            continue
-        ink = "#ffffff" if value > 0.55 * top else "#1b1f25"
-        said = f"{value:.0f}".replace("-0", "0").replace("-", "−")
-        ax.text(column + 0.5, row + 0.5, said, ha="center", va="center", color=ink)
     ax.set_xticks(np.arange(table.shape[1]) + 0.5, table.columns, rotation=90)
     ax.set_yticks(np.arange(len(table)) + 0.5, table.index)
     for name in ax.get_yticklabels():
         name.set_fontweight("bold" if name.get_text() == DROCO else "normal")
     ax.invert_yaxis()
-    ax.tick_params(length=0)
     ax.set_title(f"{results.robot}, score")
     return fig
+
+
+def shade(ax: Axes, table: pd.DataFrame, written: pd.DataFrame) -> None:
+    """A cell for each number, darker where it is higher; what has no number stays empty.
+
+    Args:
+        ax: where to draw; rows go upwards from 0, columns to the right.
+        table: numbers, or NaN.
+        written: what stands in the cells, of the same shape.
+    """
+    top = max(1.0, float(np.nanmax(table)))
+    ax.pcolormesh(np.ma.masked_invalid(table), cmap=MAP, vmin=0, vmax=top, edgecolor="none")
+    for (row, column), value in np.ndenumerate(table.to_numpy()):
+        if np.isfinite(value):
+            ink = "#ffffff" if value > 0.55 * top else "#1b1f25"
+            said = written.iloc[row, column]
+            ax.text(column + 0.5, row + 0.5, said, ha="center", va="center", color=ink)
+    ax.tick_params(length=0)
 
 
 def chances(results: Results) -> Figure:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from droco_lite.figures.style import figure
 from droco_lite.provenance import results_file
+from droco_lite.report.figures import shade
 from droco_lite.report.results import read
 
 TASK, FOLDER, PLAN = "walker2d-medium", "study/grid", "results/study/walker2d-grid.yaml"
@@ -121,20 +122,13 @@ def claim(grid: pd.DataFrame) -> str:
 def picture(grid: pd.DataFrame) -> Figure:
     """Return of every setting as a heat map: beta upwards, delta to the right."""
     table = grid.pivot_table(index="beta", columns="delta", values="return_mean")
-    seeds = table.copy()
+    written = table.map("{:,.0f}".format)
     for (beta, delta), runs in grid.groupby(["beta", "delta"]).return_mean:
-        seeds.loc[beta, delta] = runs.max() - runs.min()
+        written.loc[beta, delta] += f"\n± {(runs.max() - runs.min()) / 2:,.0f}"
     fig, ax = figure(4.6, 0.9 + 0.5 * len(table))
-    top = max(1.0, float(np.nanmax(table)))
-    ax.pcolormesh(np.ma.masked_invalid(table), cmap="Blues", vmin=0, vmax=top, edgecolor="none")
-    for (row, column), value in np.ndenumerate(table.to_numpy()):
-        if np.isfinite(value):
-            said = f"{value:,.0f}\n± {seeds.to_numpy()[row, column] / 2:,.0f}"
-            ink = "#ffffff" if value > 0.55 * top else "#1b1f25"
-            ax.text(column + 0.5, row + 0.5, said, ha="center", va="center", color=ink)
+    shade(ax, table, written)
     deltas = ["∞" if np.isinf(d) else f"{d:g}" for d in table.columns]
     ax.set_xticks(np.arange(len(deltas)) + 0.5, deltas)
     ax.set_yticks(np.arange(len(table)) + 0.5, [f"{beta:g}" for beta in table.index])
     ax.set(xlabel="δ", ylabel="β", title="return with the floor; ± half the range of the seeds")
-    ax.tick_params(length=0)
     return fig

@@ -33,6 +33,8 @@ from droco_lite.robots import NOMINAL, ROBOTS, Shift
 from droco_lite.robots.shifts import shift_values
 
 DROCO = "DROCO"
+#: The paper's methods, and MICRO: what a table of results has a row for.
+METHODS = tuple(label for label in ORDER if label not in CONTROLS)
 RUN_AGAIN = "run `droco-lite matrix run results/matrix/study.yaml`"
 
 
@@ -61,7 +63,7 @@ class Results:
     @property
     def missing(self) -> list[str]:
         """The paper's methods, and MICRO, that have no results here."""
-        return [label for label in ORDER if label not in {*CONTROLS, *self.labels}]
+        return [label for label in METHODS if label not in self.labels]
 
     def only(self, labels: Sequence[str]) -> Results:
         """These arms alone.

@@ -8,16 +8,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from droco_lite.evaluation.arms import CONTROLS, ORDER, place
+from droco_lite.evaluation.arms import place
 from droco_lite.report import statistics
-from droco_lite.report.results import DROCO, Results, paper
+from droco_lite.report.results import DROCO, METHODS, Results, paper
 from droco_lite.robots import LEVELS, NOMINAL
 
 EQUAL = 0.1  # clean returns closer than this share of the reference's count as equal
 
 NOT_RUN = "not run"
-#: The paper's methods, and MICRO: what a table of results has a row for.
-METHODS = tuple(label for label in ORDER if label not in CONTROLS)
 #: (family, level) -> column of a table.
 CELLS = {
     (family, level): f"{family} {level}" for family in ("kinematic", "morph") for level in LEVELS
