@@ -34,7 +34,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from random_data import HIDDEN, A, N, S, random_transitions
-from training_step import matmul_ceiling, step_flops
+from training_step import Product, step_flops
 
 from droco_lite.agents import METHODS
 from droco_lite.data.transitions import OracleTransitions
@@ -222,7 +222,9 @@ def rate(runs: int, precision: str, mode: str, device: torch.device, args) -> di
         done += args.chunk
         wait_for(device)
     per_second = runs * (done - args.chunk) / (time.perf_counter() - start)
-    ceiling = matmul_ceiling(device)
+    product = Product(device, precision)
+    product.run(3)  # warm up
+    ceiling = product.tera(min(0.2, args.window), device)
     memory = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
     return {
         "runs": runs, "precision": precision, "mode": mode, "ran_as": stepper.mode,

@@ -185,9 +185,7 @@ class Jax:
         both = jnp.broadcast_to(sa, (2, *sa.shape))
         target_q = net(q_target, both).min(0)
         v_next = net(p["v"], s2[None])[0]
-        worst = (
-            net(p["v"], predicted[:B].reshape(1, -1, S))[0].reshape(B, N).min(-1, keepdims=True)
-        )
+        worst = net(p["v"], predicted[:B].reshape(1, -1, S))[0].reshape(B, N).min(-1, keepdims=True)
         value = jnp.concatenate([v_next[:B] - 1.0 * (v_next[:B] - worst), v_next[B:]])
         y = fixed(r + 0.99 * (1 - d) * value)
         advantage = fixed(target_q) - net(p["v"], s[None])[0]
