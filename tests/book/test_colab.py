@@ -20,7 +20,8 @@ import pytest
 from chapters import ROOT, THEORY, notebooks, solutions
 
 from book.address import setup_cell, stated, version
-from book.colab import NAMES, Chapter, References, UnknownMarkup, convert, make
+from book.colab import NAMES, Chapter, UnknownMarkup, convert, make
+from book.references import References
 from tests.book.rehearsal import add_solutions
 
 ADDRESS = "https://github.com/someone/a-fork"

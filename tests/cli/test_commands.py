@@ -13,7 +13,7 @@ from droco_lite import __version__, cli
 from droco_lite.agents import gates
 from droco_lite.cli import cards
 from droco_lite.data import gate, load, minari_store, tasks
-from tests.data.test_hdf5 import episodes, write
+from tests.data.hdf5_files import episodes, write
 
 
 @pytest.fixture(autouse=True)

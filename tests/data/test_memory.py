@@ -9,7 +9,7 @@ import pytest
 from droco_lite.data import Transitions, load, minari_store
 from droco_lite.data.minari_store import write_minari
 
-from .test_hdf5 import write
+from .hdf5_files import write
 
 ROWS, COLUMNS, ACTIONS = 100_000, 27, 8
 

@@ -10,7 +10,7 @@ import pytest
 from droco_lite.data import DataError, DataWarning, Transitions, load, minari_store
 from droco_lite.data.minari_store import import_file, read_minari, write_minari
 
-from .test_hdf5 import episodes, write
+from .hdf5_files import episodes, write
 from .test_minari_store import CARD, KEYS, NAME, assert_same, root  # noqa: F401
 
 pytestmark = pytest.mark.filterwarnings("ignore::droco_lite.data.DataWarning")

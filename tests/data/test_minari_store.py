@@ -14,7 +14,7 @@ from minari.data_collector import EpisodeBuffer
 from droco_lite.data import DataError, Transitions, load, minari_store
 from droco_lite.data.minari_store import import_file, read_minari, write_minari
 
-from .test_hdf5 import episodes, write
+from .hdf5_files import episodes, write
 
 NAME = "droco-lite/hopper/test-v0"
 CARD = {"robot": "hopper", "shift": "kinematic-footjnt-hard", "algorithm": "by hand"}
