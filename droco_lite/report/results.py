@@ -77,6 +77,23 @@ class Results:
         table, curves = (x[x["label"].isin(labels)] for x in (self.table, self.curves))
         return replace(self, table=table, curves=curves)
 
+    def beside(self, other: Results) -> Results:
+        """These arms, and another study's that are not among them, on the same data.
+
+        Raises:
+            ValueError: the two studies have another task, other data or another length.
+        """
+        for what in ("task", "data", "steps"):
+            mine, theirs = (each.about.get(what) for each in (self, other))
+            if mine != theirs:
+                raise ValueError(f"cannot compare: {what} is {mine!r} here and {theirs!r} there")
+        new = [label for label in other.labels if label not in self.labels]
+        more = other.only(new)
+        pairs = ((self.table, more.table), (self.curves, more.curves))
+        table, curves = (pd.concat(pair, ignore_index=True) for pair in pairs)
+        arms = {**{label: other.about["arms"][label] for label in new}, **self.about["arms"]}
+        return replace(self, table=table, curves=curves, about={**self.about, "arms": arms})
+
     @property
     def robot(self) -> str:
         """The robot's name as it is written, such as ``Walker2d``."""
