@@ -174,7 +174,6 @@ def ensemble_of(
     settings: EnsembleSettings = EnsembleSettings(),
     device: torch.device | str = "cpu",
     on_epoch: Callable[[int, np.ndarray], None] | None = None,
-    dtype: torch.dtype = torch.float32,
 ) -> Ensemble:
     """:func:`fit_ensemble` of a whole set of transitions.
 
@@ -182,13 +181,13 @@ def ensemble_of(
         data: the rows to learn from, target data in DROCO.
         settings: size and fitting.
         device: where the ensemble is fitted and lives.
-        on_epoch, dtype: as in :func:`fit_ensemble`.
+        on_epoch: as in :func:`fit_ensemble`.
 
     Raises:
         ValueError: fewer than 20 rows, too few for a held-out part.
     """
     arrays = data.observations, data.actions, data.rewards, data.next_observations
-    return fit_ensemble(*arrays, settings, device, on_epoch, dtype)
+    return fit_ensemble(*arrays, settings, device, on_epoch)
 
 
 def fit_ensemble(
@@ -199,7 +198,6 @@ def fit_ensemble(
     settings: EnsembleSettings = EnsembleSettings(),
     device: torch.device | str = "cpu",
     on_epoch: Callable[[int, np.ndarray], None] | None = None,
-    dtype: torch.dtype = torch.float32,
 ) -> Ensemble:
     """Fit by maximum likelihood; each member sees a bootstrap of the training rows.
 
@@ -214,8 +212,6 @@ def fit_ensemble(
         settings: size and fitting.
         device: where the ensemble is fitted and lives.
         on_epoch: called after each pass with (epoch, held-out errors ``[members]``).
-        dtype: models fitted in float64 take float64, and processors, which round in different
-            orders, agree on far more of their digits.
 
     Raises:
         ValueError: fewer than 20 rows, too few for a held-out part.
@@ -226,9 +222,10 @@ def fit_ensemble(
             f"an ensemble needs at least 20 target rows for its held-out part, got {rows}"
         )
     rng = np.random.default_rng(settings.seed)
-    kind = np.float64 if dtype == torch.float64 else np.float32
-    x = np.concatenate([observations, actions], 1, dtype=kind)
-    y = np.concatenate([next_observations - observations, rewards.reshape(-1, 1)], 1, dtype=kind)
+    x = np.concatenate([observations, actions], 1, dtype=np.float32)
+    y = np.concatenate(
+        [next_observations - observations, rewards.reshape(-1, 1)], 1, dtype=np.float32
+    )
     order = rng.permutation(rows)
     n_holdout = min(max(1, int(settings.holdout * rows)), 1000)
     held, train = order[:n_holdout], order[n_holdout:]
@@ -241,7 +238,7 @@ def fit_ensemble(
     sizes = (x.shape[1], *[settings.hidden] * 4, 2 * y.shape[1])
     seeds = [settings.seed * settings.members + k for k in range(settings.members)]
     first = init_mlp(sizes, seeded_generators(seeds, "ensemble"))
-    layers = trainable([(w.to(dtype), b.to(dtype)) for w, b in first], device)
+    layers = trainable(first, device)
     groups = [
         {"params": list(layer), "weight_decay": decay}
         for layer, decay in zip(layers, WEIGHT_DECAY, strict=True)

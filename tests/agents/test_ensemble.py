@@ -133,13 +133,3 @@ def test_droco_fits_its_ensemble_to_target_rows_alone(monkeypatch):
     run = DROCOSettings(hidden=16, members=2, ensemble_epochs=1)
     DROCO([run], N_OBS, N_ACT).prepare(source, target)
     assert len(seen) == 1 and seen[0] is target
-
-
-def test_in_double_precision_the_same_models_are_fitted_to_many_more_digits():
-    short = EnsembleSettings(max_epochs=2, hidden=16, batch_size=64)
-    single, double = fit(settings=short), fit(settings=short, dtype=torch.float64)
-    s, a = (torch.as_tensor(x[:50]) for x in (DATA.observations, DATA.actions))
-    after = double.predict(s.double(), a.double())[0]
-    assert after.dtype == torch.float64 and single.predict(s, a)[0].dtype == torch.float32
-    torch.testing.assert_close(single.predict(s, a)[0].double(), after, atol=1e-4, rtol=1e-4)
-    assert all(t.dtype == torch.float64 for layer in double.layers for t in layer)
