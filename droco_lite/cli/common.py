@@ -56,6 +56,10 @@ SourceSize = Annotated[
 TargetSize = Annotated[
     int | None, typer.Option(min=1, help="Target transitions; a tenth of the source's if left out.")
 ]
+ContactCost = Annotated[
+    float | None,
+    typer.Option(help="Ant with contact forces: their weight in the rewards (5e-4 or 0)."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Workers = Annotated[
     int, typer.Option(min=1, help="Processes side by side: one for each core or GPU.")

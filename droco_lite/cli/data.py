@@ -10,6 +10,7 @@ import typer
 from droco_lite.cli.cards import print_card
 from droco_lite.cli.common import (
     AsJson,
+    ContactCost,
     Seed,
     SourceSize,
     TaskName,
@@ -25,10 +26,6 @@ app = typer.Typer(help="Data sets: list, make, look at, import.", no_args_is_hel
 Robot = Annotated[
     str | None,
     typer.Option(help="Check against this robot.", autocompletion=complete_robots),
-]
-ContactCost = Annotated[
-    float | None,
-    typer.Option(help="Ant with contact forces: their weight in the rewards (5e-4 or 0)."),
 ]
 
 

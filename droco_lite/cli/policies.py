@@ -86,6 +86,14 @@ def select(
     held_out: Annotated[
         int, typer.Option(min=1, help="Target rows that no training has seen, made now.")
     ] = 5000,
+    held_out_data: Annotated[
+        str,
+        typer.Option(
+            help="After --source and --target: target rows that you laid aside, a file, Minari id "
+            "or folder.",
+            metavar="DATA",
+        ),
+    ] = "",
     iterations: Annotated[int, typer.Option(min=1, help="Backups of fitted Q evaluation.")] = 200,
     episodes: Annotated[
         int,
@@ -97,12 +105,19 @@ def select(
     """Which of a folder's DROCO policies to deploy, by rules that read target data only."""
     from droco_lite.evaluation import selection
     from droco_lite.training.experiment import Experiment
+    from droco_lite.training.export import restore
 
     started = time.perf_counter()
-    agent, facts, _ = _restored(folder, "")
+    agent, facts = restore(folder)
     experiment = Experiment.read(folder / "experiment.yaml")
     data = experiment.data()
-    kept = selection.held_out_rows(experiment, held_out)
+    if episodes and data.task.robot is None:
+        raise ValueError(f"--episodes: {folder} was trained without a simulator")
+    if held_out_data or experiment.recorded:
+        kept = selection.laid_aside(experiment, held_out_data)
+        held_out = len(kept)
+    else:
+        kept = selection.held_out_rows(experiment, held_out)
     fqe = selection.FQESettings(iterations=iterations)
     table = selection.evidence(agent, data.target, kept, data.source, fqe=fqe)
     if episodes:
@@ -115,18 +130,22 @@ def select(
     own = tuple(name for name in agent.runs[0].to_dict() if name not in always)
     print_frame(table[told_apart(table, always, own)], as_json, 3)
     if not as_json:
-        _print_choices(table, judged=bool(episodes))
+        _print_choices(table, own, judged=bool(episodes))
 
 
-def _print_choices(table, judged: bool) -> None:
+def _print_choices(table, own: tuple[str, ...], judged: bool) -> None:
     """What each rule prefers, and what its choice costs where the truth is known."""
     from droco_lite.evaluation import selection
 
-    names = table.label + ", seed " + table.seed.astype(str)
+    # Runs of the command line have no label: the settings in which they differ are their name.
+    apart = ["label"] if table.label.all() else told_apart(table, (), own)
+    by = [*apart, "seed"]
+    parts = [table[n] if n == "label" else n + " " + table[n].astype(str) for n in by]
+    names = [", ".join(each) for each in zip(*parts, strict=True)]
     for rule, prefer in selection.RULES.items():
-        say(f"{rule:14} prefers {names[prefer(table).idxmax()]}")
+        say(f"{rule:14} prefers {names[prefer(table).argmax()]}")
     if judged and len(table) > 2:
-        print_frame(selection.judge(table, by=["label", "seed"]), False, 2)
+        print_frame(selection.judge(table, by=by), False, 2)
 
 
 def export(

@@ -13,9 +13,9 @@ import typer
 from droco_lite.cli.common import (
     TASK_HELP,
     AsJson,
+    ContactCost,
     Device,
-    SourceSize,
-    TargetSize,
+    complete_robots,
     complete_tasks,
     print_frame,
     say,
@@ -32,7 +32,36 @@ EVALUATE_EVERY = 5_000
 Values = list[float] | None
 OptionalTask = Annotated[
     str,
-    typer.Argument(help=f"Not needed with --config. {TASK_HELP}", autocompletion=complete_tasks),
+    typer.Argument(
+        help=f"Not needed with --config, or with --source and --target. {TASK_HELP}",
+        autocompletion=complete_tasks,
+    ),
+]
+_SET = "an HDF5 file in D4RL's layout, a Minari id, or a folder of Transitions.save."
+Source = Annotated[
+    str, typer.Option(help=f"Your own source data in place of a task: {_SET}", metavar="DATA")
+]
+Target = Annotated[
+    str, typer.Option(help=f"Your own target data, with --source: {_SET}", metavar="DATA")
+]
+SourceRows = Annotated[
+    int | None,
+    typer.Option(min=1, help="Source transitions; if left out the task's full size, or all rows."),
+]
+TargetRows = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Target transitions; if left out a tenth of the task's source, or all rows."
+    ),
+]
+Robot = Annotated[
+    str,
+    typer.Option(
+        help="With --source: both sets must have this robot's columns, and its simulator evaluates "
+        "the policies.",
+        autocompletion=complete_robots,
+        show_default="no simulator",
+    ),
 ]
 Config = Annotated[
     Path | None, typer.Option(help="An experiment file (YAML or TOML) in place of a task.")
@@ -76,15 +105,21 @@ WandB = Annotated[str, typer.Option(help="Log to this Weights & Biases project."
 def train(
     task: OptionalTask = "",
     config: Config = None,
+    source: Source = "",
+    target: Target = "",
+    robot: Robot = "",
+    contact_cost_weight: ContactCost = None,
     method: Method = "droco",
     beta: Annotated[Values, typer.Option(help="DROCO's β; repeat for a grid.")] = None,
     delta: Annotated[Values, typer.Option(help="DROCO's δ; repeat for a grid.")] = None,
     given: Given = None,
     seeds: Seeds = "1",
     steps: Steps = None,
-    source_size: SourceSize = None,
-    target_size: TargetSize = None,
-    data_seed: Annotated[int, typer.Option(min=0, help="Seed of the data.")] = 0,
+    source_size: SourceRows = None,
+    target_size: TargetRows = None,
+    data_seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the data, or of the rows drawn from yours.")
+    ] = 0,
     device: Device = "auto",
     evaluate_every: EvaluateEvery = None,
     save_every: SaveEvery = None,
@@ -97,6 +132,8 @@ def train(
 ) -> None:
     """Train runs side by side: every β with every δ and every seed, or what a file says.
 
+    Data of your own, without a simulator: --source FILE --target FILE, then `droco-lite export`.
+
     Ctrl-C saves; the same command goes on. So does one with more --steps: the policy's learning
     rate, which falls to 0 along a cosine as long as the training, then takes the longer cosine up
     at its present step. It rises again, so the result is not that of a longer training from the
@@ -106,14 +143,19 @@ def train(
 
     from droco_lite.training.experiment import default_folder
 
-    if bool(task) == bool(config):
-        raise typer.BadParameter("give a task, such as hopper-medium, or --config FILE")
+    asked: dict[str, Any] = {
+        "source": source, "target": target, "robot": robot, "source_size": source_size,
+        "target_size": target_size, "seed": data_seed or None,
+        "contact_cost_weight": contact_cost_weight,
+    }  # fmt: skip
+    about = {name: value for name, value in asked.items() if value not in ("", None)}
+    _one_source_of_data(task, config, about)
     if config is not None:
         experiment = _from_file(config, steps, given, [beta, delta])
         seeds = "" if seeds == "1" else seeds
     else:
-        sizes = {"source_size": source_size, "target_size": target_size, "seed": data_seed}
-        about = {"name": task} | {name: size for name, size in sizes.items() if size is not None}
+        about = {"name": task} | about if task else about
+        about["seed"] = data_seed
         grids = {name: values for name, values in (("beta", beta), ("delta", delta)) if values}
         experiment = _from_options(about, method, steps or STEPS, grids, given)
     if seeds:
@@ -127,6 +169,27 @@ def train(
 
     result = _run(experiment, folder, tensorboard, wandb, stop_after, results)
     _print_result(experiment, result, folder, as_json)
+
+
+def _one_source_of_data(task: str, config: Path | None, about: dict[str, Any]) -> None:
+    """Refuse none, two, and options that the one that was given does not read."""
+    own = bool({"source", "target"} & set(about))
+    if (bool(task), config is not None, own).count(True) != 1:
+        raise typer.BadParameter(
+            "give a task, such as hopper-medium; or --source DATA and --target DATA; or "
+            "--config FILE"
+        )
+    options = {name: f"--{'data-' if name == 'seed' else ''}{name}" for name in about}
+    if config is not None and about:
+        named = ", ".join(sorted(options.values())).replace("_", "-")
+        raise ValueError(f"{named}: write it into the file of --config, under task")
+    for name in ("robot", "contact_cost_weight"):
+        if task and name in about:
+            option = options[name].replace("_", "-")
+            raise ValueError(f"{option} belongs to --source and --target; a task has its own robot")
+    if own and not {"source", "target"} <= set(about):
+        lacks = "--target" if "source" in about else "--source"
+        raise ValueError(f"{lacks} is missing: recordings are two sets, a source and a target")
 
 
 def _from_file(config: Path, steps: int | None, given: Any, grids: Any) -> Experiment:
@@ -150,9 +213,12 @@ def _from_options(
     from droco_lite.agents import METHODS
     from droco_lite.data import Task
     from droco_lite.training import LoopSettings
-    from droco_lite.training.experiment import Experiment
+    from droco_lite.training.experiment import Experiment, check_recordings
 
-    Task.parse(about["name"])  # refused before anything is made
+    if "name" in about:
+        Task.parse(about["name"])  # refused before anything is made
+    else:
+        check_recordings(about, "command line")
     if method not in METHODS:
         raise ValueError(f"--method: {method!r} is none of {', '.join(sorted(METHODS))}")
     kind = METHODS[method].Settings
@@ -256,13 +322,21 @@ def _print_result(experiment: Experiment, result: Any, folder: Path, as_json: bo
     last = result.curve
     if len(last):
         last = last[last.step == last.step.max()]
-    always = ("method", "seed", "step", "return_mean", "return_std", "score")
+    always: tuple[str, ...] = ("method", "seed", "step", "return_mean", "return_std", "score")
+    if "return_mean" not in last:  # no simulator: what can be seen of a run are its values
+        always += ("v_source", "v_target")
     names = told_apart(last, always, tuple(n for n in last if n not in always))
     own = [n for n in names if n in experiment.runs[0].to_dict() or n in always]
     print_frame(last[own] if len(last) else last, as_json, 2)
     if as_json:
         return
     say(f"curve, checkpoint and settings: {folder}")
+    if experiment.recorded and "robot" not in experiment.task:
+        say(
+            "no robot was named, so nothing says what the policies return: "
+            f"`droco-lite export {folder}` writes one for the machine, and `droco-lite select` "
+            "ranks several on target rows that you laid aside"
+        )
     steps = experiment.runs[0].steps
     if steps < FULL_STEPS:
         say(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from droco_lite.data import minari_store
@@ -50,6 +51,12 @@ def load(
     elif path.is_dir():
         data = Transitions.load(path).check(robot, str(path))
     else:
+        named = re.search(r"-v\d+$", str(source)) or minari_store.is_local(str(source))
+        if download and not named:
+            raise FileNotFoundError(
+                f"{source}: no such file or folder, and no Minari id such as "
+                "mujoco/hopper/medium-v0"
+            )
         data = minari_store.read_minari(
             str(source), robot, download=download, contact_cost_weight=contact_cost_weight
         )

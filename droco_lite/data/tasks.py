@@ -23,7 +23,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from droco_lite.data.collect import collect
 from droco_lite.data.names import TUNED, Task
 from droco_lite.data.transitions import Transitions, empty, rows_of
 from droco_lite.robots import NOMINAL, Shift, get_robot
+
+if TYPE_CHECKING:
+    from droco_lite.data.recorded import Recordings
 
 #: Source transitions by default: the row counts that the sizes of DROCO's files suggest.
 SOURCE_SIZES = {
@@ -48,18 +51,18 @@ TARGET_SHARE = 0.1
 
 @dataclass(frozen=True)
 class CrossDomainData:
-    """Source and target transitions of a task.
+    """Source and target transitions of a task, or of recordings of the reader's own.
 
     Attributes:
         source: the shifted robot's, many.
         target: the nominal robot's, few.
-        task: what they are of.
+        task: what they are of; its ``robot`` is None where there is no simulator.
         source_card, target_card: how each was made, see :func:`make_dataset`.
     """
 
     source: Transitions
     target: Transitions
-    task: Task
+    task: Task | Recordings
     source_card: dict[str, Any]
     target_card: dict[str, Any]
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -40,7 +41,7 @@ from droco_lite.agents.networks import (
     trainable,
 )
 from droco_lite.agents.settings import per_run_values
-from droco_lite.data import Task
+from droco_lite.data import Task, load
 from droco_lite.data.collect import one_torch_thread
 from droco_lite.data.tasks import make_dataset
 from droco_lite.data.transitions import Transitions, concatenate
@@ -301,6 +302,24 @@ def held_out_rows(experiment, rows: int = 5000, seed: int = 1000) -> Transitions
     return make_dataset(
         task.robot, "nominal", task.quality, rows, seed=seed, cache=False, progress=False
     )[0]
+
+
+def laid_aside(experiment, place: str) -> Transitions:
+    """Target rows that the reader kept from a training on recordings: a file, folder or Minari id.
+
+    Raises:
+        ValueError: no place is named, or the training has seen it; or rows are refused.
+    """
+    if not experiment.recorded:
+        raise ValueError("--held-out-data: a task's rows are made; say how many with --held-out")
+    if not place:
+        raise ValueError(
+            "--held-out-data is missing: the rules need target rows that no training has seen, and "
+            "of recordings none can be made; lay some aside and name them"
+        )
+    if Path(place) in [Path(experiment.task[name]) for name in ("source", "target")]:
+        raise ValueError(f"--held-out-data: {place} is one of the training's own sets")
+    return load(place, experiment.task.get("robot"))
 
 
 def examine(

@@ -12,6 +12,12 @@
     loop: {evaluate_every: 5000}
 
 Every run is trained once per seed.  TOML says the same with ``[task]``, ``[[runs]]`` and ``inf``.
+
+Recordings of one's own stand in place of a task's name; paths are read from the working folder:
+
+.. code-block:: yaml
+
+    task: {source: worn.hdf5, target: whole.hdf5}
 """
 
 from __future__ import annotations
@@ -31,7 +37,7 @@ import yaml
 from droco_lite.agents import METHODS
 from droco_lite.agents.agent import AgentSettings
 from droco_lite.agents.settings import check_stack
-from droco_lite.data import Task, make_task
+from droco_lite.data import CrossDomainData, Recordings, Task, load_recordings, make_task
 from droco_lite.files import read_text, write_json, write_text
 from droco_lite.provenance import as_json, provenance
 from droco_lite.training.loop import LoopSettings, Result, train
@@ -65,6 +71,9 @@ def read_keys(path: str | Path, keys: Sequence[str], required: Sequence[str]) ->
 
 #: What :func:`droco_lite.data.make_task` takes, as a file may say it.
 DATA_KEYS = [key for key in inspect.signature(make_task).parameters if key != "progress"]
+#: What says where recordings lie, and what :func:`droco_lite.data.load_recordings` takes besides.
+PLACES = ("source", "target", "robot")
+RECORDING_KEYS = [*PLACES, *[*inspect.signature(load_recordings).parameters][1:]]
 KINDS = {"a list": (list, tuple), "keys with values": (Mapping,), "a whole number": (int,)}
 
 
@@ -88,23 +97,58 @@ def check_data(options: Any, where: str) -> None:
     """
     if not isinstance(options, Mapping):
         raise ValueError(f"{where} must be keys with values, got {options!r}")
-    known = DATA_KEYS
+    _check_keys(options, DATA_KEYS, {"target_size": (int, float)}, where)
+    if "name" in options:
+        Task.parse(str(options["name"]))
+
+
+def _check_keys(
+    options: Mapping[str, Any], known: Sequence[str], kinds: Mapping[str, tuple], where: str
+) -> None:
+    """Refuse an unknown key, and a number that is none; ``kinds`` of all but whole ones."""
+    kinds = dict.fromkeys(("source_size", "target_size", "seed"), (int,)) | dict(kinds)
     for key, value in options.items():
         if key not in known:
             raise ValueError(f"{where}: unknown key {key!r}; expected {', '.join(known)}")
-        numbers = (int, float) if key == "target_size" else (int,)
-        asked = key in ("source_size", "target_size", "seed") and value is not None
-        if asked and (isinstance(value, bool) or not isinstance(value, numbers)):
+        wrong = isinstance(value, bool) or not isinstance(value, kinds.get(key, object))
+        if key in kinds and value is not None and wrong:
             raise ValueError(f"{where}: {key} must be a number, got {value!r}")
+
+
+def check_recordings(options: Mapping[str, Any], where: str) -> None:
+    """Refuse what does not say where two sets lie and how much of them is asked for.
+
+    Nothing is read yet; :func:`droco_lite.data.load_recordings` refuses what the sets hold.
+
+    Raises:
+        ValueError: a key that is unknown, missing or of the wrong kind; the message names it.
+    """
     if "name" in options:
-        Task.parse(str(options["name"]))
+        raise ValueError(f"{where}: give a name, or source and target, not both")
+    _check_keys(options, RECORDING_KEYS, {"contact_cost_weight": (int, float)}, where)
+    for key in ("source_size", "target_size"):
+        if options.get(key) is not None and options[key] < 1:
+            raise ValueError(f"{where}: {key} must be at least 1, got {options[key]!r}")
+    for key in ("source", "target"):
+        if key not in options:
+            raise ValueError(f"{where}: the key {key!r} is missing; recordings are two sets")
+    try:
+        recordings_of(options)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def recordings_of(options: Mapping[str, Any]) -> Recordings:
+    """Where an experiment's recordings lie."""
+    return Recordings(**{key: options[key] for key in PLACES if key in options})
 
 
 @dataclass(frozen=True)
 class Experiment:
     """Data, runs and loop of one training; see the module's text for the file.
 
-    ``task`` holds ``name`` and the options of :func:`droco_lite.data.make_task`.
+    ``task`` holds ``name`` and the options of :func:`droco_lite.data.make_task`; or ``source``,
+    ``target``, perhaps ``robot``, and the options of :func:`droco_lite.data.load_recordings`.
     """
 
     task: Mapping[str, Any]
@@ -112,8 +156,16 @@ class Experiment:
     loop: LoopSettings = field(default_factory=LoopSettings)
 
     def __post_init__(self) -> None:
-        Task.parse(self.task["name"])
+        if self.recorded:
+            check_recordings(self.task, "task")
+        else:
+            Task.parse(self.task["name"])
         check_stack(self.runs)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether the data are recordings, not a task that the package makes."""
+        return bool({"source", "target"} & set(self.task))
 
     def to_dict(self) -> dict[str, Any]:
         """All that makes the result, as plain values."""
@@ -137,8 +189,11 @@ class Experiment:
             known = ", ".join(sorted(METHODS))
             raise ValueError(f"{path}: method {content['method']!r} is none of {known}")
         task = content["task"] if isinstance(content["task"], dict) else {"name": content["task"]}
-        if "name" not in task:
-            raise ValueError(f"{path}: the key 'task.name' is missing")
+        recorded = bool({"source", "target"} & set(task))
+        if not recorded and "name" not in task:
+            raise ValueError(
+                f"{path}: the key 'task.name' is missing; or give task.source and task.target"
+            )
         shared, seeds = content.get("shared") or {}, content.get("seeds", [0])
         kind = METHODS[content["method"]].Settings
         try:
@@ -151,7 +206,8 @@ class Experiment:
             prefix = "" if str(path) in str(error) else f"{path}: "
             raise ValueError(f"{prefix}{error}") from error
         try:
-            check_data(task, "task")
+            if not recorded:
+                check_data(task, "task")
             return cls(task, runs, loop)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
@@ -180,9 +236,11 @@ class Experiment:
         once = [run for run in self.runs if run.seed == self.runs[0].seed]
         return replace(self, runs=[replace(run, seed=seed) for seed in seeds for run in once])
 
-    def data(self, progress: bool = False):
-        """Source and target data, from the cache or made now."""
-        options = {k: v for k, v in self.task.items() if k != "name"}
+    def data(self, progress: bool = False) -> CrossDomainData:
+        """Source and target data: recordings, or a task's, from the cache or made now."""
+        options = {k: v for k, v in self.task.items() if k not in ("name", *PLACES)}
+        if self.recorded:
+            return load_recordings(recordings_of(self.task), **options)
         return make_task(self.task["name"], progress=progress, **options)
 
     def run(
@@ -232,7 +290,8 @@ DOMAINS = ("source", "target")
 def default_folder(experiment: Experiment) -> Path:
     """``runs/TASK-METHOD-HASH``: the same experiment always finds its own folder.
 
-    So does a longer one, which may go on there: the number of steps is not part of the hash.
+    Recordings give the name of their target's file in place of a task.  A longer training finds the
+    same folder, and may go on there: the number of steps is not part of the hash.
     """
     whole = experiment.to_dict()
     runs = [
@@ -240,4 +299,6 @@ def default_folder(experiment: Experiment) -> Path:
     ]
     content = json.dumps({**whole, "runs": runs}, sort_keys=True, default=str)
     digest = hashlib.sha256(content.encode()).hexdigest()[:8]
-    return Path("runs") / f"{experiment.task['name']}-{experiment.runs[0].method}-{digest}"
+    task = experiment.task
+    name = str(recordings_of(task)) if experiment.recorded else task["name"]
+    return Path("runs") / f"{name}-{experiment.runs[0].method}-{digest}"

@@ -47,7 +47,7 @@ def words_of(folder: Path) -> dict[str, tuple[list, dict[str, tuple]]]:
                 "--delta": ("30",), "--set": SETTINGS, "--seeds": ("1", "0,3", "2,2", "one", ","),
                 "--data-seed": ("0",), "--device": ("cpu", "gpu", "cuda:9", "meta"),
                 "--evaluate-every": ("2",), "--save-every": ("1",), "--stop-after": ("1",),
-                "--json": (None,),
+                "--json": (None,), "--source": paths[3:], "--target": paths[3:], "--robot": ROBOTS,
                 "--config": files, "--results": (folder / "out" / "x", folder / "a file" / "x"),
                 "--out": (folder / "new", folder / "a file", folder / "run"), **small,
             },
