@@ -75,8 +75,12 @@ export class Lane {
     pen.font = "10px system-ui, sans-serif";
     pen.textAlign = "center";
     pen.textBaseline = "top";
-    for (let m = first; this.px(m) < width; m++)
-      if (m % 2 === 0) pen.fillText(`${number(m)} m`, this.px(m), ground + 4);
+    for (let m = first; this.px(m) < width; m++) {
+      const words = `${number(m)} m`;
+      const room = pen.measureText(words).width / 2; // a number that the edge would cut is left out
+      if (m % 2 === 0 && this.px(m) > room && this.px(m) < width - room)
+        pen.fillText(words, this.px(m), ground + 4);
+    }
     pen.globalAlpha = 1;
   }
 

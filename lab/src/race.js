@@ -352,7 +352,7 @@ export class Race {
       const robots = racer.robots;
       const mean = robots.reduce((sum, r) => sum + r.total, 0) / robots.length;
       const up = robots.filter((r) => r.alive).length;
-      const height = racer.first.data.xpos[5];
+      const height = robots.reduce((sum, { data }) => sum + data.xpos[5], 0) / robots.length;
       const state = this.settings.swarm
         ? `${up} of ${robots.length} stand`
         : racer.first.alive ? `step ${racer.first.step}` : `fell at ${racer.first.step}`;

@@ -48,6 +48,7 @@ def words_of(folder: Path) -> dict[str, tuple[list, dict[str, tuple]]]:
                 "--data-seed": ("0",), "--device": ("cpu", "gpu", "cuda:9", "meta"),
                 "--evaluate-every": ("2",), "--save-every": ("1",), "--stop-after": ("1",),
                 "--json": (None,), "--source": paths[3:], "--target": paths[3:], "--robot": ROBOTS,
+                "--contact-cost-weight": ("0",),
                 "--config": files, "--results": (folder / "out" / "x", folder / "a file" / "x"),
                 "--out": (folder / "new", folder / "a file", folder / "run"), **small,
             },
@@ -76,7 +77,7 @@ def words_of(folder: Path) -> dict[str, tuple[list, dict[str, tuple]]]:
             [paths[1:]],
             {
                 "--held-out": ("10",), "--iterations": ("1",), "--episodes": ("1",),
-                "--json": (None,),
+                "--held-out-data": paths[3:], "--json": (None,),
                 "--results": (folder / "out" / "s", folder / "a file" / "s"),
             },
         ),
