@@ -16,6 +16,7 @@ share one share the file, and a robot may have several.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,14 +178,16 @@ def _remove_unnamed_ensembles(folder: Path, robot: str) -> None:
             file.unlink()
 
 
-def stacks_of(agent: Agent, run: int) -> dict[str, Layers]:
-    """Policy, V and both critics of one run, on the CPU and without gradients.
+def stacks_of(
+    agent: Agent, run: int, needs: Sequence[str] = ("policy", "value", "critics")
+) -> dict[str, Layers]:
+    """Policy, and where there are such V and both critics, of one run: on the CPU, no gradients.
 
     Raises:
-        ValueError: the agent has no V, as those of IQL's family have.
+        ValueError: the agent lacks one of ``needs``: only those of IQL's family have a V.
     """
     stacks = agent.stacks()
-    if not {"policy", "value", "critics"} <= stacks.keys():
+    if not set(needs) <= stacks.keys():
         raise ValueError(f"{type(agent).__name__}: only IQL and DROCO agents have V and a policy")
     # Critics are stacked critic by critic, all runs of the first before the second's.
     rows = slice(run, None, len(agent.runs))

@@ -332,10 +332,10 @@ def _print_result(experiment: Experiment, result: Any, folder: Path, as_json: bo
         return
     say(f"curve, checkpoint and settings: {folder}")
     if experiment.recorded and "robot" not in experiment.task:
+        say(f"without a simulator no return is known; for the machine: droco-lite export {folder}")
         say(
-            "no robot was named, so nothing says what the policies return: "
-            f"`droco-lite export {folder}` writes one for the machine, and `droco-lite select` "
-            "ranks several on target rows that you laid aside"
+            "to rank several on target rows laid aside: "
+            f"droco-lite select {folder} --held-out-data DATA"
         )
     steps = experiment.runs[0].steps
     if steps < FULL_STEPS:

@@ -146,12 +146,12 @@ def policy_facts(policy: TrainedPolicy | BehaviourPolicy, **facts: Any) -> dict[
     """
     if isinstance(policy, BehaviourPolicy):
         return {"policy": _stack(policy.layers), **facts}
-    return {
-        "policy": _stack(policy.policy_layers),
-        "value": _stack(policy.value_layers),
-        "critics": [_stack(policy.critic_layers, k) for k in range(2)],
-        **facts,
-    }
+    found: dict[str, Any] = {"policy": _stack(policy.policy_layers)}
+    if policy.value_layers:
+        found["value"] = _stack(policy.value_layers)
+    if policy.critic_layers:
+        found["critics"] = [_stack(policy.critic_layers, k) for k in range(2)]
+    return {**found, **facts}
 
 
 def ensemble_facts(ensemble) -> dict[str, Any]:
@@ -173,6 +173,8 @@ def label_of(settings: dict[str, Any]) -> tuple[str, str]:
     if settings["method"] == "droco":
         printed = ", as printed" if as_printed(settings) else ""
         return f"DROCO β = {settings['beta']:g}{printed}", "droco"
+    if (method := settings["method"]) != "iql":
+        return method.upper(), method if method in COLORS else method.partition("-")[0]
     target = ", target only" if settings.get("halves") == "target" else ""
     if settings.get("temperature") == 0:
         return f"cloning{target}", "cloning"

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 
 import anywidget
 import ipywidgets
+import torch
 import traitlets
 
+from droco_lite.agents.agent import Agent
 from droco_lite.agents.droco import DROCO
-from droco_lite.agents.iql import IQL
 from droco_lite.agents.trained_policies import TrainedPolicy, load_policy, stacks_of
 from droco_lite.data.behaviour import BehaviourPolicy
 from droco_lite.live.export import (
@@ -54,11 +55,14 @@ def facts_of(policy: Any) -> dict[str, Any]:
 
     Args:
         policy: the name of a released policy, what ``load_policy`` or ``load_behaviour`` returned,
-            a finished training (its run 0), or an agent of IQL's family.
+            a finished training or an agent of any method; of those run 0, or run ``k`` of
+            ``(training, k)``.
 
     Raises:
         TypeError: something else.
+        ValueError: there is no such run.
     """
+    policy, run = policy if isinstance(policy, tuple) else (policy, 0)
     if isinstance(policy, str):
         policy = load_policy(policy)
     if isinstance(policy, BehaviourPolicy):
@@ -68,16 +72,27 @@ def facts_of(policy: Any) -> dict[str, Any]:
         kept = {key: policy.card[key] for key in ("kind", "returns")}
         return policy_facts(policy, label=label, color=color, **kept)
     agent = getattr(policy, "agent", policy)
-    if not isinstance(agent, IQL):
+    if not isinstance(agent, Agent):
         raise TypeError(
-            f"policies: the lab takes released policies, trainings of IQL's family and their "
-            f"agents, not {type(policy).__name__}"
+            f"policies: the lab takes released policies, trainings and agents, not "
+            f"{type(policy).__name__}"
         )
-    stacks = stacks_of(agent, 0)
-    held = TrainedPolicy("", {}, stacks["policy"], stacks["value"], stacks["critics"], None)
-    settings = agent.runs[0].to_dict()
+    if not isinstance(run, int) or not 0 <= run < len(agent.runs):
+        raise ValueError(f"policies: run {run!r}; the training has runs 0 to {len(agent.runs) - 1}")
+    return _facts_of_run(agent, run)
+
+
+def _facts_of_run(agent: Agent, run: int) -> dict[str, Any]:
+    """One run of an agent: its policy, and the critics and V that its method has."""
+    stacks = stacks_of(agent, run, needs=("policy",))
+    if getattr(agent, "value_activation", torch.relu) is not torch.relu:
+        stacks = {"policy": stacks["policy"]}  # the lab's values are of ReLU networks
+    held = TrainedPolicy(
+        "", {}, stacks["policy"], stacks.get("value", []), stacks.get("critics", []), None
+    )
+    settings = agent.runs[run].to_dict()
     if isinstance(agent, DROCO):  # a floor of the data's own is known since the training
-        settings["floor"] = float(agent.floor.flatten()[0])
+        settings["floor"] = float(agent.floor.flatten()[run])
     label, color = label_of(settings)
     facts: dict[str, Any] = {**backup_facts(settings)}
     if agent.ensemble is not None:
@@ -147,16 +162,17 @@ class Lab(anywidget.AnyWidget):
         """Names of all policies of this lab.
 
         Set a mapping of names to policies to add them and let them race: released ones by name, or
-        what you have just trained.
+        what you have just trained, with any method; ``(training, k)`` is its run k.
         """
         return [*self._facts["policies"], *self._own]
 
     @policies.setter
     def policies(self, wanted: Mapping[str, Any] | list[str]) -> None:
         if isinstance(wanted, Mapping):
-            self._own |= {
-                name: facts_of(policy) | {"label": name} for name, policy in wanted.items()
-            }
+            added = {name: facts_of(policy) | {"label": name} for name, policy in wanted.items()}
+            for name, facts in added.items():
+                self._check_columns(name, facts["policy"])
+            self._own |= added
             self.version += 1
         names = list(wanted)
         unknown = [name for name in names if name not in self.policies]
@@ -165,6 +181,16 @@ class Lab(anywidget.AnyWidget):
                 f"policies: one to four of {', '.join(self.policies)}, not {', '.join(names)}"
             )
         self.racing = names
+
+    def _check_columns(self, name: str, layers: list[dict[str, Any]]) -> None:
+        """Refuse a policy that was trained on another robot's columns."""
+        spec = self._facts["spec"]
+        ends = layers[0]["weight"]["shape"][0], layers[-1]["weight"]["shape"][1]
+        if ends != (spec["observationSize"], spec["actionSize"]):
+            raise ValueError(
+                f"policies: {name!r} takes {ends[0]} observations and gives {ends[1]} actions, "
+                f"{self.robot} has {spec['observationSize']} and {spec['actionSize']}"
+            )
 
     @traitlets.validate("family")
     def _known_family(self, proposal):

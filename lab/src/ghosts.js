@@ -242,7 +242,10 @@ export class Ghosts {
     label(seen.truth.source.value, "V(s′)", 20, ink);
     label(seen.backed, "backed up", 64, ink);
     label(values[seen.worst], "worst", 4, ink);
-    if (Math.abs(px(0) - px(seen.backed)) > 60) label(0, "0", 64, ink);
+    const away = (v) => Math.abs(px(seen.truth.target.value) - px(v)) > 90;
+    if (away(seen.truth.source.value)) label(seen.truth.target.value, "V(s′), target", 20, ink);
+    else if (away(seen.backed)) label(seen.truth.target.value, "V(s′), target", 64, ink);
+    if (Math.abs(px(0) - px(seen.backed)) > 60 && Math.abs(px(0) - px(marks[1])) > 60) label(0, "0", 64, ink);
     this.bar.setAttribute("aria-label", `Values: V of the next state ${number(marks[0], 1)}, the ` +
       `worst model ${number(values[seen.worst], 1)}, backed up ${number(seen.backed, 1)}`);
   }

@@ -48,7 +48,7 @@ export class OwnRobot {
         this.take(e.dataTransfer.files);
       },
     }, make("label", { for: this.input.id, text: "Your MuJoCo XML file, with its meshes if it has any: " }),
-      this.input, make("span", { text: " or drop them here. They stay on this computer." }));
+      this.input, make("span", { text: "Or drop them here. They stay on this computer." }));
     this.run = button("Run", () => this.toggle());
     this.body = choice({ label: "Push the body", options: [], value: "", change: () => {} });
     const bar = make("div", { class: "droco-lab-bar", role: "toolbar", "aria-label": "Run your robot" },

@@ -87,9 +87,7 @@ def test_a_folder_stands_for_a_file_and_the_same_command_goes_on(place):
         ("rewards", None, "no rewards; the file holds"),
     ],
 )
-def test_bad_rows_are_refused_by_file_and_key_before_anything_trains(
-    place, name, key, spoil, said
-):
+def test_bad_rows_are_refused_by_file_and_key_before_anything_trains(place, name, key, spoil, said):
     with h5py.File(f"{name}.hdf5", "a") as file:
         rows = file.pop(key)[:] if spoil is None else spoil(file.pop(key)[:])
         if spoil is not None:

@@ -12,9 +12,10 @@ import torch
 from traitlets import TraitError
 
 import droco_lite
-from droco_lite.agents import DROCO, IQL, DROCOSettings, IQLSettings
+from droco_lite.agents import DROCO, IQL, METHODS, DROCOSettings, IQLSettings
 from droco_lite.agents.ensemble import Ensemble
 from droco_lite.agents.networks import init_mlp, seeded_generators
+from droco_lite.figures.colors import COLORS
 from droco_lite.live import widget
 from droco_lite.live.widget import Lab, facts_of, script_path
 
@@ -94,9 +95,35 @@ def test_a_droco_that_was_just_trained_brings_its_models():
     assert "floor" not in facts
 
 
-def test_what_is_no_policy_is_refused():
+@pytest.mark.parametrize("method", ["cql", "bosa", "dara", "igdf", "otdf", "micro"])
+def test_a_policy_of_any_method_races(lab_widget, method):
+    agent = METHODS[method]([METHODS[method].Settings(hidden=8, seed=s) for s in (0, 1)], 11, 3)
+    lab_widget.policies = {"mine": (agent, 1)}
+    facts = json.loads(answer(lab_widget, "policies"))["mine"]
+    assert facts["color"] == method in COLORS and lab_widget.racing == ["mine"]
+    layers = [{k: decoded(v) for k, v in layer.items()} for layer in facts["policy"]]
+    rows = torch.randn(5, 11, generator=torch.Generator().manual_seed(0))
+    x = rows.numpy()
+    for depth, layer in enumerate(layers):
+        x = x @ layer["weight"] + layer["bias"]
+        x = np.maximum(x, 0) if depth < len(layers) - 1 else np.tanh(x)
+    assert np.allclose(x, agent.act(rows.expand(2, -1, -1))[1], atol=2e-3)
+
+
+def decoded(value):
+    return np.frombuffer(base64.b64decode(value["data"]), "<f2").reshape(value["shape"])
+
+
+def test_what_is_no_policy_of_this_robot_is_refused(lab_widget):
     with pytest.raises(TypeError, match="int"):
         facts_of(3)
+    agent = IQL([IQLSettings(hidden=8)], 17, 6)
+    with pytest.raises(ValueError, match="runs 0 to 0"):
+        lab_widget.policies = {"mine": (agent, 1)}
+    before = lab_widget.racing
+    with pytest.raises(ValueError, match=r"'mine' takes 17 observations.*hopper has 11"):
+        lab_widget.policies = {"mine": agent}
+    assert lab_widget.racing == before and "mine" not in lab_widget.policies
 
 
 def test_a_missing_script_says_how_to_build_it(monkeypatch, tmp_path):
