@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,24 @@ in_chromium = [
 ]
 
 
+#: The page with one lab that tests share: loading MuJoCo and the policies takes seconds. Each test
+#: starts the lab anew there, by the page's own button.
+_kept: list = []
+
+#: Before the button is pressed again: other options, and the robot's facts as they were read.
+AGAIN = """options => {
+  const box = document.querySelector(".droco-lab");
+  box.lab?.dispose();
+  delete box.lab;
+  Object.assign(box, { options, robot: options.robot });
+  box.querySelector(".droco-lab-begin").hidden = false;
+  document.documentElement.dataset.theme = "light";
+  scrollTo(0, 0);
+  globalThis.asRead ??= structuredClone(drocoLabRobots);
+  Object.assign(drocoLabRobots, structuredClone(asRead));
+}"""
+
+
 @contextmanager
 def opened(browser, site, *, width=900, press=True, motion="no-preference", touch=False, **options):
     """A page with a lab; what went wrong while it was open fails the test.
@@ -35,25 +55,22 @@ def opened(browser, site, *, width=900, press=True, motion="no-preference", touc
     ``options`` are those of ``book.live_lab.block``, or ``content``, the block itself.
     """
     content = options.pop("content", None) or block("walker2d", static="", **options)
-    wrong: list[str] = []
-    (site / "page.html").write_text(PAGE.format(block=content), encoding="utf-8")
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, reduced_motion=motion, offline=True,
-        has_touch=touch,
-    )
-    context.set_default_timeout(30_000)
-    page = context.new_page()
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.asked = asked
+    one = content.count("data-options=") == 1 and "droco-lab-robot" not in content
+    shared = press and one and motion == "no-preference" and not touch
+    page = _kept.pop() if shared and _kept else None
+    if page is None:
+        first = block("walker2d", static="", views=["race", "ghosts"]) if shared else content
+        page = loaded(browser, site, first, width, motion, touch)
+        if shared:
+            start(page)
+    good = False
     try:
-        page.goto((site / "page.html").as_uri())
+        if shared:
+            page.set_viewport_size({"width": width, "height": 900})
+            given = content.partition('data-options="')[2].partition('"')[0]
+            page.evaluate(AGAIN, json.loads(html.unescape(given)))
         if press:
-            page.locator(".droco-lab-start").first.press("Enter")
-            page.wait_for_function("document.querySelector('.droco-lab').lab")
-            page.evaluate("globalThis.lab = document.querySelector('.droco-lab').lab")
+            start(page)
         if press and page.evaluate("Boolean(lab.race)"):
             # A busy machine may have run for a while: every test begins at the start.
             page.ran = page.evaluate(
@@ -61,7 +78,35 @@ def opened(browser, site, *, width=900, press=True, motion="no-preference", touc
             )
             page.evaluate("lab.race.toggle(false); lab.race.reset()")
         yield page
-        assert not wrong, "\n".join(wrong)
-        assert all(url.startswith(("file://", "data:", "blob:")) for url in asked)
+        assert not page.wrong, "\n".join(page.wrong)
+        assert all(url.startswith(("file://", "data:", "blob:")) for url in page.asked)
+        good = True
     finally:
-        context.close()
+        if shared and good:
+            _kept.append(page)
+        else:
+            page.context.close()
+
+
+def loaded(browser, site, content, width, motion, touch):
+    """The page, opened; what it asks for and what goes wrong on it are written down."""
+    (site / "page.html").write_text(PAGE.format(block=content), encoding="utf-8")
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, reduced_motion=motion, offline=True,
+        has_touch=touch,
+    )  # fmt: skip
+    context.set_default_timeout(30_000)
+    page = context.new_page()
+    page.wrong, page.asked = [], []
+    page.on("pageerror", lambda error: page.wrong.append(str(error)))
+    page.on("console", lambda m: page.wrong.append(m.text) if m.type == "error" else None)
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.goto((site / "page.html").as_uri())
+    return page
+
+
+def start(page) -> None:
+    """Press the first lab's button."""
+    page.locator(".droco-lab-start").first.press("Enter")
+    page.wait_for_function("document.querySelector('.droco-lab').lab")
+    page.evaluate("void (globalThis.lab = document.querySelector('.droco-lab').lab)")

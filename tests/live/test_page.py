@@ -215,7 +215,7 @@ def test_two_labs_stand_on_one_page(browser, site):
         assert names.count("lab.js") == names.count("lab-walker2d.js") == 1
         ids = page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
         assert len(ids) == len(set(ids))
-        page.evaluate("globalThis.other = document.querySelectorAll('.droco-lab')[1].lab")
+        page.evaluate("void (globalThis.other = document.querySelectorAll('.droco-lab')[1].lab)")
         page.evaluate("other.race.toggle(false); other.race.reset()")
         page.get_by_role("button", name="Step", exact=True).nth(1).press("Enter")
         page.get_by_label("Gravity").nth(1).press("End")
@@ -257,7 +257,7 @@ def test_ant_takes_the_walkers_place(browser, site):
         assert "ant-" in page.get_by_role("img").get_attribute("src")
         page.get_by_role("button", name="Run live").press("Enter")
         page.get_by_role("img", name="Ant robots running").wait_for()
-        page.evaluate("globalThis.lab = document.querySelector('.droco-lab').lab")
+        page.evaluate("void (globalThis.lab = document.querySelector('.droco-lab').lab)")
         assert page.evaluate("lab.race.settings.policies") == ["behaviour-target-expert"]
         page.evaluate("lab.race.toggle(false); lab.race.reset()")
         speed = "Array.from(lab.race.session.racers[0].first.data.qvel)"
