@@ -21,7 +21,6 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
-import ot
 import torch
 from torch import Tensor
 
@@ -232,6 +231,8 @@ def costs(x: Tensor, y: Tensor, kind: str) -> Tensor:
 
 def plan(cost: Tensor, settings: OTDFSettings) -> Tensor:
     """POT's plan ``[n, m]`` between uniform masses; regularisation is in units of the mean cost."""
+    import ot  # it loads SciPy's statistics and networkx: a second that only OTDF needs
+
     a, b = (torch.full((n,), 1.0 / n, device=cost.device) for n in cost.shape)
     if settings.transport == "exact":
         return ot.emd(a, b, cost)
