@@ -95,7 +95,7 @@ def compile_apart(method):
     options: dict[str, str | int | bool | Callable[..., Any]] = {}
     if hasattr(torch.compiler, "skip_all_guards_unsafe"):  # older versions lack it
         options["guard_filter_fn"] = torch.compiler.skip_all_guards_unsafe
-    return torch.compile(copied, options=options)
+    return torch.compile(copied, dynamic=False, options=options)
 
 
 class Stepper:
