@@ -151,6 +151,9 @@ def test_a_folded_section_is_collapsed_from_its_heading_on(chapter):
 
 @pytest.fixture(scope="module")
 def made(built_site, tmp_path_factory) -> list[Path]:
+    place = os.environ.get("COLAB_PLACE")
+    if place:  # make test has made them for the rehearsal, with solutions behind some
+        return sorted(Path(place, "chapters").glob("*.ipynb"))
     return make(built_site, tmp_path_factory.mktemp("colab"))
 
 
@@ -286,7 +289,9 @@ def test_the_wheel_holds_the_live_lab_where_it_was_built(tmp_path):
     if not built.is_file():
         pytest.skip("no npm on this machine, so no live lab")
     code = (
-        "import droco_lite; lab = droco_lite.live('hopper');"
+        "import droco_lite; from droco_lite.live import export;"
+        "export.all_shifts = lambda robot: {};"  # seconds of work, and another test's
+        "lab = droco_lite.live('hopper');"
         "print(lab._script); print(lab._script.stat().st_size)"
     )
     told, env = told_by_the_rehearsal(code, tmp_path)

@@ -140,6 +140,7 @@ def test_the_labs_facts_hold_each_policys_own_models(finished, tmp_path, monkeyp
     monkeypatch.setattr(export, "trained", lambda robot: {
         name.removeprefix("hopper-"): load_policy(name, tmp_path) for name in policy_names(tmp_path)
     })  # fmt: skip
+    monkeypatch.setattr(export, "all_shifts", lambda robot: {})  # seconds, and not of a policy
     facts = json.loads(json.dumps(export.lab_facts("hopper"), allow_nan=False))
     members = {
         name: len(facts["ensembles"][policy["ensemble"]]["members"])
