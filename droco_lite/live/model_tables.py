@@ -47,16 +47,23 @@ def model_fields(model: mujoco.MjModel) -> dict[str, np.ndarray]:
     """
     found = {}
     for prefix, owner in (("", model), ("opt.", model.opt), ("stat.", model.stat)):
-        for name in dir(owner):
-            if name.startswith("_"):
-                continue
-            value = getattr(owner, name)
-            if not isinstance(value, (np.ndarray, float)) or np.size(value) == 0:
-                continue
-            value = np.atleast_1d(np.asarray(value)).ravel()
-            if value.dtype.kind == "f" or name in _INTEGERS:
-                found[prefix + name] = value.astype(np.float64)
+        for name in _numbers(owner):
+            value = np.asarray(getattr(owner, name))
+            if value.size and (value.dtype.kind == "f" or name in _INTEGERS):
+                found[prefix + name] = value.reshape(-1).astype(np.float64)
     return found
+
+
+_NUMBERS: dict[type, list[str]] = {}
+
+
+def _numbers(owner) -> list[str]:
+    """Attributes that are floats or arrays, the same for every object of a type; asked once."""
+    kind = type(owner)
+    if kind not in _NUMBERS:
+        names = [name for name in dir(owner) if not name.startswith("_")]
+        _NUMBERS[kind] = [n for n in names if isinstance(getattr(owner, n), (np.ndarray, float))]
+    return _NUMBERS[kind]
 
 
 def nominal_fields(robot: str) -> dict[str, np.ndarray]:
