@@ -25,7 +25,7 @@ export TORCHINDUCTOR_CACHE_DIR ?= $(CURDIR)/_build/compiled
 # The built book, which the page tests look at.
 export BOOK_SITE ?= $(CURDIR)/_build/html
 
-.PHONY: help book beside colab test test-quick test-cpus test-wheel wheel lint chapter chapters address clean
+.PHONY: help book site beside colab test test-quick test-cpus test-wheel wheel lint chapter chapters address clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -44,6 +44,10 @@ $(READY): requirements.txt constraints.txt pyproject.toml
 
 book: $(READY)  ## build the book and say where to open it
 	@$(RUN) book.assets
+	@$(MAKE) --no-print-directory site
+
+# The pages alone, of the scripts that book.assets has laid out.
+site: $(READY)
 	@$(VENV)/bin/python -c "from jupyter_book.cli.main import main; main()" build . -W --keep-going --quiet
 	@echo
 	@echo "The book is built. Open it:"
@@ -58,7 +62,7 @@ test: $(READY)  ## check everything: lint, unit, property, notebook, page and Co
 	@$(RUN) ruff check .
 	@$(RUN) book.assets
 	@place=$$(mktemp -d) && trap 'rm -rf "$$place"' EXIT && \
-	$(MAKE) --no-print-directory -j2 book beside PLACE="$$place" && \
+	$(MAKE) --no-print-directory -j2 site beside PLACE="$$place" && \
 	$(RUN) tests.book.rehearsal chapters _build/html "$$place" && \
 	COLAB_PLACE="$$place" JUPYTER_PATH="$$place/share/jupyter" \
 	$(RUN) $(PYTEST) tests "$$place/chapters" $(NEAR) --nbval-kernel-name=rehearsal --durations=15
