@@ -6,11 +6,12 @@ import pytest
 
 #: Files that take half a minute or more, the longest first, so that no worker ends with one alone.
 LONG = (
-    "test_pages.py", "robots_and_data.ipynb", "test_matrix.py", "test_gpu_benchmark.py",
-    "test_loop.py", "test_own_robot.py", "test_commands.py", "test_claims_ensembles.py",
-    "runaway.ipynb", "disagreement.ipynb", "test_node.py", "test_claims_runaway.py",
-    "rivals.ipynb", "public_code.ipynb", "test_claims_beta.py", "test_fuzz.py",
-    "bring_your_own_robot.ipynb", "worst_states.ipynb", "test_behaviour.py",
+    "test_pages.py", "test_matrix.py", "robots_and_data.ipynb", "test_loop.py",
+    "bring_your_own_robot.ipynb", "test_gpu_benchmark.py", "disagreement.ipynb", "runaway.ipynb",
+    "test_page.py", "two_kinds_of_robustness.ipynb", "training_droco.ipynb",
+    "test_claims_ensembles.py", "rivals.ipynb", "the_loop.ipynb", "test_tables.py",
+    "public_code.ipynb", "test_node.py", "sensitivity.ipynb", "test_own_file.py", "choosing.ipynb",
+    "test_claims_beta.py", "test_claims_runaway.py", "test_own_robot.py", "deploying.ipynb",
 )  # fmt: skip
 
 

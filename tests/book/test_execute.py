@@ -12,6 +12,7 @@ explore(lambda a, b: f"<p>{a} {b}</p>", a=[1, 2], b=[3, 4])
 """
 
 
+@pytest.mark.slow
 def test_two_runs_save_the_same_file(tmp_path):
     path = tmp_path / "chapter.ipynb"
     cell = nbformat.v4.new_code_cell(CODE.strip(), id="one")

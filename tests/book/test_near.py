@@ -82,6 +82,7 @@ def test_a_script_beside_a_slider_is_no_result():
     assert settle_outputs([script, *outputs("loss 0.51\n", "Figure at 0.1")], saved) == saved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "saved", "code"),
     [("near", "gain 0.33", 0), ("far", "gain 0.36", 1), ("word", "loss 0.33", 1)],

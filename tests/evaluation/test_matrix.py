@@ -99,6 +99,7 @@ def test_results_of_other_settings_are_neither_gone_on_with_nor_collected(whole,
     assert not (root / "elsewhere").exists()
 
 
+@pytest.mark.slow
 def test_a_begun_study_takes_more_arms_in_another_order(whole, tmp_path):
     shutil.copytree(whole[0], tmp_path / "more")
     more = replace(
@@ -110,6 +111,7 @@ def test_a_begun_study_takes_more_arms_in_another_order(whole, tmp_path):
     assert matrix.work(more, tmp_path / "more", say=lambda line: None) == 1
 
 
+@pytest.mark.slow
 def test_stacked_jobs_give_the_same_table(whole, tmp_path):
     assert [len(job.labels) for job in STUDY.jobs(stacked=True)] == [2, 2]
     matrix.work(STUDY, tmp_path, stacked=True, say=lambda line: None)
@@ -164,6 +166,7 @@ def test_a_job_that_died_between_two_writes_is_finished(whole, tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(job / "curve.csv"), curve)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["job.json", "seconds.json", "shifts-20.csv", "attacks.csv"])
 def test_a_flipped_bit_in_a_jobs_file_is_refused_with_the_way_out(whole, tmp_path, name):
     shutil.copytree(whole[0], tmp_path, dirs_exist_ok=True)
@@ -212,6 +215,7 @@ def test_arms_that_would_share_a_folder_are_refused():
         replace(STUDY, arms=("a b", "a-b"), settings={"a b": own, "a-b": own})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stacked", [False, True])
 def test_a_study_goes_on_from_its_tables_alone(whole, tmp_path, stacked):
     first, tables = replace(STUDY, arms=("IQL*", "cloning, target")), tmp_path / "tables"
@@ -358,6 +362,7 @@ def test_compare_trains_resumes_and_prints_one_table(tmp_path):
     assert "evaluation" in other.output
 
 
+@pytest.mark.slow
 def test_an_arm_may_have_further_seeds_and_many_last_episodes(tmp_path):
     study = replace(
         STUDY, arms=("IQL*", "cloning, target"), more_seeds={"IQL*": (7,)},

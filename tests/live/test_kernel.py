@@ -95,6 +95,7 @@ def kernel(site):
     made.manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.slow
 def test_the_kernel_sends_script_and_robot_once_asked(kernel, site):
     assert kernel.ask("script") == (site / "lab.js").read_bytes()
     robot = json.loads(kernel.ask("robot"))
@@ -103,6 +104,7 @@ def test_the_kernel_sends_script_and_robot_once_asked(kernel, site):
     assert len(json.dumps(kernel.state)) < 20_000  # megabytes do not go into a notebook
 
 
+@pytest.mark.slow
 def test_traits_go_both_ways(kernel):
     kernel.send({"method": "update", "state": {"friction": -0.5}, "buffer_paths": []})
     assert kernel.printed("lab.friction") == "-0.5"

@@ -73,6 +73,7 @@ def test_arrays_keep_type_and_shape():
     assert np.array_equal(read(array(values, "f2")), values.astype("f2"))
 
 
+@pytest.mark.slow
 def test_a_script_assigns_the_robot_and_nothing_else():
     text = script("hopper")
     head, _, body = text.partition(" = ")

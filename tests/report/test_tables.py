@@ -250,6 +250,7 @@ def run(*arguments):
     return CliRunner().invoke(cli.app, ["report", "--results", str(SMALL), *arguments])
 
 
+@pytest.mark.slow
 def test_the_command_writes_every_table_and_figure(small, tmp_path):
     made = run("--out", str(tmp_path / "made"))
     written = [path.name for path in (tmp_path / "made").iterdir()]

@@ -132,6 +132,7 @@ def test_without_a_graph_training_goes_on_eagerly_and_says_so(method, replayed, 
     assert_same_state(tried, plain)
 
 
+@pytest.mark.slow
 def test_the_tenth_training_of_a_process_is_still_compiled(monkeypatch):
     compiled = []
 
