@@ -9,8 +9,8 @@ const REACH = 1.1; // metres around a robot in space
 
 /** Planar robots, from the side. */
 class SideLane {
-  constructor(pen, facts, box, following) {
-    this.lane = new Lane(pen, { ...box, metres: METRES[facts.robot] ?? 1.9, x: following.data.qpos[0] });
+  constructor(pen, facts, box, [x]) {
+    this.lane = new Lane(pen, { ...box, metres: METRES[facts.robot] ?? 1.9, x });
     this.far = facts.far;
   }
 
@@ -26,13 +26,12 @@ class SideLane {
 
 /** Robots that move in space, from above and behind. */
 class SpaceLane {
-  constructor(pen, _facts, { top, width, height }, following) {
+  constructor(pen, _facts, { top, width, height }, [x, y]) {
     Object.assign(this, { pen, top });
     this.camera = new Camera(REACH);
-    const { xpos } = following.data;
-    this.camera.centre = [xpos[3], xpos[4], 0.45];
+    this.camera.centre = [x, y, 0.45];
     this.camera.fit(width, height);
-    this.forward = xpos[3];
+    this.forward = x;
     this.bottom = top + height;
   }
 
@@ -58,6 +57,13 @@ class SpaceLane {
   }
 }
 
+/** Where the torsos of those that stand are in the mean, of all where none does: a swarm spreads. */
+function middle(robots) {
+  const standing = robots.filter(({ alive }) => alive);
+  const seen = standing.length ? standing : robots;
+  return [3, 4].map((i) => seen.reduce((sum, { data }) => sum + data.xpos[i], 0) / seen.length);
+}
+
 /**
  * Draw one racer's lane.
  * @param box {top, width, height} in CSS pixels.
@@ -67,8 +73,7 @@ class SpaceLane {
  */
 export function drawLane(pen, facts, model, box, robots, look, words) {
   const { top, width, height } = box;
-  const following = robots.find((robot) => robot.alive) ?? robots[0];
-  const lane = new (facts.planar ? SideLane : SpaceLane)(pen, facts, box, following);
+  const lane = new (facts.planar ? SideLane : SpaceLane)(pen, facts, box, middle(robots));
   lane.edge = look.ink;
   pen.save();
   pen.beginPath();
