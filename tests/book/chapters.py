@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: The chapters on theory, whose solutions are run.
+#: The chapters on theory.
 THEORY = (
     "offline_rl_on_the_cliff",
     "iql_by_hand",
@@ -30,6 +30,9 @@ THEORY = (
 
 #: The chapters on the code that the authors published, written by the same rules.
 PUBLIC_CODE = ("public_code", "public_code_training")
+
+#: The chapters whose solutions are blocks of code, which are run.
+SOLVED = THEORY + PUBLIC_CODE
 
 
 def pages() -> list[str]:

@@ -12,7 +12,8 @@ book, and gives it
   every slider through all its places, as a reader would.
 
 The second makes ``chapters``: the notebooks of ``make colab``. ``make test`` runs each once, there.
-Behind the chapters on theory stand their folded solutions, as a reader would try them.
+Behind the chapters on theory and on the public code stand their folded solutions, as a reader
+would try them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import nbformat
 
 from book.assets import package_lab
 from book.colab import make
-from tests.book.chapters import THEORY, solutions
+from tests.book.chapters import SOLVED, solutions
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNEL = "rehearsal"
@@ -144,7 +145,7 @@ def main(what: str, *folders: str) -> None:
         return
     written = make(Path(folders[0]), place / "chapters")
     for path in written:
-        if path.stem in THEORY:
+        if path.stem in SOLVED:
             add_solutions(path)
     print(f"A rehearsal of Colab with {len(written)} notebooks stands in {place}")
 

@@ -3,7 +3,19 @@
 import re
 
 import pytest
-from chapters import ROOT, THEORY, cells, notebooks, pages, read, sliders, source, tags, views
+from chapters import (
+    ROOT,
+    SOLVED,
+    cells,
+    notebooks,
+    pages,
+    read,
+    sliders,
+    solutions,
+    source,
+    tags,
+    views,
+)
 from chapters import widget_state as state_of
 
 from book.address import setup_cell, stated, version
@@ -131,15 +143,17 @@ def test_a_question_comes_before_each_slider(path):
             asked = False
 
 
-#: Columns of code that fit beside the contents at a width of 1280 pixels.
-COLUMNS = 88
+#: Columns of code that fit beside the contents at a width of 1280 pixels, and within a solution.
+COLUMNS, IN_A_SOLUTION = 88, 80
 
 
 @anything
 def test_no_line_of_code_runs_off_the_page(path):
     hidden = {"remove-cell", "remove-input"}
     code = [source(cell) for cell in cells(path, "code") if not hidden & set(tags(cell))]
-    if path.stem not in THEORY:  # whose solutions are blocks of their own
-        code += re.findall(r"(?ms)^```\w+\n(.*?)^```$", text(path))
+    code += re.findall(r"(?ms)^```\w+\n(.*?)^```$", text(path))
     wide = [line for block in code for line in block.splitlines() if len(line) > COLUMNS]
+    if path.stem in SOLVED:
+        solved = "\n".join(solutions(path)).splitlines()
+        wide += [line for line in solved if len(line) > IN_A_SOLUTION]
     assert not wide

@@ -214,3 +214,30 @@ def test_more_data_rule_out_fewer_held_out_transitions(unknown):
             chance = models[held.states, held.actions, held.next_states]
             ruled.setdefault(m, []).append(np.mean(chance < 0.05))
     assert (np.array(ruled[1]) > np.array(ruled[64])).all()
+
+
+def test_unseen_pairs_never_move_and_pairs_of_one_outcome_hardly(crowd):
+    """Of the picture of dots: what the lowest of 15 members is below the first member."""
+    alive, shape = crowd["alive"], crowd["target"].rewards.shape
+    for seed in range(8):
+        data, models = crowd["draw_models"](1, 15, seed)
+        counts = data.counts(*shape)[alive]
+        seen, outcomes = counts.sum(-1), (counts > 0).sum(-1)
+        backed_up = (models @ crowd["values"])[:, alive]
+        moved = (backed_up[0] - backed_up.min(0)) / crowd["SPAN"]
+        assert (moved[seen == 0] == 0).all()
+        assert np.median(moved[outcomes == 1]) < 0.01 and moved[outcomes == 1].mean() < 0.05
+        rows = models[:, alive][:, outcomes == 1]
+        own = (counts[outcomes == 1] / seen[outcomes == 1][:, None])[None]
+        prior = crowd["source"].transitions[alive][outcomes == 1][None]
+        assert (np.isclose(rows, own).all(-1) | np.isclose(rows, prior).all(-1)).all()
+
+
+def test_disagreement_is_nought_where_nobody_was_and_small_where_one_thing_was_seen(unknown):
+    for seed in range(8):
+        data, models = unknown["draw_models"](1, 7, seed)
+        counts = data.counts(*unknown["target"].rewards.shape)[unknown["alive"]]
+        seen, outcomes = counts.sum(-1), (counts > 0).sum(-1)
+        apart = unknown["disagreement"](models)[unknown["alive"]]
+        assert np.abs(apart[seen == 0]).max() < 1e-12
+        assert np.median(apart[outcomes == 1]) < 0.03 < np.median(apart[outcomes > 1])

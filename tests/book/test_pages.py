@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import axe
 import pytest
 from bs4 import BeautifulSoup
-from chapters import PUBLIC_CODE, ROOT, THEORY, pages, sliders
+from chapters import PUBLIC_CODE, ROOT, SOLVED, THEORY, pages, sliders
 
 from book.address import colab, pages_address, stated
 from book.assets import fetched
@@ -419,6 +419,12 @@ UNREAD = """() => {
   return found;
 }"""
 
+# Code that scrolls sideways where it stands.
+CODE_CUT = """() => [...document.querySelectorAll(
+  'main .highlight-ipython3 pre, main .highlight-python pre')]
+  .filter(pre => pre.getBoundingClientRect().height && pre.scrollWidth > pre.clientWidth + 1)
+  .map(pre => pre.textContent.split('\\n').sort((a, b) => b.length - a.length)[0])"""
+
 TOO_WIDE = """() => [...document.querySelectorAll('main div.math')]
   .filter(box => Math.max(...[box, ...box.querySelectorAll('mjx-container')]
     .map(e => e.scrollWidth - e.clientWidth)) > 2)
@@ -498,6 +504,22 @@ class TestTheoryOnAPhone:
         assert page.evaluate(SMALL) == []
         assert page.evaluate(TOO_WIDE) == [], "equations that scroll sideways"
         assert page.evaluate(CUT) == [], "formulas that are cut"
+
+
+@pytest.mark.parametrize("name", [f"book/{page}" for page in SOLVED])
+class TestCodeOnALaptop:
+    pytestmark = needs_browser
+
+    def test_no_line_of_code_runs_off_in_a_fold_or_a_solution_either(self, browser, address, name):
+        with opened(browser, f"{address}/{name}.html") as page:
+            page.evaluate(
+                """() => {
+                  document.querySelectorAll('main details').forEach(fold => fold.open = true);
+                  document.querySelectorAll('main .toggle-hidden')
+                    .forEach(block => block.classList.remove('toggle-hidden'));
+                }"""
+            )
+            assert page.evaluate(CODE_CUT) == []
 
 
 #: Pages of evidence and the landing page, and how high at most what is not folded may be at a width

@@ -8,13 +8,13 @@ import re
 from typing import Any
 
 import pytest
-from chapters import PUBLIC_CODE, ROOT, cells, read, solutions, source, tags
+from chapters import ROOT, SOLVED, cells, read, solutions, source, tags
 from chapters import THEORY as PAGES
 from reading import reading
 
 NEEDS_ROBOTS = ("two_kinds_of_robustness",)  # its solutions import what they need
 each = pytest.mark.parametrize("name", PAGES)
-each_and_public = pytest.mark.parametrize("name", PAGES + PUBLIC_CODE)
+each_and_public = pytest.mark.parametrize("name", SOLVED)
 
 
 def path(name: str):
@@ -54,14 +54,14 @@ def test_a_page_takes_a_quarter_of_an_hour_to_read(name):
     assert asked.minutes < 15.5, asked
 
 
-@each
+@each_and_public
 def test_code_that_draws_is_folded(name):
     for cell in cells(path(name), "code"):
         if re.search(r"(?m)^explore\(|\bfigure\(", source(cell)):
             assert "hide-input" in tags(cell), source(cell)[:80]
 
 
-@each
+@each_and_public
 def test_every_prediction_is_answered_under_its_slider(name):
     waiting = 0
     for cell in read(path(name))["cells"]:
@@ -78,7 +78,7 @@ def test_every_prediction_is_answered_under_its_slider(name):
     assert waiting == 0
 
 
-@each
+@each_and_public
 def test_two_exercises_or_more_ask_to_change_code(name):
     text = "\n".join(source(cell) for cell in cells(path(name), "markdown"))
     assert len(re.findall(r"Change the code", text)) >= 2
@@ -90,7 +90,7 @@ def test_two_exercises_or_more_ask_to_change_code(name):
 REHEARSED = bool(os.environ.get("COLAB_PLACE"))
 
 
-@each
+@each_and_public
 def test_there_are_solutions_in_code(name):
     assert solutions(path(name))
 
@@ -99,7 +99,8 @@ if not REHEARSED:
 
     @pytest.mark.slow
     @pytest.mark.parametrize(
-        ("name", "number"), [(name, i) for name in PAGES for i in range(len(solutions(path(name))))]
+        ("name", "number"),
+        [(name, i) for name in SOLVED for i in range(len(solutions(path(name))))],
     )
     def test_solutions_run(name, number):
         code = solutions(path(name))[number]
