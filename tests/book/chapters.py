@@ -31,8 +31,11 @@ THEORY = (
 #: The chapters on the code that the authors published, written by the same rules.
 PUBLIC_CODE = ("public_code", "public_code_training")
 
-#: The chapters whose solutions are blocks of code, which are run.
+#: The chapters that are held to the rules of the theory.
 SOLVED = THEORY + PUBLIC_CODE
+
+#: The chapters whose solutions are blocks of code, which are run.
+WITH_SOLUTIONS = (*SOLVED, "the_loop")
 
 
 def pages() -> list[str]:

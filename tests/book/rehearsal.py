@@ -12,8 +12,7 @@ book, and gives it
   every slider through all its places, as a reader would.
 
 The second makes ``chapters``: the notebooks of ``make colab``. ``make test`` runs each once, there.
-Behind the chapters on theory and on the public code stand their folded solutions, as a reader
-would try them.
+Behind the chapters whose solutions are blocks of code stand those, as a reader would try them.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ import nbformat
 
 from book.assets import package_lab
 from book.colab import make
-from tests.book.chapters import SOLVED, solutions
+from tests.book.chapters import WITH_SOLUTIONS, solutions
 
 ROOT = Path(__file__).resolve().parents[2]
 KERNEL = "rehearsal"
@@ -145,7 +144,7 @@ def main(what: str, *folders: str) -> None:
         return
     written = make(Path(folders[0]), place / "chapters")
     for path in written:
-        if path.stem in SOLVED:
+        if path.stem in WITH_SOLUTIONS:
             add_solutions(path)
     print(f"A rehearsal of Colab with {len(written)} notebooks stands in {place}")
 

@@ -1,8 +1,9 @@
 """The table of notation lists what the theory uses, and nothing that no chapter uses."""
 
 import re
+from pathlib import Path
 
-from chapters import ROOT, cells, notebooks, source
+from chapters import PUBLIC_CODE, ROOT, cells, notebooks, source
 from test_colors import theory
 
 GREEK = re.findall(
@@ -10,6 +11,11 @@ GREEK = re.findall(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta kappa lambda mu nu xi rho sigma tau "
     "phi varphi chi psi omega Gamma Delta Sigma Omega ell",
 )
+
+
+def lettered() -> list[Path]:
+    """The chapters whose letters are those of the notation."""
+    return [*theory(), *(ROOT / f"book/{name}.ipynb" for name in (*PUBLIC_CODE, "the_loop"))]
 
 
 def formulas(text: str) -> str:
@@ -32,7 +38,7 @@ NOTATION = (ROOT / "book/notation.md").read_text(encoding="utf-8")
 
 
 def test_every_greek_letter_of_the_theory_is_in_the_notation():
-    for path in theory():
+    for path in lettered():
         used = letters(formulas("\n".join(source(c) for c in cells(path, "markdown"))))
         assert used <= letters(NOTATION), path.stem
 
@@ -74,12 +80,18 @@ def test_every_letter_of_the_theory_is_in_the_notation():
     listed = latin(formulas(NOTATION))
     assert listed >= INDICES
     known = listed | LOCAL
-    for path in theory():
+    for path in lettered():
         used = latin(formulas("\n".join(source(c) for c in cells(path, "markdown"))))
         assert used <= known, f"{path.stem}: {sorted(used - known)}"
 
 
 def test_q_is_a_value_and_never_a_distribution():
-    for path in theory():
+    for path in lettered():
         text = formulas("\n".join(source(c) for c in cells(path, "markdown")))
         assert not re.search(r"\(P,\s*Q\)|_Q\b(?!\()|\\mathbb E_Q", text.replace("V_Q", "")), path
+
+
+def test_every_chapter_of_the_theory_links_the_notation():
+    for path in theory():
+        linked = any("{doc}`notation`" in source(c) for c in cells(path, "markdown"))
+        assert linked, path.stem

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import pytest
-from chapters import ROOT, SOLVED, cells, read, solutions, source, tags
+from chapters import ROOT, SOLVED, WITH_SOLUTIONS, cells, read, solutions, source, tags
 from chapters import THEORY as PAGES
 from reading import reading
 
@@ -100,7 +100,7 @@ if not REHEARSED:
     @pytest.mark.slow
     @pytest.mark.parametrize(
         ("name", "number"),
-        [(name, i) for name in SOLVED for i in range(len(solutions(path(name))))],
+        [(name, i) for name in WITH_SOLUTIONS for i in range(len(solutions(path(name))))],
     )
     def test_solutions_run(name, number):
         code = solutions(path(name))[number]
