@@ -141,3 +141,21 @@ def test_target_rows_of_the_same_weight_lower_the_promise_and_help_in_stronger_w
         )
     change = (found[25] - found[1]).mean(0)
     assert change[0] < -0.01 and change[2] > 0.02
+
+
+def test_a_wilder_guess_makes_the_policy_try_what_nobody_tried(chapter):
+    """Share of visited cells, on the undisturbed path, where it picks an untried action."""
+    shares = {}
+    for sigma in (0, 0.7):
+        untried = []
+        for i, rows in enumerate(chapter["records"]):
+            tried, policy = chapter["count"](rows) > 0, chapter["fits"][sigma, i].argmax(1)
+            s, picks = chapter["start"], []
+            for _ in range(40):
+                if chapter["ends"][s]:
+                    break
+                picks.append(not tried[s, policy[s]])
+                s = chapter["P"][s, policy[s]].argmax()
+            untried.append(any(picks))
+        shares[sigma] = np.mean(untried)
+    assert shares[0.7] > shares[0] + 0.4
