@@ -223,14 +223,14 @@ def test_a_delta_of_fifty_touches_no_row_of_a_young_value_and_a_small_one_caps_m
 
 
 def test_a_long_fit_errs_less_and_claims_too_much(rest):
-    """On other draws of 400 rows; the short fit makes a fifth of the page's passes."""
+    """On eight other draws of 400 rows, with half of the page's passes and with a tenth."""
     target, scale = rest["target"], rest["scale"]
-    for seed in range(4):
+    for seed in range(8):
         order = np.random.default_rng(100 + seed).permutation(len(target))
         few, unseen = target.take(order[:400]), target.take(order[500:2000])
         columns = few.observations, few.actions, few.rewards, few.next_observations
         off = {}
-        for passes in (100, 500):
+        for passes in (50, 250):
             settings = rest["EnsembleSettings"](
                 members=3, elites=3, hidden=64, max_epochs=passes, patience=passes, seed=seed
             )
@@ -241,8 +241,8 @@ def test_a_long_fit_errs_less_and_claims_too_much(rest):
             off[passes] = [
                 float((error / unit).square().mean().sqrt()) for unit in (scale, claimed)
             ]
-        assert off[500][0] < off[100][0]  # errs less
-        assert off[500][1] > off[100][1] + 0.5 > 1.5  # and claims more than it should
+        assert off[250][0] < 0.9 * off[50][0]  # errs less
+        assert off[250][1] > off[50][1] + 0.4 > 1.3  # and claims more than it should
 
 
 def test_a_tenth_with_replacement():
