@@ -237,8 +237,12 @@ def _pair(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _wins(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
-    """Mann and Whitney's U as a share of all pairs."""
-    u = stats.mannwhitneyu(x, y, axis=axis, method="asymptotic").statistic
+    """Mann and Whitney's U as a share of all pairs: a win counts 1, a tie a half.
+
+    Counted here, since SciPy's test also finds what nobody asked for, ten times as slowly.
+    """
+    first, second = np.moveaxis(x, axis, -1)[..., :, None], np.moveaxis(y, axis, -1)[..., None, :]
+    u = (first > second).sum((-1, -2)) + 0.5 * (first == second).sum((-1, -2))
     return u / (x.shape[axis] * y.shape[axis])
 
 
