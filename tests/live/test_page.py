@@ -350,7 +350,11 @@ def test_the_page_says_how_much_it_will_load(tmp_path, monkeypatch):
 # The kernel's half, as far as the page can tell: traits, and answers to what it asks for.
 KERNEL = """
 const traits = TRAITS, files = FILES, listeners = {};
-const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+const bytes = (text) => {
+  const read = atob(text), made = new Uint8Array(read.length);
+  for (let i = 0; i < read.length; i++) made[i] = read.charCodeAt(i);
+  return new DataView(made.buffer);
+};
 const fire = (event, ...rest) => (listeners[event] ?? []).forEach((f) => f(...rest));
 globalThis.model = {
   changed: {},
@@ -388,7 +392,9 @@ def test_the_widget_in_a_notebook(browser, site):
     kernel = KERNEL.replace("TRAITS", json.dumps(traits)).replace("FILES", json.dumps(encoded))
     start = source.replace("export default { render };", "render({ model, el: document.body });")
     page = browser.new_page()
-    page.set_content(f"<html><body></body></html><script>{kernel}</script>")
+    html = f"<html><body></body></html><script>{kernel}</script>"
+    (site / "widget.html").write_text(html, encoding="utf-8")
+    page.goto((site / "widget.html").as_uri())
     page.add_script_tag(content=start, type="module")
     page.wait_for_function("document.body.lab")
     page.evaluate("globalThis.lab = document.body.lab; lab.race.toggle(false)")
