@@ -38,6 +38,8 @@ FLAGS = [
         "disable-sync",
         "disable-background-networking",
         "disable-component-update",
+        # No network; other than a route, this leaves the cache on.
+        "host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     )
 ]
 # A notice of the theme that changes nothing on the page: a first visit finds no stored mode.
@@ -64,9 +66,8 @@ def test_every_picture_and_clip_that_a_page_names_is_in_the_site(site):
     clips = 0
     for page in pages():
         path = site / f"{page}.html"
-        html = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        named = [img["src"] for img in html.select("img[src]")]
-        for figure in html.select("[data-clips]"):
+        named = [img["src"] for img in html(path).select("img[src]")]
+        for figure in html(path).select("[data-clips]"):
             each = json.loads(figure["data-clips"])["clips"]
             files = [clip[kind] for clip in each for kind in ("clip", "still")]
             named += [figure["data-folder"] + file for file in files]
@@ -194,28 +195,32 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def reader(browser):
+    """A reader's profile: what one page has fetched, the next one finds in the cache."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
 @contextmanager
-def opened(browser, url: str, mode: str = "light", width: int = 1280, height: int = 900):
+def opened(context, url: str, mode: str = "light", width: int = 1280, height: int = 900):
     """A page with the network cut off; what went wrong while it was open fails the test."""
     wrong: list[str] = []
-    context = browser.new_context(viewport={"width": width, "height": height})
-    context.set_default_timeout(180_000)  # a busy machine is no defect of the page
-    context.add_init_script(f"localStorage.mode = localStorage.theme = '{mode}'")
     local = ("http://127.0.0.1:", "file://", "data:", "blob:")
-
-    def admit(route):
-        if route.request.url.startswith(local):
-            route.continue_()
-        else:
-            wrong.append(f"outside request: {route.request.url}")
-            route.abort()
 
     def note(kind, message):
         if not any(harmless in message for harmless in HARMLESS):
             wrong.append(f"{kind}: {message}")
 
-    context.route("**/*", admit)
     page = context.new_page()
+    page.set_default_timeout(180_000)  # a busy machine is no defect of the page
+    page.set_viewport_size({"width": width, "height": height})
+    page.add_init_script(f"localStorage.mode = localStorage.theme = '{mode}'")
+    page.on(
+        "request",
+        lambda asked: None if asked.url.startswith(local) else note("outside request", asked.url),
+    )
     page.on("pageerror", lambda error: note("script error", str(error)))
     page.on("console", lambda m: note("console", m.text) if m.type == "error" else None)
     page.on(
@@ -229,35 +234,37 @@ def opened(browser, url: str, mode: str = "light", width: int = 1280, height: in
         yield page
         assert not wrong, "\n".join([f"{url}:", *wrong])
     finally:
-        context.close()
+        page.close()
 
 
 @pytest.fixture(scope="module")
 def kept():
-    """The pages that are open: one of each kind, by mode and width."""
-    pages: dict[tuple[str, int], tuple[str, ExitStack, object]] = {}
+    """The page that is open, by its name."""
+    pages: dict[str, tuple[ExitStack, object]] = {}
     yield pages
-    for _name, stack, _page in pages.values():
+    for stack, _page in pages.values():
         stack.close()
 
 
 @pytest.fixture
-def visit(browser, address, kept):
-    """Opens a page of the book, or goes on with the one that the test before has opened.
+def visit(reader, address, kept):
+    """Opens a page of the book, or goes on with it where the test before has opened it.
 
-    What goes wrong on it fails the test.
+    It is turned to the mode and the size that are asked for, as a reader turns it. What goes wrong
+    on it fails the test.
     """
     visited = []
 
     def visit(name: str, mode: str = "light", width: int = 1280, height: int = 900):
-        kind = (mode, width)
-        if kind in kept and kept[kind][0] != name:
-            kept.pop(kind)[1].close()
-        if kind not in kept:
-            stack, url = ExitStack(), f"{address}/{name}.html"
-            page = stack.enter_context(opened(browser, url, mode, width, height))
-            kept[kind] = (name, stack, page)
-        page = kept[kind][2]
+        if name not in kept:
+            for stack, _page in kept.values():
+                stack.close()
+            kept.clear()
+            stack = ExitStack()
+            kept[name] = stack, stack.enter_context(opened(reader, f"{address}/{name}.html"))
+        page = kept[name][1]
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate(PRESS_MODE, mode)
         await_sliders(page, name)
         fold(page, False)
         visited.append(page)
@@ -267,6 +274,13 @@ def visit(browser, address, kept):
     for page in visited:
         wrong, page.wrong[:] = list(page.wrong), []
         assert not wrong, "\n".join(wrong)
+
+
+# The theme's own button goes round its three modes; the third follows the machine.
+PRESS_MODE = """mode => {
+  const page = document.documentElement, button = document.querySelector(".theme-switch-button");
+  for (let press = 0; press < 3 && page.dataset.mode !== mode; press++) button.click();
+}"""
 
 
 def expected_sliders(name: str) -> list[str]:
@@ -300,19 +314,33 @@ def keep_picture(page, name: str, kind: str) -> None:
         page.screenshot(path=Path(folder) / f"{name.split('/')[-1]}_{kind}.png", full_page=True)
 
 
-# What a reader can tell apart: the shown picture without its ids and its description.
-SHOWN = """slider => {
-  const explorer = slider.parentElement;
-  const shown = [...explorer.querySelectorAll('.droco-figure')].filter(f => f.offsetHeight > 0);
-  return shown.map(f => f.innerHTML
-    .replace(/ id="[^"]*"| aria-label="[^"]*"|href="#[^"]*"|url\\([^)]*\\)/g, ''));
+# Once a slider has left its last value: its value as it is written and as it is said, whether it is
+# at its end, and what a reader can tell apart: the shown pictures without ids and descriptions.
+READ = """async (slider, last) => {
+  const handle = slider.querySelector(".noUi-handle");
+  const readout = slider.querySelector(".widget-readout");
+  for (let n = 0; n < 500 && readout.textContent === last; n++)
+    await new Promise(done => setTimeout(done, 10));
+  await new Promise(requestAnimationFrame);
+  const pictures = [...slider.parentElement.querySelectorAll(".droco-figure")]
+    .filter(figure => figure.offsetHeight > 0)
+    .map(figure => figure.innerHTML
+      .replace(/ id="[^"]*"| aria-label="[^"]*"|href="#[^"]*"|url\\([^)]*\\)/g, ""));
+  const ended = Number(handle.ariaValueNow) >= Number(handle.ariaValueMax);
+  return [readout.innerText, handle.ariaValueText, ended, pictures];
+}"""
+# A tap glides for 0.3 s, and a slider takes no other meanwhile.
+GLIDED = """async track => {
+  while (track.parentElement.classList.contains("noUi-state-tap"))
+    await new Promise(requestAnimationFrame);
 }"""
 
 
-def shown(slider) -> str:
-    pictures = slider.evaluate(SHOWN)
+def read(slider, last: str | None = None) -> tuple[str, str, bool, str]:
+    """What READ finds, with the one picture that stands under a set of sliders."""
+    value, said, ended, pictures = slider.evaluate(READ, last)
     assert len(pictures) == 1, f"{len(pictures)} pictures stand under one set of sliders"
-    return pictures[0]
+    return value, said, ended, pictures[0]
 
 
 @pytest.mark.parametrize("name", [name for name in pages() if expected_sliders(name)] or ["none"])
@@ -332,35 +360,39 @@ class TestSliders:
         assert named == expected_sliders(name)
 
     def test_each_moves_by_keyboard_and_its_picture_changes(self, page, name):
-        for number, slider in enumerate(page.locator(".widget-slider").all()):
-            handle = slider.locator(".noUi-handle")
-            handle.focus()
+        for label, slider in zip(
+            expected_sliders(name), page.locator(".widget-slider").all(), strict=True
+        ):
+            slider.locator(".noUi-handle").focus()
             page.keyboard.press("Home")
             values, drawn = [], []
             while True:
-                values.append(slider.locator(".widget-readout").inner_text())
-                drawn.append(shown(slider))
-                assert handle.get_attribute("aria-valuetext") == values[-1]
+                value, said, ended, picture = read(slider, values[-1] if values else None)
+                assert value not in values, f"{label} does not leave {value}"
+                assert said == value
+                values.append(value)
+                drawn.append(picture)
                 page.keyboard.press("ArrowRight")
-                page.wait_for_timeout(30)
-                if slider.locator(".widget-readout").inner_text() == values[-1]:
+                if ended:
                     break
-            label = expected_sliders(name)[number]
+            assert read(slider)[0] == values[-1]
             assert len(values) > 1, f"{label} has one value"
             assert len(set(drawn)) > 1, f"{label} moves over {values} and its picture stays"
 
     def test_each_moves_by_mouse(self, page, name):
-        for slider in page.locator(".widget-slider").all():
-            track, readout = slider.locator(".noUi-base"), slider.locator(".widget-readout")
-            slider.scroll_into_view_if_needed()
-            seen = set()
-            for share in (0.01, 0.99, 0.01):
-                before = readout.inner_text()
+        """All once to one end, then all to the other: each has time to glide meanwhile."""
+        sliders = page.locator(".widget-slider").all()
+        seen = {}
+        for share in (0.01, 0.99, 0.01):
+            for number, slider in enumerate(sliders):
+                track = slider.locator(".noUi-base")
+                slider.scroll_into_view_if_needed()
+                track.evaluate(GLIDED)
                 box = track.bounding_box()
                 page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
-                page.wait_for_timeout(400)  # a tap glides for 0.3 s and takes no other
-                assert not seen or readout.inner_text() != before
-                seen.add(shown(slider))
+                value, *_ = read(slider, seen.get(number))
+                assert value != seen.get(number)
+                seen[number] = value
 
 
 # Text over a coloured cell is judged against that cell, other text against the page.
@@ -439,6 +471,8 @@ CUT = """() => [...document.querySelectorAll('main span.math')].filter(formula =
   return drawn.getBoundingClientRect().right > block.getBoundingClientRect().right + 1;
 }).map(formula => formula.textContent.trim().slice(0, 60))"""
 
+HEIGHT = "document.querySelector('main').getBoundingClientRect().height"
+
 SIDEWAYS = """() => {
   const wide = document.documentElement.scrollWidth;
   if (wide <= innerWidth) return null;
@@ -476,6 +510,30 @@ class TestPages:
         page = visit(name, width=390, height=844)
         assert page.evaluate(SIDEWAYS) is None
         keep_picture(page, name, "phone")
+
+
+FIRST_VISITS = ("intro", "wasserstein_dual", "deploying", "api")
+
+
+@pytest.mark.parametrize("name", [f"book/{page}" for page in FIRST_VISITS])
+class TestFirstVisit:
+    """Tests turn a page that is open; one that is opened on a phone in the dark is the same."""
+
+    pytestmark = needs_browser
+
+    def test_a_page_opened_on_a_phone_in_the_dark_is_as_high_as_one_turned(
+        self, visit, browser, address, name
+    ):
+        turned = visit(name, mode="dark", width=390, height=844).evaluate(HEIGHT)
+        context = browser.new_context()
+        with opened(context, f"{address}/{name}.html", "dark", 390, 844) as page:
+            await_sliders(page, name)
+            fold(page, False)
+            assert page.locator("html").get_attribute("data-theme") == "dark"
+            assert page.evaluate(CONTRAST) == []
+            assert page.evaluate(SIDEWAYS) is None
+            assert page.evaluate(HEIGHT) == pytest.approx(turned, abs=2)
+        context.close()
 
 
 # Text of figures that a phone shows smaller than 11 pixels; sub- and superscripts may be.
@@ -585,8 +643,10 @@ class TestWithoutAServer:
 
     def test_pages_open_from_the_disk(self, browser, site):
         name = next((name for name in pages() if expected_sliders(name)), pages()[0])
-        with opened(browser, (site / f"{name}.html").as_uri()) as page:
+        context = browser.new_context()
+        with opened(context, (site / f"{name}.html").as_uri()) as page:
             await_sliders(page, name)
+        context.close()
 
 
 HOVER = ("book/scorecard", "book/deploying")
@@ -607,20 +667,21 @@ class TestHover:
     pytestmark = needs_browser
 
     def test_figures_come_from_the_site_itself_and_take_the_place_of_the_still_ones(
-        self, browser, address, name
+        self, visit, name
     ):
-        with opened(browser, f"{address}/{name}.html") as page:
+        page = visit(name)
+        page.wait_for_function(
+            "[...document.querySelectorAll('.droco-plot')].every(p => p.querySelector('svg'))"
+        )
+        assert page.locator(".droco-plot").count() > 0
+        assert page.locator(".droco-still").count() == 0
+        for select in page.locator(".droco-plotly select").all():
+            drawn = page.locator(".droco-plot").first.inner_html()
+            select.focus()
+            page.keyboard.press("ArrowDown")
             page.wait_for_function(
-                "[...document.querySelectorAll('.droco-plot')].every(p => p.querySelector('svg'))"
+                "drawn => document.querySelector('.droco-plot').innerHTML !== drawn", arg=drawn
             )
-            assert page.locator(".droco-plot").count() > 0
-            assert page.locator(".droco-still").count() == 0
-            for select in page.locator(".droco-plotly select").all():
-                drawn = page.locator(".droco-plot").first.inner_html()
-                select.focus()
-                page.keyboard.press("ArrowDown")
-                page.wait_for_timeout(300)
-                assert page.locator(".droco-plot").first.inner_html() != drawn
 
     def test_without_scripts_the_still_pictures_are_there(self, browser, address, name):
         phone = {"width": 390, "height": 844}
