@@ -253,10 +253,13 @@ def test_tables_of_other_settings_are_not_gone_on_from(whole, tmp_path):
 
 @pytest.mark.slow
 def test_two_ray_workers_share_the_jobs(whole, tmp_path):
-    pytest.importorskip("ray", reason="needs the extra 'cluster'")
+    ray = pytest.importorskip("ray", reason="needs the extra 'cluster'")
     arms = ("IQL*", "cloning, target")
     study = replace(STUDY, arms=arms)
-    assert matrix.work_on_ray(study, tmp_path, workers=2) == 2
+    try:
+        assert matrix.work_on_ray(study, tmp_path, workers=2) == 2
+    finally:
+        ray.shutdown()  # its processes would work on beside the other tests
     matrix.collect(study, tmp_path, tmp_path)
     table = matrix.read_table(tmp_path, "hopper-medium")
     expected = whole[1][whole[1]["label"].isin(arms)].reset_index(drop=True)
