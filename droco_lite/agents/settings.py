@@ -7,6 +7,7 @@ loop may differ in it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import typing
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,7 @@ class Settings:
     method: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        types = typing.get_type_hints(type(self))
+        types = _types(type(self))
         for field in dataclasses.fields(self):
             value = _checked(field, types[field.name], getattr(self, field.name))
             object.__setattr__(self, field.name, value)
@@ -60,6 +61,9 @@ class Settings:
                 f"{where}: unknown key {unknown[0]!r}; {cls.__name__} has {', '.join(names)}"
             )
         return cls(**values)
+
+
+_types = functools.cache(typing.get_type_hints)  # they are compiled from text: a millisecond
 
 
 def _checked(field: dataclasses.Field, kind, value):
@@ -114,7 +118,7 @@ def describe(kind: type[Settings]) -> list[dict[str, Any]]:
         One dictionary a field: ``name``, ``type``, ``default``, ``range`` (in words, empty where
         there is none), ``per_run`` (whether stacked runs may differ in it) and ``help``.
     """
-    types = typing.get_type_hints(kind)
+    types = _types(kind)
     rows = []
     for field in dataclasses.fields(kind):
         meta, hint = field.metadata, types[field.name]

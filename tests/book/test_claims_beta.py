@@ -1,5 +1,6 @@
 """The courier: what the chapters on β and δ say of him, on data sets that they do not show."""
 
+import functools
 from functools import partial
 
 import numpy as np
@@ -101,7 +102,10 @@ def test_a_run_away_is_seen_as_one(beta):
     assert beta["held"][-1].min() >= 0
 
 
-def test_the_clamp_never_raises_a_fixed_point(beta):
+def test_the_clamp_never_raises_a_fixed_point(beta, monkeypatch):
+    """One agent serves all sweeps: each gives it a table of its own."""
+    made = functools.cache(partial(beta["TabularDROCO"], n_obs=6, n_act=1))
+    monkeypatch.setitem(beta, "TabularDROCO", lambda runs, **sizes: made(tuple(runs)))
     clamped = partial(beta["package_targets"], clamp=True)
     for seed in range(12):
         data = courier_data(seed)
