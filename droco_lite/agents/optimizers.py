@@ -32,8 +32,10 @@ class Adam:
     """
 
     def __init__(self, groups: Sequence[Mapping[str, Any]], lr: float = 1e-3):
-        self.defaults = {"lr": lr, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0}
-        self.param_groups = [{**self.defaults, **group} for group in groups]
+        self.defaults: dict[str, Any] = {
+            "lr": lr, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0,
+        }  # fmt: skip
+        self.param_groups: list[dict[str, Any]] = [{**self.defaults, **group} for group in groups]
         self.state: dict[Tensor, dict[str, Tensor]] = defaultdict(dict)
 
     def zero_grad(self) -> None:

@@ -7,7 +7,6 @@ loop may differ in it.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import typing
 from collections.abc import Mapping, Sequence
@@ -63,7 +62,14 @@ class Settings:
         return cls(**values)
 
 
-_types = functools.cache(typing.get_type_hints)  # they are compiled from text: a millisecond
+_TYPES: dict[type, dict[str, Any]] = {}
+
+
+def _types(kind: type) -> dict[str, Any]:
+    """Types of a class's fields; they are compiled from text, which takes a millisecond."""
+    if kind not in _TYPES:
+        _TYPES[kind] = typing.get_type_hints(kind)
+    return _TYPES[kind]
 
 
 def _checked(field: dataclasses.Field, kind, value):
