@@ -564,20 +564,30 @@ class TestTheoryOnAPhone:
         assert page.evaluate(CUT) == [], "formulas that are cut"
 
 
+# Opens whatever is folded, hidden code too; refold() puts it back.
+UNFOLD = """() => {
+  const folds = [...document.querySelectorAll("main details:not([open])")];
+  const hidden = [...document.querySelectorAll("main .toggle-hidden")];
+  const turn = open => {
+    folds.forEach(fold => fold.open = open);
+    hidden.forEach(block => block.classList.toggle("toggle-hidden", !open));
+  };
+  globalThis.refold = () => turn(false);
+  turn(true);
+}"""
+
+
 @pytest.mark.parametrize("name", [f"book/{page}" for page in SOLVED])
 class TestCodeOnALaptop:
     pytestmark = needs_browser
 
-    def test_no_line_of_code_runs_off_in_a_fold_or_a_solution_either(self, browser, address, name):
-        with opened(browser, f"{address}/{name}.html") as page:
-            page.evaluate(
-                """() => {
-                  document.querySelectorAll('main details').forEach(fold => fold.open = true);
-                  document.querySelectorAll('main .toggle-hidden')
-                    .forEach(block => block.classList.remove('toggle-hidden'));
-                }"""
-            )
+    def test_no_line_of_code_runs_off_in_a_fold_or_a_solution_either(self, visit, name):
+        page = visit(name)
+        page.evaluate(UNFOLD)
+        try:
             assert page.evaluate(CODE_CUT) == []
+        finally:
+            page.evaluate("refold()")
 
 
 #: Pages of evidence and the landing page, and how high at most what is not folded may be at a width
