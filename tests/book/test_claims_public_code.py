@@ -207,18 +207,18 @@ def test_adam_forgives_half_a_loss(rest):
 
 
 def test_a_delta_of_fifty_touches_no_row_of_a_young_value_and_a_small_one_caps_more(rest):
-    sampler = rest["Sampler"]([rest["SMALL"]], len(rest["source"]), len(rest["target"]), 128)
+    source, target = rest["source"], rest["target"]
+    sampler = rest["Sampler"]([rest["SMALL"]], len(source), len(target), 128)
+    rows = rest["Rows"](source, target, rest["paper"].prepare(source, target))
+    deltas = (1.0, 5.0, 50.0)
+    pairs = [
+        [rest["under"](delta=delta, huber_on_target=capped)[0] for capped in (False, True)]
+        for delta in deltas
+    ]
     for block in range(8):
-        index = sampler.block(block, 1)[0]
-        loss = {}
-        for delta in (1.0, 5.0, 50.0):
-            for on_target in (False, True):
-                agent, _ = rest["under"](delta=delta, huber_on_target=on_target)
-                rows = rest["Rows"](
-                    rest["source"], rest["target"], agent.prepare(rest["source"], rest["target"])
-                )
-                loss[delta, on_target] = agent.losses(rows.batch(index))["q_loss"].sum().item()
-        ratio = [loss[delta, True] / loss[delta, False] for delta in (1.0, 5.0, 50.0)]
+        batch = rows.batch(sampler.block(block, 1)[0])
+        losses = [[one.losses(batch)["q_loss"].sum().item() for one in pair] for pair in pairs]
+        ratio = [fork / release for release, fork in losses]
         assert ratio[0] < ratio[1] <= ratio[2] == 1
 
 
