@@ -119,10 +119,12 @@ def test_a_mixed_operator_keeps_its_promise_where_the_plain_one_does_not(drift):
 def test_a_wet_cliff_is_no_worse_than_promised_where_the_ball_covers_it(drift):
     wet = WindyCliff(slip=0.10).mdp(0)
     covers = wasserstein_rows(drift["source"].transitions, wet.transitions, drift["d"]).max()
-    assert covers < 0.1
+    assert covers == pytest.approx(0.075)
     for epsilon in (covers, 0.1, 0.2):
         _, values, policy, _ = drift["solved"](epsilon)
         assert (values - policy_values(wet, policy)).max() < 1e-8
+    _, values, policy, _ = drift["solved"](0)
+    assert (values - policy_values(wet, policy)).max() == pytest.approx(0.1, abs=0.01)
 
 
 def test_the_error_falls_far_below_the_bound_and_the_radius_moves_it_either_way(chapter):
