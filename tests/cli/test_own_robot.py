@@ -79,6 +79,7 @@ def test_data_commands(place):
     assert gate.exit_code == 0 and "clone of the target data" in gate.stdout
 
 
+@pytest.mark.slow
 def test_from_training_to_an_exported_policy(place):
     trained = run("train", "pendulum-medium", "--beta", "0", "--beta", "1", "--out", "run", *SMALL)
     assert trained.exit_code == 0, trained.output

@@ -21,6 +21,7 @@ def numbers(facts):
     return values.reshape(facts["shape"])
 
 
+@pytest.mark.slow
 def test_two_kinds_the_source_policy_leads_from_medium_on():
     shifts = [Shift("kinematic", "thighjnt", s) for s in (1 / 3, 0.5, 2 / 3, 1.0)]
     target, source = (

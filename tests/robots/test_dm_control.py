@@ -121,6 +121,7 @@ def case(request):
     unregister_robot(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", ["nominal", "morph-part-hard"])
 def test_every_number_is_a_plain_mujoco_loops(case, shift):
     robot, reference = case

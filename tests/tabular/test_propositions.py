@@ -65,6 +65,7 @@ def test_4_1_the_rcb_operator_is_a_gamma_contraction(world):
         assert gap <= bound("4.1 contraction", operator.discount * np.abs(q - u).max()) + ROUNDING
 
 
+@pytest.mark.slow
 @checks("4.1 Banach")
 @settings(max_examples=10)
 @given(worlds())

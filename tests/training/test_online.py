@@ -223,6 +223,7 @@ def test_released_policy_is_the_chosen_one(finished, tmp_path):
     assert record["seeds"] == [3] and "--shift kinematic-footjnt-hard" in record["command"]
 
 
+@pytest.mark.slow
 def test_gate_keeps_only_policies_that_fail_in_the_nominal_robot(finished, tmp_path, monkeypatch):
     folder, _ = finished
     kwargs = dict(gate=True, candidates=4, selection_episodes=2, episodes=2)
