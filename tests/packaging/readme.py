@@ -28,6 +28,8 @@ SMALL: dict[str, dict[str, str]] = {
 }
 #: Commands that have no small form, and why the check asks only for their help.
 HELP_ONLY = {"study run": "a study's sizes are its own", "watch": "a clip needs a renderer"}
+#: What only a reader has: recordings, and what was trained on them. Its commands are asked for help.
+OWN = re.compile(r"my_\w+\.hdf5|my-policies")
 
 #: Sizes in the Python example, and their small ones.
 _SIZES = {"source_size": "2_000", "target_size": "500", "steps": "200"}
@@ -62,6 +64,8 @@ def commands(text: str | None = None) -> list[list[str]]:
 
 def small(words: list[str]) -> list[str]:
     """A command with its sizes made small."""
+    if any(OWN.fullmatch(word) for word in words):
+        return [words[0], "--help"]
     for name in HELP_ONLY:
         if words[: len(name.split())] == name.split():
             return [*name.split(), "--help"]

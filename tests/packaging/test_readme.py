@@ -29,5 +29,11 @@ def test_an_unknown_command_is_an_error():
         small(["invent", "something"])
 
 
+def test_commands_on_a_readers_own_files_are_asked_for_help():
+    assert small(["train", "--source", "my_source.hdf5"]) == ["train", "--help"]
+    assert small(["export", "my-policies", "--run", "1"]) == ["export", "--help"]
+    assert small(["export", "my-run"])[:2] == ["export", "my-run"]
+
+
 def test_commands_without_a_small_form_say_why():
     assert all(reason for reason in HELP_ONLY.values())
