@@ -28,7 +28,7 @@ SMALL: dict[str, dict[str, str]] = {
 }
 #: Commands that have no small form, and why the check asks only for their help.
 HELP_ONLY = {"study run": "a study's sizes are its own", "watch": "a clip needs a renderer"}
-#: What only a reader has: recordings, and what was trained on them. Its commands are asked for help.
+#: What only a reader has: recordings and what was trained on them. Their commands show their help.
 OWN = re.compile(r"my_\w+\.hdf5|my-policies")
 
 #: Sizes in the Python example, and their small ones.
