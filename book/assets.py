@@ -200,9 +200,21 @@ def main() -> None:
         print("Page scripts are in book/vendor: the site will make no outside request.")
 
 
+def drop_unread(static: Path) -> None:
+    """Remove source maps, which only the theme's developers open, and fonts in a second format.
+
+    A browser takes the first format that it knows, and all that run the book's scripts know WOFF2.
+    """
+    for path in static.rglob("*.map"):
+        path.unlink()
+    for path in static.rglob("*.ttf"):
+        if path.with_suffix(".woff2").is_file():
+            path.unlink()
+
+
 def setup(app) -> dict[str, bool]:
     """Sphinx's hooks: paths of what was fetched, before other extensions read them; and afterwards
-    leave out the theme's source maps, megabytes that only its own developers open."""
+    leave out what of the theme no reader's browser opens."""
 
     def choose(_app, config) -> None:
         if VENDOR.is_dir():
@@ -211,13 +223,12 @@ def setup(app) -> dict[str, bool]:
             config.mathjax_path = "tex-svg.js"
             config.nb_ipywidgets_js = {"embed.js": {}}
 
-    def drop_source_maps(app, error) -> None:
-        for path in (Path(app.outdir) / "_static").rglob("*.map"):
-            path.unlink()
+    def drop(app, error) -> None:
+        drop_unread(Path(app.outdir) / "_static")
 
     app.add_js_file(None, body=SCRIPT)  # names of sliders, for screen readers
     app.connect("config-inited", choose, priority=100)
-    app.connect("build-finished", drop_source_maps)
+    app.connect("build-finished", drop)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 

@@ -37,3 +37,10 @@ def test_a_wheel_takes_the_built_lab_and_never_an_old_one(tmp_path, monkeypatch,
     assert not assets.package_lab()
     assert not inside.exists()
     assert "NOT in this wheel" in capsys.readouterr().out
+
+
+def test_what_no_browser_opens_is_left_out_of_the_site(tmp_path):
+    for name in ("theme.js", "theme.js.map", "a.ttf", "a.woff2", "b.ttf"):
+        (tmp_path / name).write_text("")
+    assets.drop_unread(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.woff2", "b.ttf", "theme.js"]
