@@ -26,7 +26,6 @@ from droco_lite.agents.networks import (
     seeded_generators,
     trainable,
 )
-from droco_lite.agents.optimizers import adam
 from droco_lite.files import load_tensors
 
 if TYPE_CHECKING:
@@ -244,7 +243,7 @@ def fit_ensemble(
         {"params": list(layer), "weight_decay": decay}
         for layer, decay in zip(layers, WEIGHT_DECAY, strict=True)
     ]
-    optimizer = adam(groups, torch.device(device), settings.learning_rate)
+    optimizer = torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)
 
     best, epoch = _Best(layers), 0
     bootstraps = rng.choice(train, (settings.members, len(train)))
@@ -255,7 +254,7 @@ def fit_ensemble(
             index = torch.as_tensor(
                 bootstraps[:, start : start + settings.batch_size], device=device
             )
-            optimizer.zero_grad()
+            optimizer.zero_grad(set_to_none=True)
             predicted = gaussian(layers, inputs[index])
             negative_log_likelihood(*predicted, outputs[index]).sum().backward()
             optimizer.step()

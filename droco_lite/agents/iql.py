@@ -124,7 +124,7 @@ class IQL(IQLHooks[S]):
 
     def gradients(self, batch: Batch) -> None:
         """Fill every leaf's ``.grad`` by autograd; runs are independent: losses may be summed."""
-        self.optimizer.zero_grad()
+        self.optimizer.zero_grad(set_to_none=True)
         torch.stack([loss.sum() for loss in self.losses(batch).values()]).sum().backward()
 
     @torch.no_grad()

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from droco_lite.agents.networks import Layers, parameters
-from droco_lite.agents.optimizers import adam
 from droco_lite.data.transitions import DataError, Transitions
 
 HELD_OUT, MOST_HELD_OUT = 0.1, 1000  # share of the rows that judge a fit, and the most of them
@@ -87,10 +86,10 @@ def fit(
     ends with the last weights.
     """
     leaves = [tensor for stack in stacks for tensor in parameters(stack)]
-    optimizer = adam([{"params": leaves}], leaves[0].device, rate)
+    optimizer = torch.optim.Adam(leaves, lr=rate, fused=leaves[0].device.type in ("cpu", "cuda"))
     best, kept = None, [leaf.detach().clone() for leaf in leaves]
     for step in range(1, steps + 1):
-        optimizer.zero_grad()
+        optimizer.zero_grad(set_to_none=True)
         loss().sum().backward()
         optimizer.step()
         if held_out_loss is not None and (step % check_every == 0 or step == steps):

@@ -165,6 +165,12 @@ class Stepper:
 
     def run(self, first: int, steps: int) -> None:
         """Take ``steps`` steps, the first of them being number ``first`` of the whole run."""
+        with warnings.catch_warnings():
+            # Said of every step that is not captured, such as those that lead to a graph.
+            warnings.filterwarnings("ignore", message=".*capturable=True.*")
+            self._run(first, steps)
+
+    def _run(self, first: int, steps: int) -> None:
         if self.mode == "compiled":
             self._plan(first, steps)
         for step in range(first, first + steps):
