@@ -79,3 +79,19 @@ def test_four_bounds_hold_where_the_printed_formula_does_not():
     assert outside.pop("as printed") > 0.4  # "half of the values"
     assert len(outside) == 4
     assert outside.max() <= 0.01
+
+
+def test_no_set_on_target_rows_keeps_the_gain_of_worn_robots(study):
+    """Of the hunt's answer: behind on both robots, with a larger share that is kept."""
+    hunt = report.read("walker2d-medium", results_file("study/hunt"))
+    tried = study.beside(hunt)
+    for label in ("DROCO, target rows too", "DROCO, shifts known"):
+        for where in ("clean", "shifted"):
+            found = {v.second: v.word for v in verdicts.verdicts(tried, where, over=label)}
+            assert found["IQL, target"] == "behind", (label, where)
+    hard = tried.foreign()[lambda lines: lines["strength"] == 1.0]
+    kept = (
+        hard.groupby("label").return_mean.mean() / tried.clean.groupby("label").return_mean.mean()
+    )
+    assert kept["DROCO, target rows too"] > kept["IQL, target"] > kept["DROCO"]
+    assert kept["DROCO, shifts known"] > kept["DROCO"]
