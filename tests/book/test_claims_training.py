@@ -95,3 +95,13 @@ def test_no_set_on_target_rows_keeps_the_gain_of_worn_robots(study):
     )
     assert kept["DROCO, target rows too"] > kept["IQL, target"] > kept["DROCO"]
     assert kept["DROCO, shifts known"] > kept["DROCO"]
+
+
+def test_a_doubled_penalty_pays_on_the_robot_as_it_is_and_not_on_worn_ones(study):
+    tried = study.beside(report.read("walker2d-medium", results_file("study/hunt")))
+    clean, worn = (
+        {v.second: v.word for v in verdicts.verdicts(tried, where, over="DROCO, β = 2")}
+        for where in ("clean", "shifted")
+    )
+    assert clean["DROCO"] == clean["IQL, target"] == "ahead of"
+    assert worn["DROCO"] == worn["IQL, target"] == "level with"
