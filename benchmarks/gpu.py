@@ -222,9 +222,7 @@ def rate(runs: int, precision: str, mode: str, device: torch.device, args) -> di
         done += args.chunk
         wait_for(device)
     per_second = runs * (done - args.chunk) / (time.perf_counter() - start)
-    product = Product(device, precision)
-    product.run(3)  # warm up
-    ceiling = product.tera(min(0.2, args.window), device)
+    ceiling = Product(device, precision).tera(min(0.2, args.window), device)
     memory = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
     return {
         "runs": runs, "precision": precision, "mode": mode, "ran_as": stepper.mode,

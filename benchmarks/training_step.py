@@ -82,6 +82,7 @@ class Product:
     def __init__(self, device, precision):
         self.n = 4096 if device.type == "cuda" else 1024
         self.x, self.precision = torch.randn(self.n, self.n, device=device), precision
+        self.run(3)  # warm up
 
     def run(self, times):
         for _ in range(times):
@@ -156,7 +157,9 @@ def stacked(name: str) -> int:
     return int(name.split(" x ")[1]) if " x " in name else 1
 
 
-def measured(variants: dict, args, device: torch.device) -> tuple[dict, list[float]]:
+def measured(
+    variants: dict, product: Product, args, device: torch.device
+) -> tuple[dict, list[float]]:
     """Run-steps a second of each variant in each round, side by side, and each round's ceiling."""
     for name, variant in variants.items():  # compile, capture, warm up
         start = time.perf_counter()
@@ -164,8 +167,6 @@ def measured(variants: dict, args, device: torch.device) -> tuple[dict, list[flo
         variant.run(20)
         print(f"{name:22s} ready after {time.perf_counter() - start:5.1f} s", flush=True)
     rates: dict[str, list[float]] = {name: [] for name in variants}
-    product = Product(device, choose_precision(args.precision, device))
-    product.run(3)
     ceilings = []
     for k in range(args.rounds):
         for name in list(variants)[:: 1 if k % 2 else -1]:
@@ -225,7 +226,8 @@ def main() -> None:
 
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        rates, ceilings = measured(variants_of(args, device, precision, folder), args, device)
+        variants = variants_of(args, device, precision, folder)
+        rates, ceilings = measured(variants, Product(device, precision), args, device)
     wall = time.perf_counter() - start
     ceiling = statistics.median(ceilings)
     table = table_of(rates, ceilings)

@@ -173,20 +173,24 @@ def train(
 
 def _one_source_of_data(task: str, config: Path | None, about: dict[str, Any]) -> None:
     """Refuse none, two, and options that the one that was given does not read."""
-    own = bool({"source", "target"} & set(about))
+    from droco_lite.training.experiment import are_recordings
+
+    own = are_recordings(about)
     if (bool(task), config is not None, own).count(True) != 1:
         raise typer.BadParameter(
             "give a task, such as hopper-medium; or --source DATA and --target DATA; or "
             "--config FILE"
         )
-    options = {name: f"--{'data-' if name == 'seed' else ''}{name}" for name in about}
+    options = {name: f"--{name.replace('_', '-')}" for name in about}
+    options |= {"seed": "--data-seed"} if "seed" in about else {}
     if config is not None and about:
-        named = ", ".join(sorted(options.values())).replace("_", "-")
+        named = ", ".join(sorted(options.values()))
         raise ValueError(f"{named}: write it into the file of --config, under task")
     for name in ("robot", "contact_cost_weight"):
         if task and name in about:
-            option = options[name].replace("_", "-")
-            raise ValueError(f"{option} belongs to --source and --target; a task has its own robot")
+            raise ValueError(
+                f"{options[name]} belongs to --source and --target; a task has its own robot"
+            )
     if own and not {"source", "target"} <= set(about):
         lacks = "--target" if "source" in about else "--source"
         raise ValueError(f"{lacks} is missing: recordings are two sets, a source and a target")

@@ -138,6 +138,11 @@ def check_recordings(options: Mapping[str, Any], where: str) -> None:
         raise ValueError(f"{where}: {error}") from error
 
 
+def are_recordings(options: Mapping[str, Any]) -> bool:
+    """Whether data are recordings, not a task that the package makes."""
+    return bool({"source", "target"} & set(options))
+
+
 def recordings_of(options: Mapping[str, Any]) -> Recordings:
     """Where an experiment's recordings lie."""
     return Recordings(**{key: options[key] for key in PLACES if key in options})
@@ -165,7 +170,7 @@ class Experiment:
     @property
     def recorded(self) -> bool:
         """Whether the data are recordings, not a task that the package makes."""
-        return bool({"source", "target"} & set(self.task))
+        return are_recordings(self.task)
 
     def to_dict(self) -> dict[str, Any]:
         """All that makes the result, as plain values."""
@@ -189,7 +194,7 @@ class Experiment:
             known = ", ".join(sorted(METHODS))
             raise ValueError(f"{path}: method {content['method']!r} is none of {known}")
         task = content["task"] if isinstance(content["task"], dict) else {"name": content["task"]}
-        recorded = bool({"source", "target"} & set(task))
+        recorded = are_recordings(task)
         if not recorded and "name" not in task:
             raise ValueError(
                 f"{path}: the key 'task.name' is missing; or give task.source and task.target"

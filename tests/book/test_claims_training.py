@@ -15,6 +15,12 @@ def study():
     return report.read("walker2d-medium", results_file("study"))
 
 
+@pytest.fixture(scope="module")
+def tried(study):
+    """The study's arms, and the hunt's beside them."""
+    return study.beside(report.read("walker2d-medium", results_file("study/hunt")))
+
+
 def words(study, where):
     return {found.second: found.word for found in verdicts.verdicts(study, where)}
 
@@ -81,10 +87,8 @@ def test_four_bounds_hold_where_the_printed_formula_does_not():
     assert outside.max() <= 0.01
 
 
-def test_no_set_on_target_rows_keeps_the_gain_of_worn_robots(study):
+def test_no_set_on_target_rows_keeps_the_gain_of_worn_robots(tried):
     """Of the hunt's answer: behind on both robots, with a larger share that is kept."""
-    hunt = report.read("walker2d-medium", results_file("study/hunt"))
-    tried = study.beside(hunt)
     for label in ("DROCO, target rows too", "DROCO, shifts known"):
         for where in ("clean", "shifted"):
             found = {v.second: v.word for v in verdicts.verdicts(tried, where, over=label)}
@@ -97,8 +101,7 @@ def test_no_set_on_target_rows_keeps_the_gain_of_worn_robots(study):
     assert kept["DROCO, shifts known"] > kept["DROCO"]
 
 
-def test_a_doubled_penalty_pays_on_the_robot_as_it_is_and_not_on_worn_ones(study):
-    tried = study.beside(report.read("walker2d-medium", results_file("study/hunt")))
+def test_a_doubled_penalty_pays_on_the_robot_as_it_is_and_not_on_worn_ones(tried):
     clean, worn = (
         {v.second: v.word for v in verdicts.verdicts(tried, where, over="DROCO, β = 2")}
         for where in ("clean", "shifted")
