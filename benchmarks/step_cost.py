@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import resource
@@ -62,7 +63,8 @@ def stepper(size: Size, device: torch.device) -> Stepper:
     drawn = np.random.default_rng(2)
     predictions = drawn.standard_normal((len(source) + len(target), size.members * S), np.float32)
     runs = [
-        DROCOSettings(seed=k, members=size.members, batch_size=size.batch) for k in range(size.runs)
+        DROCOSettings(seed=k, members=size.members, batch_size=size.batch, floor=-math.inf)
+        for k in range(size.runs)
     ]
     rows = Rows(source, target, {"predictions": predictions}, device)
     sampler = Sampler(runs, len(source), len(target), size.batch)

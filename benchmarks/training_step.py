@@ -25,6 +25,7 @@ the process is pinned to as many cores as it has threads.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import resource
 import statistics
@@ -53,7 +54,8 @@ class Ours:
 
     def __init__(self, source, target, predictions, device, mode, runs=1, precision="highest"):
         self.precision = precision
-        settings = [DROCOSettings(seed=seed) for seed in range(runs)]
+        # No floor, as in the release: before ``prepare`` the usual one is not a number.
+        settings = [DROCOSettings(seed=seed, floor=-math.inf) for seed in range(runs)]
         agent = DROCO(settings, S, A, device=device)
         rows = Rows(source, target, {"predictions": predictions}, device)
         sampler = Sampler(settings, len(source), len(target), B)
