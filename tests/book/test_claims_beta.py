@@ -20,7 +20,7 @@ from droco_lite.tabular.courier import (
 
 @pytest.fixture(scope="module")
 def beta():
-    return namespace("beta")
+    return namespace("beta", without=("picked",))
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ SEEDS = range(10, 18)  # none of them is on the page
 
 @pytest.fixture(scope="module")
 def page():
-    return namespace("public_code")
+    return namespace("public_code", without=("others", "curves"))
 
 
 @pytest.fixture(scope="module")
 def rest():
-    return namespace("public_code_training")
+    return namespace("public_code_training", without=("stopped", "long", "errors"))
 
 
 # By formula ---------------------------------------------------------------------------------------

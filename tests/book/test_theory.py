@@ -1,5 +1,6 @@
 """What the theory chapters claim in words, checked on more than the picture beside the words."""
 
+import ast
 import contextlib
 import functools
 import io
@@ -22,18 +23,45 @@ def path(name: str):
 
 
 @functools.cache
-def namespace(name: str) -> dict[str, Any]:
-    """What the chapter's code cells leave behind, without the cells that draw or run robots."""
+def namespace(name: str, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """What the chapter's code cells leave behind, without the cells that draw or run robots.
+
+    Nor does it make what ``without`` names, and what is made of that: long computations that the
+    caller does not look at. The chapter's own run does.
+    """
     names: dict[str, Any] = {"__name__": name}
     if name in NEEDS_ROBOTS:
         return names
+    absent = set(without)
     for cell in cells(path(name), "code"):
-        code = source(cell)
         if {"hide-input", "remove-cell"} & set(tags(cell)):
             continue
+        code = leave_out(ast.parse(source(cell)), set(without), absent)
         with contextlib.redirect_stdout(io.StringIO()):
             exec(compile(code, f"{name}: {cell['id']}", "exec"), names)
+        for gone in absent & set(names):  # an older value under the same name
+            del names[gone]
     return names
+
+
+def leave_out(code: ast.Module, never: set[str], absent: set[str]) -> ast.Module:
+    """The statements that make nothing of ``never`` and use nothing of ``absent``.
+
+    What a statement would have made is absent where it is left out, and no more where it stays.
+    """
+    kept = []
+    for statement in code.body:
+        named = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
+        made = {node.id for node in named if not isinstance(node.ctx, ast.Load)}
+        own = made | {node.arg for node in ast.walk(statement) if isinstance(node, ast.arg)}
+        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+            made = {statement.name}
+        if made & never or ({node.id for node in named} - own) & absent:
+            absent |= made
+        else:
+            absent -= made
+            kept.append(statement)
+    return ast.Module(kept, type_ignores=[])
 
 
 # Form ---------------------------------------------------------------------------------------------
