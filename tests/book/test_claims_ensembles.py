@@ -172,7 +172,7 @@ def test_on_pairs_that_nobody_saw_the_prior_decides_and_members_change_nothing(c
             )  # fmt: skip
             assert one == seven
             shares.append(one)
-        assert shares[0] != shares[1]
+        assert shares[1] < shares[0]  # "nothing moves" overestimates less than the source's row
 
 
 def test_two_members_at_random_lie_between_one_and_seven(crowd):

@@ -16,6 +16,7 @@ from reading import reading
 NEEDS_ROBOTS = ("two_kinds_of_robustness",)  # its solutions import what they need
 each = pytest.mark.parametrize("name", PAGES)
 each_and_public = pytest.mark.parametrize("name", SOLVED)
+each_with_solutions = pytest.mark.parametrize("name", WITH_SOLUTIONS)
 
 
 def path(name: str):
@@ -67,7 +68,7 @@ def leave_out(code: ast.Module, never: set[str], absent: set[str]) -> ast.Module
 # Form ---------------------------------------------------------------------------------------------
 
 
-@each_and_public
+@each_with_solutions
 def test_code_fits_its_column_folded_or_not(name):
     for cell in cells(path(name), "code"):
         if "remove-cell" not in tags(cell):
@@ -75,21 +76,21 @@ def test_code_fits_its_column_folded_or_not(name):
             assert not wide, wide
 
 
-@each_and_public
+@each_with_solutions
 def test_a_page_takes_a_quarter_of_an_hour_to_read(name):
     """What is counted stands in reading.py; solving the exercises comes on top."""
     asked = reading(path(name))
     assert asked.minutes < 15.5, asked
 
 
-@each_and_public
+@each_with_solutions
 def test_code_that_draws_is_folded(name):
     for cell in cells(path(name), "code"):
         if re.search(r"(?m)^explore\(|\bfigure\(", source(cell)):
             assert "hide-input" in tags(cell), source(cell)[:80]
 
 
-@each_and_public
+@each_with_solutions
 def test_every_prediction_is_answered_under_its_slider(name):
     waiting = 0
     for cell in read(path(name))["cells"]:
@@ -106,7 +107,7 @@ def test_every_prediction_is_answered_under_its_slider(name):
     assert waiting == 0
 
 
-@each_and_public
+@each_with_solutions
 def test_two_exercises_or_more_ask_to_change_code(name):
     text = "\n".join(source(cell) for cell in cells(path(name), "markdown"))
     assert len(re.findall(r"Change the code", text)) >= 2

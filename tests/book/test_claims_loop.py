@@ -1,0 +1,79 @@
+"""The loop, line by line: its sentences on saved tables, held to those tables."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from droco_lite.provenance import results_file
+
+
+def table(name):
+    return json.loads(results_file(f"benchmarks/{name}.json").read_text())["table"]
+
+
+@pytest.fixture(scope="module")
+def shifted():
+    grid = pd.read_csv(results_file("training/halfcheetah-medium-grid-shifts.csv"))
+    return lambda shift, beta: grid[(grid["shift"] == shift) & (grid.beta == beta)].return_mean
+
+
+@pytest.fixture(scope="module")
+def curves():
+    return pd.read_csv(results_file("training/halfcheetah-medium-grid.csv"))
+
+
+def test_compiled_is_ahead_of_jax_by_three_to_sixteen_percent():
+    leads = []
+    for run in ("1t_amd", "1t", "2t"):
+        ratio = {row["variant"]: row["ratio_to_official"] for row in table(f"training_step_cpu_{run}")}
+        leads.append(ratio["compiled"] / ratio["jax"] - 1)
+    assert 0.025 < min(leads) and max(leads) < 0.165
+
+
+def test_faster_products_help_the_official_step_on_one_processor_only():
+    for run, helps in (("1t_amd", True), ("1t", False), ("2t", False)):
+        ratio = {row["variant"]: row["ratio_to_official"] for row in table(f"training_step_cpu_{run}")}
+        assert (ratio["official, our products"] > 1.2) == helps
+
+
+def test_what_a_step_costs_as_one_quantity_grows():
+    cost = {}
+    for row in table("step_cost_cpu"):
+        cost.setdefault(row["varied"], {})[row["value"]] = row["ratio"]
+    rows, members, runs, batch = (cost[name] for name in ("rows", "members", "runs", "batch"))
+    assert max(rows.values()) / min(rows.values()) < 1.1  # data cost nothing
+    assert members[15] / members[1] < 1.5
+    assert all(runs[n] / n < 1.1 for n in (2, 4))
+    assert runs[16] / 16 > 1.2
+    assert 1.5 < batch[256] / batch[128] < 2 and 1.5 < batch[512] / batch[256] < 2
+
+
+def test_beta_matters_under_gravity_and_no_delta_undoes_it(shifted):
+    none, half, one = (shifted("gravity-up-0.33", beta) for beta in (0.0, 0.5, 1.0))
+    assert none.max() < 670 < 1420 < half.min() and half.max() < 1625 < 1715 < one.min()
+
+
+def test_hard_feet_point_the_same_way_and_a_longer_torso_the_other(shifted):
+    feet = [shifted("kinematic-footjnt-hard", beta) for beta in (0.0, 0.5, 1.0)]
+    assert feet[0].max() < 1525 < 1600 < min(feet[1].min(), feet[2].min())
+    torso = [shifted("morph-torso-easy", beta).mean() for beta in (0.0, 0.5, 1.0)]
+    assert torso[0] > max(torso[1:]) + 200
+
+
+def test_delta_clips_and_the_values_hardly_change(curves):
+    last = curves[curves.step == curves.step.max()]
+    for beta, value in ((0.0, 114), (0.5, 84), (1.0, 70)):
+        here = last[last.beta == beta]
+        assert here.v_source.mean() == pytest.approx(value, abs=0.5)
+        assert here.v_source.max() / here.v_source.min() < 1.03
+    clipped = last.groupby("delta").beyond_delta.mean()
+    assert clipped[1.0] == pytest.approx(0.7, abs=0.05) and clipped[30.0] == 0
+
+
+def test_on_the_nominal_robot_nothing_is_settled(curves):
+    late = curves[curves.step > curves.step.max() - 6000]
+    means = late.groupby("run").return_mean.mean()
+    assert 200 < means.max() - means.min() < 500
+    jumps = late.groupby("run").return_mean.agg(lambda r: r.diff().abs().max())
+    assert jumps.max() > means.max() - means.min()
