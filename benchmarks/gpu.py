@@ -343,7 +343,8 @@ def run_studies(studies: list[Path], out: Path, clock: Clock, args) -> None:
         try:
             study = matrix.Study.read(path)
             matrix.restore(study, root, to)
-            workers = [again("--work", path, "--root", root) for _ in range(args.workers)]
+            todo = (matrix.progress(study, root, stacked=True)["state"] != "done").any()
+            workers = [again("--work", path, "--root", root) for _ in range(args.workers * todo)]
             try:
                 while clock.left() > LAST_SECONDS and any(w.poll() is None for w in workers):
                     time.sleep(0.2)

@@ -295,8 +295,9 @@ class _Best:
         """Keep the members that became better; returns the held-out error now, ``[members]``."""
         error = ((gaussian(layers, inputs)[0] - outputs) ** 2).mean((1, 2))
         better = error < 0.99 * self.error
+        chosen = better.reshape(-1, 1, 1)
         for kept, now in zip(self.weights, parameters(layers), strict=True):
-            kept[better] = now[better]
+            kept.copy_(torch.where(chosen, now, kept))
         self.error = torch.where(better, error, self.error)
         self.since = 0 if bool(better.any()) else self.since + 1
         return error

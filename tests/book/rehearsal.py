@@ -45,19 +45,21 @@ PINS = (
 LEGACY = ("ipython-genutils==0.2.0",)
 
 MOVE_EVERY_SLIDER = '''
-"""Each explorer's sliders go through all their places while the cell runs; then back."""
+"""Each explorer's sliders go through all their places while the cell runs."""
 import droco_lite.explore
 import droco_lite.figures.sliders
 
 
-def _places(counts):
-    """Every place once, by moving one slider at a time: where it turned, it goes back."""
-    if not counts:
+def _places(handles):
+    """Every place once, the first where the sliders stand; each differs from the last in one."""
+    if not handles:
         yield ()
         return
-    for number, front in enumerate(_places(counts[:-1])):
-        last = range(counts[-1])
-        for place in reversed(last) if number % 2 else last:
+    *others, last = handles
+    start, count = last.index, len(last.options)
+    values = [(start + k) % count for k in range(count)]
+    for number, front in enumerate(_places(others)):
+        for place in reversed(values) if number % 2 else values:
             yield (*front, place)
 
 
@@ -65,8 +67,7 @@ def _moving(explore):
     def moved(*arguments, **keywords):
         explorer = explore(*arguments, **keywords)
         *handles, view = explorer.children
-        start = tuple(handle.index for handle in handles)
-        for place in [*_places([len(handle.options) for handle in handles]), start]:
+        for place in list(_places(handles)):  # a generator would read where they have moved to
             for handle, index in zip(handles, place):
                 handle.index = index
             assert "droco-figure" in view.value, place

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +24,7 @@ from chapters import ROOT, THEORY, notebooks, solutions
 from book.address import setup_cell, stated, version
 from book.colab import NAMES, Chapter, UnknownMarkup, convert, make
 from book.references import References
-from tests.book.rehearsal import add_solutions
+from tests.book.rehearsal import MOVE_EVERY_SLIDER, add_solutions
 
 ADDRESS = "https://github.com/someone/a-fork"
 PAGES = "https://someone.github.io/a-fork/book"
@@ -298,3 +300,17 @@ def test_the_wheel_holds_the_live_lab_where_it_was_built(tmp_path):
     where, size = told.split()
     assert Path(where).is_relative_to(env)
     assert int(size) == built.stat().st_size
+
+
+@pytest.mark.parametrize("stand", [[(1, 2), (4, 5), (0, 2), (2, 4)], [(3, 7)], []])
+def test_a_rehearsal_moves_one_slider_at_a_time_through_all_places(stand):
+    """Once each: on Colab every move draws a picture."""
+    source = MOVE_EVERY_SLIDER[: MOVE_EVERY_SLIDER.index("def _moving")]
+    names: dict = {}
+    exec(source, names)
+    handles = [SimpleNamespace(index=index, options=range(count)) for index, count in stand]
+    places = list(names["_places"](handles))
+    assert places[0] == tuple(index for index, _count in stand)
+    assert len(set(places)) == len(places) == math.prod(count for _index, count in stand)
+    for one, next_ in pairwise(places):
+        assert sum(a != b for a, b in zip(one, next_, strict=True)) == 1

@@ -348,7 +348,7 @@ def test_every_task_and_arm_has_a_file_name_of_its_own():
 @pytest.mark.slow
 def test_compare_trains_resumes_and_prints_one_table(tmp_path):
     command = (
-        f"compare hopper-medium --methods IQL*;cloning,\\ target --seeds 1 --steps 60 "
+        f"compare hopper-medium --methods IQL*;cloning,\\ target --seeds 1 --steps 6 "
         f"--source-size 600 --target-size 300 --episodes 1 --out {tmp_path}"
     ).replace("\\ ", "\0")
     words = [word.replace("\0", " ") for word in command.split(" ")]
