@@ -26,7 +26,6 @@ from droco_lite.agents.networks import (
     seeded_generators,
     trainable,
 )
-from droco_lite.agents.optimizers import adam_, zero_moments
 from droco_lite.files import load_tensors
 
 if TYPE_CHECKING:
@@ -240,7 +239,11 @@ def fit_ensemble(
     seeds = [settings.seed * settings.members + k for k in range(settings.members)]
     first = init_mlp(sizes, seeded_generators(seeds, "ensemble"))
     layers = trainable(first, device)
-    moments, count = [zero_moments(layer) for layer in layers], torch.zeros((), device=device)
+    groups = [
+        {"params": list(layer), "weight_decay": decay}
+        for layer, decay in zip(layers, WEIGHT_DECAY, strict=True)
+    ]
+    optimizer = torch.optim.Adam(groups, lr=settings.learning_rate, fused=True)
 
     best, epoch = _Best(layers), 0
     bootstraps = rng.choice(train, (settings.members, len(train)))
@@ -251,14 +254,10 @@ def fit_ensemble(
             index = torch.as_tensor(
                 bootstraps[:, start : start + settings.batch_size], device=device
             )
+            optimizer.zero_grad(set_to_none=True)
             predicted = gaussian(layers, inputs[index])
-            loss = negative_log_likelihood(*predicted, outputs[index]).sum()
-            gradients = iter(torch.autograd.grad(loss, parameters(layers)))
-            count += 1
-            with torch.no_grad():
-                for layer, moved, decay in zip(layers, moments, WEIGHT_DECAY, strict=True):
-                    theirs = [next(gradients), next(gradients)]
-                    adam_(list(layer), theirs, moved, count, settings.learning_rate, decay)
+            negative_log_likelihood(*predicted, outputs[index]).sum().backward()
+            optimizer.step()
         error = best.compare(layers, x_held, y_held)
         if on_epoch is not None:
             on_epoch(epoch, error.cpu().numpy())

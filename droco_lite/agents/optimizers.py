@@ -2,8 +2,7 @@
 
 Methods whose gradients come by autograd have torch's Adam, and its state by name
 (:func:`adam`, :func:`adam_state`); TD3, whose gradients are written out, moves plain tensors
-(:func:`adam_`) with moments that its own state names (:func:`zero_moments`), and so does the fit of
-an ensemble, whose small steps would take a fifth longer in torch's class.
+(:func:`adam_`) with moments that its own state names (:func:`zero_moments`).
 """
 
 from __future__ import annotations
@@ -75,13 +74,9 @@ def adam_(
     moments: Moments,
     count: Tensor,
     learning_rate: float,
-    weight_decay: float = 0.0,
 ) -> None:
-    """Adam's ``count``-th move (from 1, on the device), in place on ``tensors`` and ``moments``.
-
-    The weight decay is L2's: ``weight_decay`` times each tensor joins its gradient.
-    """
+    """Adam's ``count``-th move (from 1, on the device), in place on ``tensors`` and ``moments``."""
     torch._fused_adam_(
         tensors, gradients, *moments, [], [count] * len(tensors), lr=learning_rate, beta1=0.9,
-        beta2=0.999, weight_decay=weight_decay, eps=1e-8, amsgrad=False, maximize=False,
+        beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
     )  # fmt: skip
