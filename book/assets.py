@@ -1,9 +1,8 @@
 """What a built page loads besides itself: from this site where it was fetched, else from a CDN.
 
-``python book/assets.py`` lays MathJax, the widget script with its icon fonts (both by npm),
-plotly.js (from the installed plotly package) and the live lab's scripts into ``book/vendor``. As a
-Sphinx extension, this file then points the pages at whatever is there; a site built with all of
-them asks no other host for anything.
+``python book/assets.py`` lays MathJax, the widget script with its icon fonts and plotly.js (by npm)
+and the live lab's scripts into ``book/vendor``. As a Sphinx extension, this file then points the
+pages at whatever is there; a site built with all of them asks no other host for anything.
 """
 
 from __future__ import annotations
@@ -27,6 +26,8 @@ VENDOR = ROOT / "book/vendor"
 PACKAGES = {
     "@jupyter-widgets/html-manager@1.0.15": {"package/dist/embed.js": "embed.js"},
     "mathjax@3.2.2": {"package/es5/tex-svg.js": "tex-svg.js"},
+    # Lines, bars and heat maps: a third of all of plotly.js.
+    "plotly.js-cartesian-dist-min@4.1.1": {"package/plotly-cartesian.min.js": "plotly.min.js"},
 }
 # What npm's registry says of each archive; another archive under its name is refused.
 INTEGRITY = {
@@ -34,6 +35,8 @@ INTEGRITY = {
     "RhG9PTeQsRjF3FUTopvFi//SABeNz1yp47bCrJ3CQA==",
     "mathjax-3.2.2.tgz": "sha512-Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsj"
     "KPZGJvtRZM1vO+geW0OhGw==",
+    "plotly.js-cartesian-dist-min-4.1.1.tgz": "sha512-o8GrFeusncwBIxbBynRJpY4pkgVB6caM+JLpwrLYbbsO"
+    "7dZ8FJ+SVN2Fr+L7kiG/Z6w4P5O0Jus/Qr5EefHVeg==",
 }
 NPM_FILES = tuple(name for files in PACKAGES.values() for name in files.values())
 
@@ -41,6 +44,12 @@ NPM_FILES = tuple(name for files in PACKAGES.values() for name in files.values()
 def fetched() -> bool:
     """Whether pages can do without any other host."""
     return all((VENDOR / name).is_file() for name in NPM_FILES)
+
+
+def up_to_date() -> bool:
+    """Whether what npm gave is of the versions that stand above."""
+    mark = VENDOR / ".npm.made-from"
+    return fetched() and mark.is_file() and mark.read_text() == " ".join(PACKAGES)
 
 
 def fetch_npm() -> None:
@@ -60,6 +69,7 @@ def fetch_npm() -> None:
                         _place(tar.extractfile(member).read(), name)
         if wanted:
             raise FileNotFoundError(f"npm's packages lack {', '.join(wanted)}")
+    _place(" ".join(PACKAGES).encode(), ".npm.made-from")
 
 
 def check_integrity(archive: Path) -> None:
@@ -77,7 +87,7 @@ def check_integrity(archive: Path) -> None:
 
 
 def copy_plotly() -> None:
-    """plotly.js as the installed plotly package ships it, so that the two versions agree."""
+    """All of plotly.js as the installed plotly package ships it, for where npm gives none."""
     import plotly
 
     _place(
@@ -176,7 +186,6 @@ def _run(command: list[str], folder: Path) -> None:
 
 
 def main() -> None:
-    copy_plotly()
     if shutil.which("npm") and shutil.which("node"):
         try:
             build_lab()
@@ -185,19 +194,28 @@ def main() -> None:
     if sys.argv[1:] == ["wheel"]:
         package_lab()
         return
-    if fetched():
+    if up_to_date():
         return
+    if why := _page_scripts():
+        if not (VENDOR / "plotly.min.js").is_file():
+            copy_plotly()
+        if not fetched():
+            print(f"{why}; pages will take MathJax and the widget script from their CDN.")
+        return
+    print("Page scripts are in book/vendor: the site will make no outside request.")
+
+
+def _page_scripts() -> str:
+    """Fetch the pages' scripts; why that was not possible, or nothing."""
     if shutil.which("npm") is None:
-        print("No npm here: pages will take MathJax and the widget script from their CDN.")
-        return
+        return "No npm here"
     try:
         fetch_npm()
     except ValueError as error:  # another archive than the expected one
         sys.exit(str(error))
     except (subprocess.SubprocessError, OSError) as error:
-        print(f"npm could not fetch the page scripts ({error}); pages will use their CDN.")
-    else:
-        print("Page scripts are in book/vendor: the site will make no outside request.")
+        return f"npm could not fetch the page scripts ({error})"
+    return ""
 
 
 def drop_unread(static: Path) -> None:

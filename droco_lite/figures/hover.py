@@ -94,7 +94,8 @@ def hover(
 
         import plotly.graph_objects as go
 
-        hover(go.Figure(go.Scatter(x=steps, y=score, name="DROCO")), "Score over training steps")
+        fig = go.Figure(go.Scatter(x=steps, y=score, name="DROCO"))
+        hover(fig, "Score over training steps")
 
     Args:
         figure: a ``plotly.graph_objects.Figure``, or several by name, of which the reader chooses

@@ -1,4 +1,16 @@
-from . import figures, grid, interactive, output, printing, results, statistics, tables, verdicts
+from . import (
+    exams,
+    figures,
+    grid,
+    interactive,
+    output,
+    printing,
+    results,
+    small_grids,
+    statistics,
+    tables,
+    verdicts,
+)
 from .output import check, studies, write
 from .printing import CONTROLS, SHOWN, TABLES, caption, printed, shown, text
 from .results import (
@@ -20,6 +32,7 @@ from .tables import (
     by_variant,
     costs,
     degradation,
+    ends,
     improvement,
     level_of,
     loss_of_seeds,
@@ -46,6 +59,8 @@ __all__ = [
     "check",
     "costs",
     "degradation",
+    "ends",
+    "exams",
     "figures",
     "grid",
     "improvement",
@@ -68,6 +83,7 @@ __all__ = [
     "returns",
     "scorecard",
     "shown",
+    "small_grids",
     "statistics",
     "studies",
     "tables",

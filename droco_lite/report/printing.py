@@ -32,7 +32,7 @@ from droco_lite.report.tables import (
     shifted,
     with_missing,
 )
-from droco_lite.report.verdicts import claim, losses, not_run, standings, which_droco
+from droco_lite.report.verdicts import claim, lead, losses, not_run, standings, which_droco
 
 _MINUS = re.compile(r"(?<=>)-(?=\d)")
 CLAIM_STEPS = 200_000  # fewer say nothing about final returns: "first results"
@@ -205,6 +205,7 @@ def _about(number: float) -> str:
 
 #: Name -> maker of the table's text from all results.
 TABLES: dict[str, Callable[[Sequence[Results]], str]] = {
+    "lead": lead,
     "claim": claim,
     "standings": standings,
     "losses": losses,
@@ -223,6 +224,7 @@ TABLES: dict[str, Callable[[Sequence[Results]], str]] = {
 }
 #: The chapters that show a table, made of the results that :func:`read_evidence` chooses.
 SHOWN: dict[str, tuple[str, ...]] = {
+    "lead": ("scorecard",),
     "claim": ("scorecard",),
     "standings": ("scorecard",),
     "losses": ("deploying",),

@@ -58,6 +58,22 @@ def means(
     return per_seed.groupby(level=["label", *by], sort=False).mean()
 
 
+def ends(results: Results, looks: int = 3) -> pd.DataFrame:
+    """Mean return over the last looks of the training: a row for each arm, a column for each seed.
+
+    Args:
+        results: a task's.
+        looks: how many of the last evaluations are averaged.
+
+    Returns:
+        Seeds, and ``mean`` over them; arms that were not run have rows without numbers.
+    """
+    curves = results.curves
+    last = curves[curves["step"].isin(sorted(curves["step"].unique())[-looks:])]
+    table = last.groupby(["label", "seed"], sort=False)["return_mean"].mean().unstack()
+    return with_missing(table.assign(mean=table.mean(axis=1)).round(0), results.missing)
+
+
 def cells(lines: pd.DataFrame, column: str = "score") -> pd.DataFrame:
     """A column for every family and level of :data:`CELLS` that was tried, a row for each label."""
     lines = lines.assign(level=lines["strength"].map(level_of))

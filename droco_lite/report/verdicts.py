@@ -8,7 +8,7 @@ these seeds show no difference, not that there is none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +93,60 @@ def verdicts(results: Results, where: str = "clean", over: str = DROCO) -> list[
     return [compare(scores[over], scores[label], over, label) for label in others]
 
 
+def lead(results: Sequence[Results]) -> str:
+    """The answer in short, as a list: what helped on which robot, by how much, and how sure."""
+    said = []
+    for where, words in WHERE.items():
+        found = {each.robot: {v.second: v for v in verdicts(each, where)} for each in results}
+        parts = [part for part in (_penalty(found), _source(found)) if part]
+        if parts:
+            said.append(f"* {words}, {'; '.join(parts)}.")
+    seeds = " or ".join(f"{count}" for count in sorted({each.seeds for each in results}))
+    said.append(
+        f"* How sure: {seeds} seeds on one pair of data sets a robot. Another pair may change the "
+        "order."
+    )
+    return "\n".join(["**In short**, in points of score (95 % intervals):", "", *said])
+
+
+def _penalty(found: Mapping[str, Mapping[str, Verdict]]) -> str:
+    """On which robots DROCO is ahead of IQL*, and on which it is not; empty without IQL*."""
+    says = {"ahead of": "helps", "level with": "shows no effect", "behind": "costs return"}
+    parts = []
+    for word, verb in says.items():
+        robots = [
+            f"{robot} ({by[IQL_STAR].size})"
+            for robot, by in found.items()
+            if IQL_STAR in by and by[IQL_STAR].word == word
+        ]
+        if robots:
+            parts.append(f"{verb} on {_listed(robots)}")
+    return f"the penalty {' and '.join(parts)}" if parts else ""
+
+
+def _source(found: Mapping[str, Mapping[str, Verdict]]) -> str:
+    """On which robots DROCO is ahead of whatever leaves the source out; empty without such arms."""
+    asked = {
+        robot: [by[arm] for arm in TARGET_ALONE]
+        for robot, by in found.items()
+        if all(arm in by for arm in TARGET_ALONE)
+    }
+    if not asked:
+        return ""
+    ahead = {
+        robot: min(verdict.points for verdict in by)
+        for robot, by in asked.items()
+        if all(verdict.word == "ahead of" for verdict in by)
+    }
+    arms = "ahead of both arms that never see the source"
+    if not ahead:
+        return f"DROCO is on no robot {arms}"
+    won = [f"{robot} ({_signed(least)} or more)" for robot, least in ahead.items()]
+    rest = [robot for robot in asked if robot not in ahead]
+    but = f", on {_listed(rest)} it is not" if rest else ""
+    return f"on {_listed(won)} DROCO is {arms}{but}"
+
+
 def claim(results: Sequence[Results]) -> str:
     """What DROCO gains, as one short paragraph a task: over IQL*, and over the target alone."""
     return "\n\n".join(_claim(each) for each in results)
@@ -162,36 +216,70 @@ def standings(results: Sequence[Results]) -> str:
 
 def losses(results: Sequence[Results]) -> str:
     """What DROCO loses at full strength, and whether others that start as high lose less."""
-    return "\n\n".join(_losses(each) for each in results)
+    found = [_compared(each, family) for each in results for family in CHANGED]
+    counted = [compared for compared in found if compared is not None]
+    return "\n\n".join([_answer(counted), *(_losses(each) for each in results)])
+
+
+@dataclass(frozen=True)
+class _Losses:
+    """DROCO's losses, seed by seed, and how those of arms of like clean return compare."""
+
+    ours: np.ndarray
+    less: list[str]
+    more: list[str]
+    arms: int
+
+
+def _compared(results: Results, family: str) -> _Losses | None:
+    """The losses under a family at full strength; None where DROCO's are not known."""
+    table = loss_of_seeds(results, family, "hard")
+    ours, others = table.loc[DROCO], table.drop(index=DROCO)
+    if ours.isna().any():
+        return None
+    less = [label for label in others.index if others.loc[label].max() < ours.min()]
+    more = [label for label in others.index if others.loc[label].min() > ours.max()]
+    return _Losses(ours.to_numpy(), less, more, len(others))
+
+
+def _answer(found: Sequence[_Losses]) -> str:
+    """Whether DROCO loses less than others: a word, and the counts that it stands for."""
+    arms = sum(each.arms for each in found)
+    if not arms:
+        return "**Not known:** no other arm has a clean return near DROCO's."
+    wins, defeats = sum(len(each.more) for each in found), sum(len(each.less) for each in found)
+    word = "Mostly" if 2 * wins > arms else "Mostly not"
+    word = {0: "No", arms: "Yes"}.get(wins, word)
+    return (
+        f"**{word}.** Among {arms} comparisons with an arm of like clean return, "
+        f"DROCO loses less in every seed in {wins} and more in every seed in {defeats}; in "
+        f"{arms - wins - defeats} the seeds overlap."
+    )
 
 
 def _losses(results: Results) -> str:
     said = [f"**{results.robot}** ({results.steps:,} steps, {results.seeds} seeds)."]
     for family, words in CHANGED.items():
-        table = loss_of_seeds(results, family, "hard")
-        ours, others = table.loc[DROCO], table.drop(index=DROCO)
-        if ours.isna().any():
+        found = _compared(results, family)
+        if found is None:
             continue
         said.append(
-            f"With {words}, DROCO loses {ours.mean():.0f} % of its clean return (seeds "
-            f"{ours.min():.0f} to {ours.max():.0f})."
+            f"With {words}, DROCO loses {found.ours.mean():.0f} % of its clean return (seeds "
+            f"{found.ours.min():.0f} to {found.ours.max():.0f})."
         )
-        if others.empty:
+        if not found.arms:
             said.append("No other arm has a clean return near its own.")
             continue
-        less = [written(label) for label in others.index if others.loc[label].max() < ours.min()]
-        more = [written(label) for label in others.index if others.loc[label].min() > ours.max()]
-        said += [
-            f"{_listed(arms)} lose{'s' * (len(arms) == 1)} {word} in every seed."
-            for word, arms in (("less", less), ("more", more))
-            if arms
-        ]
-        rest = len(others) - len(less) - len(more)
-        if rest and rest == len(others):
+        for word, arms in (("less", found.less), ("more", found.more)):
+            if arms:
+                lose = "loses" if len(arms) == 1 else "lose"
+                said.append(f"{_listed(list(map(written, arms)))} {lose} {word} in every seed.")
+        rest = found.arms - len(found.less) - len(found.more)
+        if rest and rest == found.arms:
             those = "the one comparable arm" if rest == 1 else f"all {rest} comparable arms"
             said.append(f"The seeds of {those} overlap with its.")
         elif rest:
-            said.append(f"The seeds of {rest} of {len(others)} comparable arms overlap with its.")
+            said.append(f"The seeds of {rest} of {found.arms} comparable arms overlap with its.")
     return " ".join(said)
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+import plotly.offline
 import pytest
 
 from book import assets
@@ -14,6 +15,30 @@ def test_each_package_has_one_version_and_one_digest():
         archive = f"{name.replace('/', '-')}-{version}.tgz"
         assert re.fullmatch(r"sha512-[\w+/]{86}==", INTEGRITY[archive])
     assert len(INTEGRITY) == len(PACKAGES)
+
+
+def test_plotly_js_is_the_version_that_the_package_writes_figures_for():
+    """A small bundle from npm, where the installed package ships all of plotly.js."""
+    (npm,) = (package for package in PACKAGES if package.startswith("plotly"))
+    assert npm.rpartition("@")[2] == plotly.offline.get_plotlyjs_version()
+
+
+def test_scripts_of_other_versions_are_fetched_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(assets, "VENDOR", tmp_path)
+    for name in assets.NPM_FILES:
+        (tmp_path / name).write_text("")
+    assert assets.fetched() and not assets.up_to_date()
+    (tmp_path / ".npm.made-from").write_text(" ".join(PACKAGES))
+    assert assets.up_to_date()
+
+
+def test_without_npm_the_installed_plotly_js_stands_in(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(assets, "VENDOR", tmp_path)
+    monkeypatch.setattr(assets.shutil, "which", lambda name: None)
+    monkeypatch.setattr(assets.sys, "argv", ["assets"])
+    assets.main()
+    assert (tmp_path / "plotly.min.js").stat().st_size > 1e6
+    assert "No npm here; pages will take MathJax" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", [next(iter(INTEGRITY)), "unheard-of-1.0.tgz"])

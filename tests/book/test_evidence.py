@@ -8,8 +8,8 @@ the results whenever the chapters run, so a figure that the files no longer hold
 import re
 
 import pytest
-from chapters import ROOT, cells, read, source
-from reading import reading
+from chapters import ROOT, cells, read, source, tags
+from reading import IMPORT, reading
 
 from droco_lite.robots import ROBOTS
 
@@ -113,6 +113,17 @@ def test_the_last_section_says_what_would_change_our_mind(name):
         r"^## (.+)$", "\n".join(source(c) for c in cells(path(name), "markdown")), flags=re.M
     )
     assert headings[-2] == "What would change our mind" and "References" in headings[-1]
+
+
+@chapters
+def test_only_code_that_draws_is_folded(name):
+    """What computes is shown, however short; imports, and what calls a drawing, may be folded."""
+    for cell in cells(path(name), "code"):
+        if not {"hide-input", "hide-cell", "remove-input"} & set(tags(cell)):
+            continue
+        left = re.sub(r"(?m)^(FULL|device) = .*$", "", IMPORT.sub("", source(cell)))  # set-up
+        draws = re.search(r"(?m)^explore\(|^interactive\.", left)
+        assert draws or not re.search(r"(?m)^\w+ = |^def |^print|^Markdown", left), left[:80]
 
 
 @chapters

@@ -4,6 +4,7 @@ The arms' scores are made by hand: three seeds in two conditions, so that every 
 """
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,59 @@ def test_without_the_controls_nothing_is_concluded():
     assert verdicts.meaning({"IQL*": "ahead of"}) == ""
 
 
+def told(word: str, points: float = 5.0) -> dict[str, verdicts.Verdict]:
+    """DROCO beside IQL* and both arms without a source, by one word."""
+    arms = ("IQL*", "IQL, target", "cloning, target")
+    numbers = (points, points - 1, points + 1, 1.0, 0.9, 1.0)
+    return {arm: verdicts.Verdict("DROCO", arm, word, *numbers) for arm in arms}
+
+
+@pytest.mark.parametrize(
+    ("words", "penalty", "source"),
+    [
+        (
+            ["ahead of", "ahead of"],
+            "helps on A (+5.0; +4.0 to +6.0) and B (+5.0; +4.0 to +6.0)",
+            "on A (+5.0 or more) and B (+5.0 or more) DROCO is ahead of both arms",
+        ),
+        (
+            ["ahead of", "behind"],
+            "helps on A (+5.0; +4.0 to +6.0) and costs return on B (+5.0; +4.0 to +6.0)",
+            "on A (+5.0 or more) DROCO is ahead of both arms",
+        ),
+        (["level with"], "shows no effect on A (+5.0; +4.0 to +6.0)", "DROCO is on no robot ahead"),
+    ],
+)
+def test_the_short_answer_names_the_robots_and_by_how_much(words, penalty, source):
+    found = {robot: told(word) for robot, word in zip("AB", words, strict=False)}
+    assert verdicts._penalty(found) == f"the penalty {penalty}"
+    said = verdicts._source(found)
+    assert said.startswith(source)
+    assert said.endswith(", on B it is not") == (words == ["ahead of", "behind"])
+
+
+def test_one_arm_ahead_is_not_both():
+    mixed = told("ahead of") | {"cloning, target": told("level with")["cloning, target"]}
+    assert verdicts._source({"A": mixed}).startswith("DROCO is on no robot")
+
+
+def test_the_short_answer_leaves_out_what_was_not_compared():
+    found = {"A": {"IQL, target": told("ahead of")["IQL, target"]}}
+    assert verdicts._penalty(found) == verdicts._source(found) == ""
+
+
+@pytest.mark.parametrize(
+    ("more", "less", "word"),
+    [(0, 2, "No"), (1, 0, "Mostly not"), (3, 1, "Mostly"), (4, 0, "Yes")],
+)
+def test_whether_droco_loses_less_is_counted(more, less, word):
+    found = verdicts._Losses(np.array([1.0]), ["x"] * less, ["y"] * more, 4)
+    said = verdicts._answer([found])
+    assert said.startswith(f"**{word}.** Among 4 comparisons")
+    assert f"less in every seed in {more} and more in every seed in {less}" in said
+    assert f"in {4 - more - less} the seeds overlap" in said
+
+
 def test_sentences_change_with_the_results(small):
     worse = small.table.copy()
     lost = worse["label"] == "DROCO"
@@ -92,9 +146,9 @@ def test_sentences_change_with_the_results(small):
     assert rf"{clean} behind _IQL\*_" in after
 
 
-@pytest.mark.parametrize("name", ["claim", "standings", "losses", "which-droco", "not-run"])
+@pytest.mark.parametrize("name", ["lead", "claim", "standings", "losses", "which-droco", "not-run"])
 def test_no_generated_paragraph_is_longer_than_a_hundred_words(name):
-    for paragraph in report.text(name, report.read_evidence()).split("\n\n"):
+    for paragraph in re.split(r"\n\n|\n(?=\* )", report.text(name, report.read_evidence())):
         assert len(paragraph.split()) < 100
 
 
@@ -103,7 +157,8 @@ def test_a_loss_is_compared_seed_by_seed_among_arms_that_start_as_high(small):
     said = report.text("losses", [small])
     assert "With joints that lost range, DROCO loses 30 % of its clean return (seeds" in said
     assert "_IGDF_ loses more in every seed." in said
-    assert "less in every seed" not in said
+    assert "lose less in every seed" not in said
+    assert said.startswith("**Yes.** Among 2 comparisons")
 
 
 # Which results ----------------------------------------------------------------------------------

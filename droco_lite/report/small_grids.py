@@ -1,0 +1,180 @@
+"""The two small grids of ``results/training``: what beta and delta explain, and their noise.
+
+HalfCheetah and Hopper were trained with three values of beta times three of delta, for a few
+thousand steps.  The chapter on sensitivity shows these tables; the sentence above its first figure
+is made here, so that it changes with the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from droco_lite.figures.colors import COLORS
+from droco_lite.figures.style import figure
+from droco_lite.provenance import results_file
+from droco_lite.report.grid import explained
+
+#: Robots by their titles.
+ROBOTS = {"HalfCheetah": "halfcheetah", "Hopper": "hopper"}
+#: The values that both robots were trained with.
+BETAS, DELTAS = (0.0, 0.5, 1.0), (1.0, 5.0, 30.0)
+#: What is compared at the end of a run: words, and the column of the curves.
+QUANTITIES = {
+    "V of source s'": "v_source",
+    "penalty u": "penalty_mean",
+    "share clipped": "beyond_delta",
+    "clean return": "return_mean",
+}
+BY_CHANCE = 0.25  # what one of nine cells' two numbers explains on average where it does nothing
+
+
+def load(name: str) -> pd.DataFrame:
+    """A table of ``results/training``, by its name without ``.csv``."""
+    return pd.read_csv(results_file(f"training/{name}.csv"))
+
+
+def read_grids() -> dict[str, pd.DataFrame]:
+    """The curves of both grids, by the robot's title: a line for each run and look."""
+    return {title: load(f"{robot}-medium-grid") for title, robot in ROBOTS.items()}
+
+
+def ends(curves: pd.DataFrame) -> pd.DataFrame:
+    """The last look of every run, with the return averaged over the second half of the run."""
+    late = curves[curves["step"] > curves["step"].max() / 2]
+    mean = late.groupby("run")["return_mean"].mean()
+    last = curves[curves["step"] == curves["step"].max()].set_index("run")
+    return last.assign(return_mean=mean).reset_index()
+
+
+def under_shifts() -> pd.DataFrame:
+    """The mean return of every HalfCheetah run under the shifts that its source does not have.
+
+    Returns:
+        Columns ``run, beta, delta, return_mean``.
+    """
+    shifted = load("halfcheetah-medium-grid-shifts")
+    foreign = shifted[~shifted["shift"].str.contains("nominal|thighjnt")]
+    return foreign.groupby(["run", "beta", "delta"], as_index=False)["return_mean"].mean()
+
+
+def shares(grids: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The share of the variance between runs that beta and that delta explain (eta squared).
+
+    Args:
+        grids: what :func:`read_grids` returns.
+
+    Returns:
+        Columns ``by beta`` and ``by delta``, a row for each robot and quantity.
+    """
+    lines = []
+    for title, curves in grids.items():
+        measured = [(words, ends(curves), column) for words, column in QUANTITIES.items()]
+        if title == "HalfCheetah":
+            measured.append(("return under shifts", under_shifts(), "return_mean"))
+        for words, table, column in measured:
+            nine = table[table["beta"].isin(BETAS)]
+            by = {f"by {name}": explained(nine, column, name) for name in ("beta", "delta")}
+            lines.append({"robot": title, "quantity": words, **by})
+    return pd.DataFrame(lines).set_index(["robot", "quantity"])
+
+
+def claim(shares: pd.DataFrame) -> str:
+    """What :func:`shares` comes to, as one short paragraph.
+
+    Args:
+        shares: what the function of that name returns.
+    """
+
+    def between(quantity: str, by: str) -> str:
+        values = shares.xs(quantity, level="quantity")[by]
+        low, high = f"{values.min():.1f}", f"{values.max():.1f}"
+        return low if low == high else f"{low} to {high}"
+
+    value, clipped, clean = "V of source s'", "share clipped", "clean return"
+    head = {
+        (True, True): "**β moves values, δ moves what is clipped.**",
+        (True, False): "**β moves values.**",
+        (False, True): "**δ moves what is clipped.**",
+        (False, False): "**Neither β nor δ moves what it is meant to.**",
+    }
+    moves = tuple(
+        bool(shares.xs(quantity, level="quantity")[by].min() > 0.5)
+        for quantity, by in ((value, "by beta"), (clipped, "by delta"))
+    )
+    return (
+        f"{head[moves]} Of the variance between runs β explains {between(value, 'by beta')} for "
+        f"the value of source states, and δ {between(clipped, 'by delta')} for the share of clipped"
+        f" errors. Of the clean return β explains {between(clean, 'by beta')} and δ "
+        f"{between(clean, 'by delta')}; a number that does nothing explains about a quarter."
+    )
+
+
+def noise(grids: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """How much the returns of one run, of settings and of seeds differ: a column for each robot.
+
+    Args:
+        grids: what :func:`read_grids` returns.
+    """
+    columns = {}
+    for title, curves in grids.items():
+        late = curves[curves["step"] > curves["step"].max() / 2]
+        means = late.groupby(["label", "seed"])["return_mean"].mean().unstack()
+        columns[title] = {
+            "steps": curves["step"].max(),
+            "seeds": curves["seed"].nunique(),
+            "mean return": means.to_numpy().mean(),
+            "of one run, between looks": late.groupby("run")["return_mean"].std().mean(),
+            "between settings": means.mean(axis=1).std(),
+            "between seeds": means.std(axis=1).mean(),
+        }
+    return pd.DataFrame(columns)
+
+
+def summed_up(curves: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Each group's last three looks, its best look, and what was logged at the end.
+
+    Args:
+        curves: lines of one or several trainings with a look every 3,000 steps.
+        by: columns that name a group, such as ``label``.
+    """
+    lines = []
+    for group, runs in curves.groupby(list(by), sort=False):
+        late = runs[runs["step"] >= runs["step"].max() - 6000]
+        seeds = late.groupby("seed")["return_mean"].mean()
+        end = runs[runs["step"] == runs["step"].max()]
+        lines.append(
+            {
+                **dict(zip(by, group, strict=True)),
+                "return": round(seeds.mean()),
+                "seeds": f"{seeds.min():.0f} to {seeds.max():.0f}",
+                "best": round(runs.groupby("step")["return_mean"].mean().max()),
+                "V source": round(end["v_source"].mean()),
+                "V target": round(end["v_target"].mean()),
+                "u": round(end["penalty_mean"].mean(), 1),
+                "clipped": f"{end['beyond_delta'].mean():.0%}",
+            }
+        )
+    return pd.DataFrame(lines).set_index(list(by))
+
+
+def picture(shares: pd.DataFrame) -> list[Figure]:
+    """The shares as bars, a figure for each robot; dotted what nothing explains on average.
+
+    Args:
+        shares: what the function of that name returns.
+    """
+    figures = []
+    for title in shares.index.unique("robot"):
+        fig, ax = figure(3.3, 2.6)
+        part = shares.loc[title].iloc[::-1]
+        rows = range(len(part))
+        ax.barh([row + 0.2 for row in rows], part["by beta"], 0.36, color=COLORS["droco"])
+        ax.barh([row - 0.2 for row in rows], part["by delta"], 0.36, color=COLORS["muted"])
+        ax.axvline(BY_CHANCE, color=COLORS["ink"], ls=":", lw=1)
+        ax.set_yticks(list(rows), part.index)
+        ax.set(xlim=(0, 1.02), title=title, xlabel="blue: by β, grey: by δ")
+        figures.append(fig)
+    return figures
