@@ -26,14 +26,16 @@ def curves():
 def test_compiled_is_ahead_of_jax_by_three_to_sixteen_percent():
     leads = []
     for run in ("1t_amd", "1t", "2t"):
-        ratio = {row["variant"]: row["ratio_to_official"] for row in table(f"training_step_cpu_{run}")}
+        rows = table(f"training_step_cpu_{run}")
+        ratio = {row["variant"]: row["ratio_to_official"] for row in rows}
         leads.append(ratio["compiled"] / ratio["jax"] - 1)
-    assert 0.025 < min(leads) and max(leads) < 0.165
+    assert min(leads) > 0.025 and max(leads) < 0.165
 
 
 def test_faster_products_help_the_official_step_on_one_processor_only():
     for run, helps in (("1t_amd", True), ("1t", False), ("2t", False)):
-        ratio = {row["variant"]: row["ratio_to_official"] for row in table(f"training_step_cpu_{run}")}
+        rows = table(f"training_step_cpu_{run}")
+        ratio = {row["variant"]: row["ratio_to_official"] for row in rows}
         assert (ratio["official, our products"] > 1.2) == helps
 
 
