@@ -89,6 +89,23 @@ def test_more_pessimism_earns_more_in_the_wind(drift):
             assert row["source"] < earned[0]["source"]
 
 
+def top_row(drift, epsilon, gamma):
+    """The highest row, from 0, on the policy's path when nothing disturbs it."""
+    world, _, policy, _ = drift["solved"](epsilon, gamma)
+    calm, state, rows = world.mdp(0), drift["start"], []
+    while not calm.terminal[state] and len(rows) < 40:
+        rows.append(state // world.width)
+        state = calm.transitions[state, policy[state]].argmax()
+    return min(rows)
+
+
+def test_a_small_discount_keeps_the_walker_near_the_cliff_for_a_small_radius_only(drift):
+    for epsilon in (0, 0.02, 0.05):
+        assert top_row(drift, epsilon, 0.8) > top_row(drift, epsilon, 0.99)
+        assert top_row(drift, epsilon, 0.8) >= top_row(drift, epsilon, 0.95)
+    assert top_row(drift, 0.1, 0.8) == 0 < top_row(drift, 0.1, 0.95)
+
+
 @pytest.mark.parametrize("epsilon", [0.02, 0.05, 0.1, 0.15, 0.2, 0.3])
 def test_the_promise_breaks_from_the_start_for_two_radii_only(drift, epsilon):
     _, values, policy, _ = drift["solved"](epsilon)

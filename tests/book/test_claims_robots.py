@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from droco_lite.data.behaviour import load_behaviour
-from droco_lite.robots import NOMINAL, BatchedRobot, Shift, record, rollout
+from droco_lite.robots import NOMINAL, ROBOTS, BatchedRobot, Shift, one_step, record, rollout
 
 SOURCE = Shift.parse("kinematic-thighjnt-hard")
 SEED, EPISODES = 4000, 16
@@ -74,3 +74,34 @@ def test_the_same_step_pays_differently(policies, seed):
     difference = np.abs(paid[0] - paid[1])
     assert (difference > 0.1).mean() > 0.8
     assert 0.1 < difference.mean() / paid[1].mean() < 0.3
+
+
+def test_starts_differ_in_where_the_source_policy_takes_the_lead(policies):
+    """Eight starts, each with both policies, below and above the strength where the means cross."""
+    shifts = [Shift("kinematic", "thighjnt", strength) for strength in (1 / 2, 5 / 6)]
+    source, target = (
+        rollout("halfcheetah", shifts, policies[name], episodes=8, seed=SEED).returns
+        for name in ("source", "target")
+    )
+    before, after = (source > target).mean(axis=1)
+    assert before <= 0.375 and after >= 0.75
+
+
+def test_a_small_loss_of_range_is_felt_at_fewer_than_half_of_the_steps(policies):
+    shifts = [Shift("kinematic", "thighjnt", strength) for strength in (0, 1 / 6, 1)]
+    for seed in range(8):
+        run = record("halfcheetah", NOMINAL, policies["target"], seed=seed, steps=200)
+        here = run.qpos[:-1], run.qvel[:-1]
+        following = one_step("halfcheetah", shifts, *here, run.actions)
+        usual = (following[0] - ROBOTS["halfcheetah"].observation(*here)).std(axis=0)
+        distance = np.sqrt((((following - following[0]) / usual) ** 2).mean(axis=-1))
+        _, small, hard = (distance > 0.01).mean(axis=1)
+        assert 0.2 < small < 0.5 and hard > 0.9
+
+
+def test_less_gravity_hurts_at_once_and_both_end_near_nothing(policies):
+    shifts = [Shift("gravity", way, s) for way in ("up", "down") for s in (1 / 6, 5 / 6)]
+    returns = rollout("halfcheetah", shifts, policies["target"], episodes=8, seed=SEED).returns
+    up, up_end, down, down_end = returns.mean(axis=1)
+    assert down < up - 300
+    assert max(up_end, down_end) < 0.3 * up
