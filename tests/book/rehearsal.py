@@ -9,7 +9,8 @@ book, and gives it
 * ``env``: an environment that borrows this one's large libraries by path, behind its own; on top
   stand the wheel and what Colab pins otherwise (``PINS``);
 * ``share/jupyter``: a kernel of that environment, named ``rehearsal``. At its start a hook moves
-  every slider through all its places, as a reader would.
+  every slider through all its places, as a reader would, and keeps the ensembles that are fitted,
+  for the tests of the chapters' claims (``fits.py``).
 
 The second makes ``chapters``: the notebooks of ``make colab``. ``make test`` runs each once, there.
 Behind the chapters whose solutions are blocks of code stand those, as a reader would try them.
@@ -18,6 +19,7 @@ Behind the chapters whose solutions are blocks of code stand those, as a reader 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -81,6 +83,15 @@ droco_lite.figures.sliders.explore = droco_lite.explore.explore
 del _moving, droco_lite
 '''
 
+KEEP_FITS = '''
+"""Ensembles that a chapter fits are kept for the tests of what it claims."""
+from pathlib import Path as _Path
+
+import rehearsal_fits as _fits
+
+_fits.keep_those_of(get_ipython(), _Path({folder!r}))
+'''
+
 
 def run(*command: object, cwd: Path | None = None) -> str:
     """A command's output; what it said is in the error where it fails."""
@@ -103,14 +114,17 @@ def environment(place: Path) -> Path:
     run(*pip, "wheel", "--no-deps", "--wheel-dir", place / "wheels", ROOT, cwd=place)
     (wheel,) = (place / "wheels").glob("*.whl")
     run(*pip, "install", "--no-deps", "--target", purelib, *PINS, *LEGACY, wheel)
+    shutil.copy(Path(__file__).with_name("fits.py"), Path(purelib) / "rehearsal_fits.py")
     return python
 
 
 def kernel(place: Path, python: Path) -> None:
-    """The kernel's description, and the hook that moves its sliders."""
+    """The kernel's description, and what runs at its start."""
     startup = place / "ipython/profile_default/startup"
     startup.mkdir(parents=True)
     (startup / "move_every_slider.py").write_text(MOVE_EVERY_SLIDER, encoding="utf-8")
+    keep = KEEP_FITS.format(folder=str(place / "fits"))
+    (startup / "keep_fits.py").write_text(keep, encoding="utf-8")
     folder = place / f"share/jupyter/kernels/{KERNEL}"
     folder.mkdir(parents=True)
     described = {

@@ -7,11 +7,15 @@ import io
 import os
 import re
 from typing import Any
+from unittest import mock
 
+import fits
 import pytest
 from chapters import ROOT, SOLVED, WITH_SOLUTIONS, cells, read, solutions, source, tags
 from chapters import THEORY as PAGES
 from reading import reading
+
+from droco_lite.agents import fit_ensemble
 
 NEEDS_ROBOTS = ("two_kinds_of_robustness",)  # its solutions import what they need
 each = pytest.mark.parametrize("name", PAGES)
@@ -38,11 +42,21 @@ def namespace(name: str, without: tuple[str, ...] = ()) -> dict[str, Any]:
         if {"hide-input", "remove-cell"} & set(tags(cell)):
             continue
         code = leave_out(ast.parse(source(cell)), set(without), absent)
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), kept_fits():
             exec(compile(code, f"{name}: {cell['id']}", "exec"), names)
         for gone in absent & set(names):  # an older value under the same name
             del names[gone]
     return names
+
+
+@contextlib.contextmanager
+def kept_fits():
+    """Ensembles that the chapter's own run has fitted are not fitted again."""
+    if folder := fits.place():
+        with mock.patch("droco_lite.agents.fit_ensemble", fits.taking(fit_ensemble, folder)):
+            yield
+    else:
+        yield
 
 
 def leave_out(code: ast.Module, never: set[str], absent: set[str]) -> ast.Module:
