@@ -67,10 +67,12 @@ test: $(READY)  ## check everything: lint, unit, property, notebook, page and Co
 	COLAB_PLACE="$$place" JUPYTER_PATH="$$place/share/jupyter" \
 	$(RUN) $(PYTEST) tests "$$place/chapters" $(NEAR) --nbval-kernel-name=rehearsal --durations=15
 
-# The type checker keeps what it found; its test, later, is quick and says what is wrong.
+# The type checker keeps what it found; its test, later, is quick and says what is wrong. And pytest
+# rewrites the tests' assertions once, before each of its workers would.
 beside: $(READY)
 	@$(RUN) tests.book.rehearsal environment "$(PLACE)"
 	@$(RUN) tests.type_errors >/dev/null || true
+	@PYTHONDONTWRITEBYTECODE= $(RUN) pytest -c pyproject.toml --rootdir . --collect-only -qq tests >/dev/null || true
 
 test-quick: $(READY)  ## the checks for daily work: no chapter runs, no page opens, nothing trains long
 	@$(RUN) ruff check .

@@ -16,10 +16,16 @@ from droco_lite.agents import DROCO, IQL, METHODS, DROCOSettings, IQLSettings
 from droco_lite.agents.ensemble import Ensemble
 from droco_lite.agents.networks import init_mlp, seeded_generators
 from droco_lite.figures.colors import COLORS
-from droco_lite.live import widget
+from droco_lite.live import export, widget
 from droco_lite.live.widget import Lab, facts_of, script_path
 
 MEDIUM = "behaviour-target-medium"
+
+
+@pytest.fixture(autouse=True)
+def no_tables(monkeypatch):
+    """What shifts change takes seconds to tabulate; test_kernel and test_robot_export do it."""
+    monkeypatch.setattr(export, "all_shifts", lambda robot: {})
 
 
 @pytest.fixture
