@@ -381,3 +381,14 @@ def test_the_command_fails_where_a_page_is_stale(book):
     (book / "scorecard.ipynb").unlink()
     stale = run("--check", "--book", str(book))
     assert stale.exit_code == 1 and "scorecard.ipynb: the chapter is missing" in stale.output
+
+
+def test_ends_are_means_of_the_last_looks_seed_by_seed(small):
+    """By hand: the last two looks of one arm and seed; an arm that was not run has no number."""
+    table = report.ends(small, looks=2)
+    steps = sorted(small.curves["step"].unique())[-2:]
+    one = small.curves[(small.curves["label"] == "DROCO") & (small.curves["seed"] == 1)]
+    by_hand = one[one["step"].isin(steps)]["return_mean"].mean()
+    assert table.loc["DROCO", 1] == pytest.approx(by_hand, abs=0.51)
+    assert table.loc["DROCO", "mean"] == pytest.approx(table.loc["DROCO"].iloc[:-1].mean(), abs=1)
+    assert table.loc[[f"{label}: not run" for label in small.missing]].isna().all(axis=None)
