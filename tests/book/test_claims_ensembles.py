@@ -205,6 +205,24 @@ def test_with_much_data_the_walker_keeps_away_from_the_edge(unknown):
     assert np.mean(away) > 0.7
 
 
+def test_red_is_what_the_source_promises_and_sixteen_transitions_leave_hardly_any(unknown):
+    world, alive, source = (unknown[name] for name in ("world", "alive", "source"))
+    late = []
+    for seed in range(8):
+        over = {}
+        for amount in (0.25, 16):
+            models = unknown["draw_models"](amount, 7, seed)[1]
+            lowest = unknown["LowestMemberOperator"](source, unknown["target"], models)
+            over[amount] = (unknown["solve"](lowest).max(1) - unknown["best"].max(1)) * alive
+            if amount == 0.25:
+                repeat = (models == source.transitions).all(axis=(0, -1))[alive]
+                assert repeat.mean() > 0.6
+        assert set(np.flatnonzero(over[0.25] > 0.01) // world.width) <= {1, 2, 3}  # not the top
+        assert over[0.25].max() < 0.12
+        late.append(over[16].max())
+    assert np.mean(np.array(late) < 0.06) >= 0.75
+
+
 def test_more_data_rule_out_fewer_held_out_transitions(unknown):
     held = unknown["sample_transitions"](unknown["target"], 5000, np.random.default_rng(99))
     ruled = {}
