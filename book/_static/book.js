@@ -2,7 +2,19 @@
 addEventListener("DOMContentLoaded", () => {
   if (window.MathJax) MathJax.Hub = { Queue() {} };
   openAddressed();
+  document.querySelectorAll(".droco-plot").forEach(keepHeight);
 });
+
+// A Plotly figure keeps its height where the page is turned and changes its colours at once: one of
+// the two measures the place, which must not be empty then.
+function keepHeight(plot) {
+  new MutationObserver((_changes, watch) => {
+    const height = plot.querySelector(".svg-container")?.style.height;
+    if (!parseFloat(height)) return;
+    plot.style.minHeight = height;
+    watch.disconnect();
+  }).observe(plot, {attributes: true, childList: true, subtree: true});
+}
 
 // A folded section opens where an address, a link or the contents lead into it, and for print.
 function openAddressed() {
