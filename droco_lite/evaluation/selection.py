@@ -21,15 +21,12 @@ exam has.  All arrays carry the run axis R of the stack first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 from torch import Tensor
 
 from droco_lite.agents.networks import (
@@ -45,8 +42,14 @@ from droco_lite.data import Task, load
 from droco_lite.data.collect import one_torch_thread
 from droco_lite.data.tasks import make_dataset
 from droco_lite.data.transitions import Transitions, concatenate
+from droco_lite.evaluation.judging import RULES, judge
 from droco_lite.robots import NOMINAL, BatchedRobot
 from droco_lite.training.loop import numpy_act
+
+__all__ = [
+    "RULES", "FQESettings", "evidence", "examine", "fitted_q_evaluation", "held_out_rows", "judge",
+    "laid_aside", "logged_values", "start_observations",
+]  # fmt: skip
 
 CHUNK = 512  # rows of each run evaluated at a time
 
@@ -279,19 +282,6 @@ def evidence(
     return pd.DataFrame(lines).assign(**numbers)
 
 
-#: Rule -> (table of evidence -> preference, the higher the better).
-RULES: Mapping = MappingProxyType(
-    {
-        "fqe": lambda t: t.fqe,
-        "bellman_error": lambda t: -t.bellman_error,
-        "coverage": lambda t: -(t.coverage - t.members / (t.members + 1)).abs(),
-        "noise_share": lambda t: -t.noise_share,
-        "imitation": lambda t: -t.imitation,
-        "own_value": lambda t: t.own_value,
-    }
-)
-
-
 def held_out_rows(experiment, rows: int = 5000, seed: int = 1000) -> Transitions:
     """Target rows that the experiment's training never saw, logged by the same policies.
 
@@ -354,71 +344,6 @@ def examine(
             "episodes": episodes,
         }
     )
-
-
-def judge(
-    table: pd.DataFrame,
-    rules: Sequence[str] | Mapping = RULES,
-    *,
-    truth: str = "return_mean",
-    by: Sequence[str] | None = ("label",),
-    resamples: int = 999,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """What each rule would have chosen, and what the choice costs.
-
-    Args:
-        table: evidence and truth, one line a run.
-        rules: names of :data:`RULES`, or a mapping of names to functions of the table.
-        truth: column of the true return.
-        by: columns that name a candidate; lines that agree in them (seeds) are averaged first. None
-            takes every line as a candidate.
-
-    Returns:
-        One line a rule: ``chosen``, its ``truth`` as ``got``, ``regret`` = best - got, ``share``,
-        the regret over that of drawing a candidate at random, Spearman's ``rank_correlation`` of
-        preference and truth, and ``low`` and ``high``, its 90 % percentile interval over resampled
-        candidates.
-
-    Raises:
-        ValueError: fewer than three candidates, which have no order to speak of.
-    """
-    if by is not None:
-        numbers = table.select_dtypes("number").columns.difference(list(by))
-        table = table.groupby(list(by), sort=False)[list(numbers)].mean().reset_index()
-    if len(table) < 3:
-        raise ValueError(f"judge needs at least 3 candidates, got {len(table)}")
-    rules = rules if isinstance(rules, Mapping) else {name: RULES[name] for name in rules}
-    true = table[truth].to_numpy()
-    at_random = true.max() - true.mean()
-
-    def correlation(x, y):
-        if np.ptp(x) == 0 or np.ptp(y) == 0:  # a resample of one candidate has no order
-            return 0.0
-        return stats.spearmanr(x, y).statistic
-
-    lines = []
-    for name, prefer in rules.items():
-        preference = np.asarray(prefer(table), float)
-        chosen = int(preference.argmax())
-        interval = stats.bootstrap(
-            (preference, true), correlation, paired=True, vectorized=False, method="percentile",
-            confidence_level=0.9, n_resamples=resamples, random_state=np.random.default_rng(seed),
-        ).confidence_interval  # fmt: skip
-        regret = true.max() - true[chosen]
-        lines.append(
-            {
-                "rule": name,
-                "chosen": ", ".join(str(table[c][chosen]) for c in by or ("label",)),
-                "got": true[chosen],
-                "regret": regret,
-                "share": regret / at_random if at_random > 0 else 0.0,
-                "rank_correlation": correlation(preference, true),
-                "low": interval.low,
-                "high": interval.high,
-            }
-        )
-    return pd.DataFrame(lines)
 
 
 def actions_of(agent, observations: Tensor) -> Tensor:

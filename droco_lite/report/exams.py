@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from droco_lite.evaluation.selection import RULES, judge
+from droco_lite.evaluation.judging import RULES, judge
 from droco_lite.figures.colors import COLORS
 from droco_lite.figures.style import figure
 from droco_lite.provenance import results_file
