@@ -43,9 +43,9 @@ class MICROSettings(SACSettings):
     task), the model rows are those of the last roll-outs only (authors: of the last five), one
     sample of each model in u (authors: 10), and a roll-out's reward is the model's mean.  Further
     differences, of the cores that it shares with other methods: the policy's log-std is clamped to
-    [-20, 2] (authors [-5, 2]), alpha learns at 3e-4 (1e-4) and is not capped at 1, the policy's
-    rate is constant (a cosine), a tenth of the data is held out (a fifth), and the models'
-    log-variance has fixed bounds (learnt ones).
+    [-20, 2] (authors [-5, 2]), alpha learns at 3e-4 (1e-4), the policy's rate is constant
+    (a cosine), a tenth of the data is held out (a fifth), and the models' log-variance has fixed
+    bounds (learnt ones).
     ``faithful`` adds the clip y >= 0 of their code, which the paper does not mention and which is
     wrong where returns can be negative.
     """
@@ -61,6 +61,7 @@ class MICROSettings(SACSettings):
     batch_size: int = setting(128, low=1, help="model rows, and as many real ones (authors 256)")
     policy_rate: float = setting(1e-4, low=0.0, help="Adam (authors, decaying by a cosine)")
     learn_alpha: bool = setting(True, help="target entropy - A (authors, all but Hopper)")
+    most_alpha: float = setting(1.0, low=0.0, help="cap of alpha (authors); inf: none")
     steps: int = setting(1_000_000, low=1, help="gradient steps; authors 3,000,000")
 
     faithful: bool = setting(False, help="y = max(y, 0)")

@@ -55,6 +55,7 @@ class SACSettings(AgentSettings):
     learning_rate: float = setting(3e-4, low=0.0, help="Adam, critics and alpha (ODRL)")
     policy_rate: float = setting(3e-4, low=0.0, help="Adam, policy (ODRL; CORL's CQL 3e-5)")
     learn_alpha: bool = setting(False, help="target entropy - A (ODRL no, CORL yes)")
+    most_alpha: float = setting(float("inf"), low=0.0, help="cap of a temperature that is learnt")
     backup_entropy: bool = setting(True, help="- alpha log pi in the backup (ODRL yes, CORL no)")
     hidden: int = setting(256, low=1, help="width of every hidden layer (ODRL)")
     depth: int = setting(2, low=1, help="hidden layers (ODRL 2, CORL's CQL 3)")
@@ -126,7 +127,9 @@ class SAC(Agent[S]):
     @property
     def alpha(self) -> Tensor:
         """Temperature ``[R, 1, 1]``, without gradient."""
-        return self.log_alpha.detach().exp() if self.shared.learn_alpha else self.fixed_alpha
+        if not self.shared.learn_alpha:
+            return self.fixed_alpha
+        return self.log_alpha.detach().exp().clamp(max=self.shared.most_alpha)
 
     def q(self, layers: Layers, observations: Tensor, actions: Tensor) -> Tensor:
         """Both critics, ``[2, R, rows, 1]``."""

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.distributions import Normal, TanhTransform, TransformedDistribution
 
+from droco_lite.agents.micro import MICROSettings
 from droco_lite.agents.networks import mlp
 from droco_lite.agents.sac import SAC, Noise, SACSettings
 from tests.agents.rivals import batches
@@ -48,6 +49,16 @@ def test_a_learnt_temperature_moves_towards_the_target_entropy():
     fixed = SAC([sac()], 2, 2)
     fixed.update(batches(fixed, {}, 1)[0], 0.0)
     assert float(fixed.alpha) == pytest.approx(0.2)
+
+
+def test_a_capped_temperature_learns_below_its_cap_and_stays_there():
+    """As MICRO's authors have it: what is learnt goes on, what is used is cut."""
+    agent = SAC([sac(learn_alpha=True, most_alpha=0.15, alpha=0.2)], 2, 2)
+    assert float(agent.alpha) == pytest.approx(0.15)
+    assert float(agent.log_alpha.detach().exp()) == pytest.approx(0.2)
+    below = SAC([sac(learn_alpha=True, most_alpha=0.3, alpha=0.2)], 2, 2)
+    assert float(below.alpha) == pytest.approx(0.2)
+    assert MICROSettings().most_alpha == 1.0
 
 
 def test_policy_climbs_the_critic():

@@ -51,6 +51,14 @@ def test_its_update_shrinks_and_delta_clips_next_to_nothing(study):
     assert droco["beyond_delta"].max() < 0.02
 
 
+def test_without_the_floor_values_run_away_and_the_policy_is_worse_than_cloning(study):
+    ends = study.curves[study.curves["step"] == study.steps]
+    assert ends[ends["label"] == "DROCO, as printed"]["v_source"].max() < -200_000
+    table = study.table[(study.table["shift"] == "nominal") & (study.table["attack"] == "none")]
+    returns = table.set_index(["label", "seed"]).return_mean
+    assert returns["DROCO, as printed"].max() < returns["cloning, target"].min()
+
+
 def test_a_perfect_model_loses_the_gain(study):
     """Of the first paragraph, the oracle's answer and the summary."""
     oracle = {v.second: v.word for v in verdicts.verdicts(study, over="DROCO, oracle")}
