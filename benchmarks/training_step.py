@@ -66,7 +66,7 @@ class Ours:
         self.done += steps
 
 
-def rate(variant, seconds: float, device, chunk: int = 20) -> float:
+def rate(variant, seconds: float, device, chunk: int = 100) -> float:
     """Steps per second over a window of at least ``seconds``."""
     torch.set_float32_matmul_precision(variant.precision)
     done, start = 0, time.perf_counter()

@@ -14,7 +14,7 @@ from torch import Tensor
 from droco_lite.agents.batch import Batch
 from droco_lite.agents.iql import IQL
 from droco_lite.agents.losses import huber_slope
-from droco_lite.agents.networks import affine, repeat_rows
+from droco_lite.agents.networks import affine, last_hidden, repeat_rows
 from droco_lite.agents.optimizers import fill_gradients
 
 
@@ -30,7 +30,7 @@ def by_hand(agent: IQL, batch: Batch) -> list[Tensor]:
     x = torch.stack((with_action, with_action, without, without)).flatten(0, 1)
     h1, h2, out = layer_outputs(net.learning, x)
     q, v, mean = out[:2, ..., :1], out[2, ..., :1], torch.tanh(out[3])
-    target_q = layer_outputs(net.following, repeat_rows(with_action, 2))[2][..., :1]
+    target_q = first_output(net.following, repeat_rows(with_action, 2))
 
     # Derivatives of the three losses by the networks' outputs.
     advantage = target_q.amin(0) - v
@@ -72,6 +72,18 @@ def layer_outputs(tensors: list[Tensor], x: Tensor) -> tuple[Tensor, Tensor, Ten
     h1 = torch.relu(affine(x, w0, b0))
     h2 = torch.relu(affine(h1, w1, b1))
     return h1, h2, affine(h2, w2, b2).unflatten(0, tensors[0].shape[:2])
+
+
+def first_output(tensors: list[Tensor], x: Tensor) -> Tensor:
+    """The first output ``[n, R, rows, 1]`` of :func:`layer_outputs`."""
+    if not torch.compiler.is_compiling():
+        return layer_outputs(tensors, x)[2][..., :1]
+    # Compiled, a sum joins the activation before it, which a product of three columns cannot.
+    w0, w1, w2, b0, b1, b2 = (tensor.flatten(0, 1) for tensor in tensors)
+    h2 = last_hidden([(w0, b0), (w1, b1), (w2, b2)], x)
+    return ((h2 * w2[..., :1].mT).sum(-1, keepdim=True) + b2[..., :1]).unflatten(
+        0, tensors[0].shape[:2]
+    )
 
 
 def fill(agent: IQL, gradients: list[Tensor]) -> None:
