@@ -50,7 +50,7 @@ MUTANTS = (
     Mutant("training/rows.py", "first = self.places[\"union\"][1] + r * self.own",
            "first = self.places[\"union\"][1]", f"{ROWS}::test_a_run_with_rows_of_its_own"),
     # Books of the ensemble.
-    Mutant("agents/ensemble.py", "kept[better] = now[better]", "kept[:] = now",
+    Mutant("agents/ensemble.py", "kept.copy_(torch.where(chosen, now, kept))", "kept.copy_(now)",
            f"{ENSEMBLE}::test_each_member_keeps"),
     Mutant("agents/ensemble.py", "self.error = torch.where(better, error, self.error)",
            "self.error = error", f"{ENSEMBLE}::test_the_error_that_is_told"),
@@ -73,9 +73,12 @@ MUTANTS = (
            f"{ENSEMBLE}::test_droco_adds_the_variance"),
     # Whose rows the ensemble knows.
     Mutant("agents/droco.py",
-           "target.observations, target.actions, target.rewards, target.next_observations,",
-           "source.observations, source.actions, source.rewards, source.next_observations,",
+           "self.ensemble = ensemble_of(\n                target,",
+           "self.ensemble = ensemble_of(\n                source,",
            f"{ENSEMBLE}::test_droco_fits_its_ensemble"),
+    # A rival's temperature.
+    Mutant("agents/sac.py", ".clamp(max=self.shared.most_alpha)", "",
+           "tests/agents/test_sac.py::test_a_capped"),
     # Seeds of collected data.
     Mutant("data/collect.py", "SeedSequence([seed, tag, int(upcoming[row])])",
            "SeedSequence([seed, tag])", f"{COLLECT}::test_every_episode_has"),
