@@ -100,15 +100,16 @@ def claim(shares: pd.DataFrame) -> str:
         (False, True): "**δ moves what is clipped.**",
         (False, False): "**Neither β nor δ moves what it is meant to.**",
     }
-    moves = tuple(
-        bool(shares.xs(quantity, level="quantity")[by].min() > 0.5)
-        for quantity, by in ((value, "by beta"), (clipped, "by delta"))
-    )
+
+    def moves(quantity: str, by: str) -> bool:
+        return bool(shares.xs(quantity, level="quantity")[by].min() > 0.5)
+
     return (
-        f"{head[moves]} Of the variance between runs β explains {between(value, 'by beta')} for "
-        f"the value of source states, and δ {between(clipped, 'by delta')} for the share of clipped"
-        f" errors. Of the clean return β explains {between(clean, 'by beta')} and δ "
-        f"{between(clean, 'by delta')}; a number that does nothing explains about a quarter."
+        f"{head[moves(value, 'by beta'), moves(clipped, 'by delta')]} Of the variance between runs "
+        f"β explains {between(value, 'by beta')} for the value of source states, and δ "
+        f"{between(clipped, 'by delta')} for the share of clipped errors. Of the clean return β "
+        f"explains {between(clean, 'by beta')} and δ {between(clean, 'by delta')}; a number that "
+        "does nothing explains about a quarter."
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from droco_lite.agents import METHODS
+from droco_lite.provenance import as_json
 from droco_lite.training import LoopSettings, train
 from droco_lite.training.export import export_policy, onnx_model, restore
 from tests.agents.rivals import PLANE, TINY, tiny
@@ -96,7 +97,7 @@ def test_the_card_says_what_it_is_and_what_it_returned(tmp_path):
     assert "| nominal | 2345 ± 12 | 56.7 | 5 |" in text and "gravity-up-1" in text
     assert "float64" in text and "| 1 ± 0 |" not in text
     kept = session(path).get_modelmeta().custom_metadata_map["droco_lite"]
-    assert json.loads(kept)["settings"] == restore(tmp_path)[0].runs[1].to_dict()
+    assert json.loads(kept)["settings"] == as_json(restore(tmp_path)[0].runs[1].to_dict())
 
 
 def test_a_policy_without_measured_returns_says_so(tmp_path):
