@@ -16,6 +16,7 @@ from droco_lite.evaluation.judging import RULES, judge
 from droco_lite.figures.colors import COLORS
 from droco_lite.figures.style import figure
 from droco_lite.provenance import results_file
+from droco_lite.report import small_grids
 
 #: The exams, and the tables that each is made of.
 EXAMS: Mapping[str, Sequence[str]] = {
@@ -94,10 +95,8 @@ def under_shifts(exam: pd.DataFrame) -> pd.Series:
     Args:
         exam: the table of the exam ``grid``, whose policies were tried under shifts, too.
     """
-    worn = pd.read_csv(results_file("training/halfcheetah-medium-grid-shifts.csv"))
-    foreign = worn[~worn["shift"].str.contains("nominal|thighjnt")]
-    mean = foreign.groupby("run")["return_mean"].mean()
-    found = judge(exam.assign(worn=mean.to_numpy()), truth="worn", resamples=9)
+    worn = small_grids.under_shifts()["return_mean"].to_numpy()
+    found = judge(exam.assign(worn=worn), truth="worn", resamples=9)
     return found.set_index("rule")["rank_correlation"]
 
 

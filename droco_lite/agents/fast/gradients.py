@@ -14,7 +14,7 @@ from torch import Tensor
 from droco_lite.agents.batch import Batch
 from droco_lite.agents.iql import IQL
 from droco_lite.agents.losses import huber_slope
-from droco_lite.agents.networks import affine, last_hidden, repeat_rows
+from droco_lite.agents.networks import affine, repeat_rows, scalar_mlp
 from droco_lite.agents.optimizers import fill_gradients
 
 
@@ -80,10 +80,8 @@ def first_output(tensors: list[Tensor], x: Tensor) -> Tensor:
         return layer_outputs(tensors, x)[2][..., :1]
     # Compiled, a sum joins the activation before it, which a product of three columns cannot.
     w0, w1, w2, b0, b1, b2 = (tensor.flatten(0, 1) for tensor in tensors)
-    h2 = last_hidden([(w0, b0), (w1, b1), (w2, b2)], x)
-    return ((h2 * w2[..., :1].mT).sum(-1, keepdim=True) + b2[..., :1]).unflatten(
-        0, tensors[0].shape[:2]
-    )
+    layers = [(w0, b0), (w1, b1), (w2[..., :1], b2[..., :1])]
+    return scalar_mlp(layers, x).unflatten(0, tensors[0].shape[:2])
 
 
 def fill(agent: IQL, gradients: list[Tensor]) -> None:
