@@ -9,9 +9,10 @@ It needs torch, a card and this repository, and does three things, each with wha
     and batches; how far apart they end is printed and written to ``agreement.json``;
 (b) rates: run-steps a second of DROCO with R = 1, 8, 64, 256 stacked runs, float32 and TF32, beside
     the eager step, with the share of the card's own products and the memory (``rates.json``);
-(c) studies, in the order of ``results/study/priority.txt``, then by name: as many jobs as fit, by
-    several processes, so that the card trains one job while others are tried in the simulator.
-    Tables go to ``DIR/studies``.
+(c) studies, in the order of ``results/study/priority.txt``, then by name: as many jobs as fit, by a
+    process for each core.  Half of them train, since the card is what is scarce, and all others try
+    what is trained in the simulator.  Tables go to ``DIR/studies``.  What is trained and not tried
+    can be tried later, without a card: its policies stay in the jobs' folders.
 
 The same command goes on where it was: what (a) and (b) have written is not measured again, and a
 study goes on from its tables (and its jobs' folders, if they are still there).  A step that fails
@@ -29,6 +30,7 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +45,10 @@ from droco_lite.provenance import provenance
 from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import Stepper
 
+PARTS = ("agreement", "rates", "studies")
 ROOT = Path(__file__).resolve().parent.parent
 STUDIES = ROOT / "results" / "study"
-SHARES = {"agreement": 0.25, "rates": 0.3}  # most of the time that (a) and (b) may take
+SHARES = {"agreement": 0.35, "rates": 0.6}  # most of the time that (a) and (b) may take
 LAST_SECONDS = 25.0  # kept for stopping workers and writing tables
 FIRST = ("droco", "iql", "cql", "bosa")  # methods whose agreement is asked first
 STEPS = 200  # of each side of the comparison
@@ -132,10 +135,12 @@ def compare(method: str, device: torch.device, args) -> dict:
         source = OracleTransitions(**source.arrays(), next_observations_target=told)
     data = source, target
     runs = settings_of(method, range(2), args.hidden)
-    eager, graphed = ("autograd", "graph") if device.type == "cuda" else ("autograd", "manual")
+    modes = ["autograd", "manual", "graph"] if device.type == "cuda" else ["autograd", "manual"]
+    if not METHODS[method].by_hand and device.type == "cuda":
+        modes.remove("manual")
     ends, found = [], {"method": method}
     columns = frozen = None
-    for mode in (eager, graphed):
+    for mode in modes:
         agent = METHODS[method](runs, S, A, device=device)
         if frozen is not None:  # one preparation for both
             agent.load_frozen(frozen)
@@ -147,18 +152,24 @@ def compare(method: str, device: torch.device, args) -> dict:
             warnings.simplefilter("always")
             stepper.warm_up(0)
             wait_for(device)
-            start = time.perf_counter()
+            began_at = time.perf_counter()
             stepper.run(0, args.steps)
             wait_for(device)
-        found[f"{mode}_steps_per_second"] = round(args.steps / (time.perf_counter() - start), 1)
+        found[f"{mode}_steps_per_second"] = round(args.steps / (time.perf_counter() - began_at), 1)
         found[f"{mode}_ran_as"] = stepper.mode
         found.setdefault("warnings", []).extend(str(one.message) for one in said)
         ends.append({name: t.detach().double().cpu() for name, t in agent.tensors().items()})
-    way = [float((ends[0][n] - t.double().cpu()).norm()) for n, t in began.items()]
-    apart = [float((ends[0][n] - ends[1][n]).norm()) for n in ends[0]]
-    found["moved"] = float(np.linalg.norm(way))
-    found["apart"] = float(np.linalg.norm(apart))
+
+    # A graph is compared with the step that it records: by hand where a method has that.  Autograd
+    # rounds otherwise than that step, and Adam turns a gradient's rounded 0 into a whole step.
+    def norm(tensors: dict, others: dict) -> float:
+        return float(np.linalg.norm([float((tensors[n] - others[n]).norm()) for n in tensors]))
+
+    start = {name: t.double().cpu() for name, t in began.items()}
+    found["moved"] = norm(ends[-1], start)
+    found["apart"] = norm(ends[-1], ends[-2])
     found["apart_over_moved"] = found["apart"] / max(found["moved"], 1e-30)
+    found["from_autograd_over_moved"] = norm(ends[-1], ends[0]) / max(found["moved"], 1e-30)
     found["agrees"] = bool(found["moved"] > 0 and found["apart_over_moved"] < CLOSE)
     return found
 
@@ -199,7 +210,7 @@ def card(device: torch.device) -> dict:
     return {"card": facts.name, "card_gib": round(facts.total_memory / 2**30, 1)}
 
 
-def rate(runs: int, precision: str, mode: str, device: torch.device, args) -> dict:
+def rate(runs: int, precision: str, mode: str, compiling: bool, device: torch.device, args) -> dict:
     """Run-steps a second of ``runs`` stacked DROCO runs."""
     torch.set_float32_matmul_precision(precision)
     data = random_transitions(args.rows, 0), random_transitions(args.rows // 4, 1)
@@ -208,7 +219,7 @@ def rate(runs: int, precision: str, mode: str, device: torch.device, args) -> di
     settings = [METHODS["droco"].Settings(seed=k, hidden=args.hidden) for k in range(runs)]
     agent = METHODS["droco"](settings, S, A, device=device)
     agent.floor = torch.full_like(agent.floor, -1e4)
-    stepper = stepper_of(agent, data, columns, mode, compiling=True)
+    stepper = stepper_of(agent, data, columns, mode, compiling)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     start = time.perf_counter()
@@ -225,7 +236,8 @@ def rate(runs: int, precision: str, mode: str, device: torch.device, args) -> di
     ceiling = Product(device, precision).tera(min(0.2, args.window), device)
     memory = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
     return {
-        "runs": runs, "precision": precision, "mode": mode, "ran_as": stepper.mode,
+        "runs": runs, "precision": precision, "mode": mode, "compiling": compiling,
+        "ran_as": stepper.mode,
         "run_steps_per_second": round(per_second, 1), "seconds_until_ready": round(ready, 1),
         "products_tflops": round(ceiling, 2), "peak_memory_gib": memory,
         # In a rehearsal's narrow networks a step is not the one whose operations are counted.
@@ -239,13 +251,16 @@ def rates(path: Path, device: torch.device, clock: Clock, args) -> None:
     """Part (b): eager and graph, numbers of runs, both kinds of products."""
     known = read_json(path)["rates"] if path.exists() else {}
     on_card = device.type == "cuda"
-    cases = [(1, "highest", "autograd"), (1, "highest", "manual")]
-    for precision in ("highest", "high") if on_card else ("highest",):
-        for runs in args.stacks:
-            cases.append((runs, precision, "graph" if on_card else "manual"))
+    stacked = "graph" if on_card else "manual"
+    cases = [(1, "highest", "autograd", False), (1, "highest", "manual", False)]
+    cases += [(runs, "highest", stacked, False) for runs in args.stacks]
+    if on_card:  # TF32, and graphs of a compiled step, which take a while to be ready
+        cases += [(runs, "high", stacked, False) for runs in args.stacks[2:]]
+        cases += [(runs, "highest", stacked, True) for runs in args.stacks[1:3]]
+        cases += [(runs, "high", stacked, True) for runs in args.stacks[1:]]
     began = clock.left()
     for case in cases:
-        name = "{} runs, {}, {}".format(*case)
+        name = "{} runs, {}, {}".format(*case) + ", compiled" * case[3]
         if "run_steps_per_second" in known.get(name, {}):
             continue
         if not clock.within(SHARES["rates"], began):
@@ -254,7 +269,7 @@ def rates(path: Path, device: torch.device, clock: Clock, args) -> None:
         try:
             found = rate(*case, device, args)
             say(
-                f"(b) {name:28s} {found['run_steps_per_second']:10,.0f} run-steps/s, "
+                f"(b) {name:36s} {found['run_steps_per_second']:10,.0f} run-steps/s, "
                 f"share of the products {found['share_of_products']}, ran as {found['ran_as']}, "
                 f"ready after {found['seconds_until_ready']} s"
             )
@@ -299,22 +314,16 @@ def by_priority(folder: Path) -> list[Path]:
     return listed + [path for path in sorted(folder.glob("*.yaml")) if path not in listed]
 
 
-def again(*words: str | Path) -> subprocess.Popen:
-    """This program as another process, with one thread."""
-    one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return subprocess.Popen(
+def again(*words: object, cores: Sequence[int] = ()) -> subprocess.Popen:
+    """This program as another process, with one thread, on these cores if there are any."""
+    kept = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    one = dict.fromkeys((*kept, "TORCHINDUCTOR_COMPILE_THREADS"), "1")
+    started = subprocess.Popen(
         [sys.executable, __file__, *map(str, words)], env={**os.environ, **one}
     )  # fmt: skip
-
-
-def make_data(study: Path) -> None:
-    """Have a study's data in the cache before a worker asks for them."""
-    from droco_lite.data import make_task
-    from droco_lite.evaluation.matrix import Study
-
-    read = Study.read(study)
-    for task in read.tasks:
-        make_task(str(task), progress=False, **read.data)
+    if cores:
+        os.sched_setaffinity(started.pid, cores)
+    return started
 
 
 def stop(workers: list[subprocess.Popen]) -> None:
@@ -332,38 +341,63 @@ def stop(workers: list[subprocess.Popen]) -> None:
 
 
 def run_studies(studies: list[Path], out: Path, clock: Clock, args) -> None:
-    """Part (c): one study after another, until the time is over."""
+    """Part (c): all studies at once, the most important first, until the time is over."""
     from droco_lite.evaluation import matrix
 
+    read = []
     for path in studies:
-        if clock.left() < LAST_SECONDS:
-            say(f"(c) {path.stem}: no time left; the same command goes on there")
-            return
-        root, to = Path(args.root) / path.stem, out / "studies" / path.stem
         try:
-            study = matrix.Study.read(path)
-            matrix.restore(study, root, to)
-            todo = (matrix.progress(study, root, stacked=True)["state"] != "done").any()
-            workers = [again("--work", path, "--root", root) for _ in range(args.workers * todo)]
-            try:
-                while clock.left() > LAST_SECONDS and any(w.poll() is None for w in workers):
-                    time.sleep(0.2)
-            finally:
-                stop(workers)
-            for written in matrix.collect(study, root, to):
-                say(f"(c) {path.stem}: {written}")
-            table = matrix.progress(study, root, stacked=True)
-            say(table.to_string(index=False))
+            study, root = matrix.Study.read(path), Path(args.root) / path.stem
+            matrix.restore(study, root, out / "studies" / path.stem)
+            read.append((path, study, root))
         except Exception:  # the next study may still run
+            traceback.print_exc()
+    words: list[str | Path] = ["--root", args.root, "--studies", *(path for path, *_ in read)]
+    todo = any(
+        (matrix.progress(study, root, stacked=True)["state"] != "done").any()
+        for _, study, root in read
+    )
+    workers = [
+        again("--work", k, *words, cores=cores_of(k, args)) for k in range(args.workers * todo)
+    ]
+    try:
+        while clock.left() > LAST_SECONDS and any(w.poll() is None for w in workers):
+            time.sleep(0.2)
+    finally:
+        stop(workers)
+    for path, study, root in read:
+        try:
+            for written in matrix.collect(study, root, out / "studies" / path.stem):
+                say(f"(c) {path.stem}: {written}")
+            say(matrix.progress(study, root, stacked=True).to_string(index=False))
+        except Exception:
             traceback.print_exc()
 
 
-def work(study: Path, root: Path) -> None:
+def cores_of(number: int, args) -> list[int]:
+    """The processor cores of a worker: two while it also compiles, else one.
+
+    Without it each would simulate with as many threads as there are cores.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if not cores:
+        return []
+    first = 2 * number % len(cores)
+    return (
+        [cores[first], cores[(first + 1) % len(cores)]]
+        if number < args.trainers
+        else [cores[(first + 1) % len(cores)]]
+    )
+
+
+def work(number: int, studies: list[Path], args) -> None:
     """One worker of part (c)."""
     from droco_lite.evaluation import matrix
 
     torch.set_num_threads(1)
-    matrix.work(matrix.Study.read(study), root, say=say)
+    read = [matrix.Study.read(path) for path in studies]
+    roots = [Path(args.root) / path.stem for path in studies]
+    matrix.work(read, roots, stacked=True, trains=number < args.trainers, say=say)
 
 
 def options() -> argparse.Namespace:
@@ -371,21 +405,25 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=10.0, help="how long the card is ours")
     parser.add_argument("--out", type=Path, help="folder of the small files to keep")
+    parser.add_argument(
+        "--parts", nargs="+", default=PARTS, choices=PARTS, help="which of (a), (b) and (c)"
+    )
     parser.add_argument("--root", type=Path, help="folder of the jobs; the cache by default")
     parser.add_argument("--studies", nargs="*", help="YAML files, the most important first")
     parser.add_argument("--workers", type=int, help="processes of part (c)")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--rehearse", action="store_true", help="tiny, on the CPU")
-    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--make-data", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--trainers", type=int, help="how many of these train, too")
+    parser.add_argument("--work", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if not (args.out or args.work or args.make_data):
+    if args.out is None and args.work is None:
         parser.error("--out is missing: the folder of the files to keep")
     args.root = args.root or cache_folder() / "gpu"
     cores = os.cpu_count() or 1
-    args.workers = args.workers or (1 if args.rehearse else max(1, min(8, cores // 2)))
+    args.workers = args.workers or (1 if args.rehearse else cores)
+    args.trainers = args.workers // 2 or 1 if args.trainers is None else args.trainers
     args.hidden, args.rows, args.steps, args.methods = 256, 20_000, STEPS, len(METHODS)
-    args.stacks, args.window, args.chunk = [1, 8, 64, 256], 3.0, 100
+    args.stacks, args.window, args.chunk = [1, 4, 16, 64, 256], 1.5, 100
     if args.rehearse:
         args.device, args.hidden, args.rows, args.steps, args.methods = "cpu", 16, 400, 8, 4
         args.stacks, args.window, args.chunk = [1, 2], 0.05, 4
@@ -394,10 +432,8 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     args = options()
-    if args.work:
-        return work(args.work, args.root)
-    if args.make_data:
-        return make_data(args.make_data)
+    if args.work is not None:
+        return work(args.work, args.studies and list(map(Path, args.studies)), args)
     device = torch.device(args.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise SystemExit("no card here: torch sees no CUDA device; --rehearse runs on the CPU")
@@ -405,17 +441,12 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     say(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda, **card(device)}))
     studies = studies_of(args, out)
-    # Making data takes the processor, not the card: it begins at once.
-    data = [again("--make-data", path) for path in studies[:1]]
-    try:
+    if "agreement" in args.parts:
         agreement(out / "agreement.json", device, clock, args)
+    if "rates" in args.parts:
         rates(out / "rates.json", device, clock, args)
-        for process in data:
-            while process.poll() is None and clock.left() > LAST_SECONDS:
-                time.sleep(0.1)
+    if "studies" in args.parts:
         run_studies(studies, out, clock, args)
-    finally:
-        stop(data)
     say(f"done, {clock.left():.0f} s left; the same command goes on with what is missing")
 
 

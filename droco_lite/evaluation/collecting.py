@@ -19,7 +19,16 @@ from droco_lite.evaluation.arms import (
     place,
     read_table,
 )
-from droco_lite.evaluation.study import CHECKPOINTS, FACTS, LOGGED, Job, Study, claimed, job_facts
+from droco_lite.evaluation.study import (
+    CHECKPOINTS,
+    FACTS,
+    LOGGED,
+    TRAINED_ON,
+    Job,
+    Study,
+    claimed,
+    job_facts,
+)
 from droco_lite.provenance import as_json, provenance
 from droco_lite.training.curve import CURVE, read_curve
 
@@ -75,6 +84,16 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
                 files.write_csv(made, own, checksum=True)  # last: with it the job is done
 
 
+def _trained_on(jobs: Sequence[Job], root: Path) -> dict[str, dict[str, Any]]:
+    """Where the arms were trained that were not collected elsewhere."""
+    return {
+        label: files.read_json(root / job.name / TRAINED_ON, job.mend(root))
+        for job in jobs
+        for label in job.labels
+        if (root / job.name / TRAINED_ON).exists()
+    }
+
+
 def _earlier(jobs: Sequence[Job], root: Path) -> list[dict[str, Any]]:
     """Which arms were collected elsewhere, and with what: one entry for each collection."""
     found: dict[str, dict[str, Any]] = {}
@@ -127,7 +146,7 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
                 label: job.seconds(root) / len(job.labels) for job in begun for label in job.labels
             },
             "wall_time_seconds": sum(job.seconds(root) for job in begun),
-            "earlier": _earlier(begun, root), **facts,
+            "trained_on": _trained_on(begun, root), "earlier": _earlier(begun, root), **facts,
         }  # fmt: skip
         tables = {
             to / f"{name}{suffix}.csv": _in_order(

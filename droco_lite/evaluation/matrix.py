@@ -26,7 +26,8 @@ picked.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -53,40 +54,73 @@ __all__ = [
     "work", "work_beside", "work_on_ray",
 ]  # fmt: skip
 
+SECONDS_OF_PATIENCE = 1.0  # between looks at jobs that others train
+
 
 def work(
-    study: Study, root: str | Path, *, stacked: bool | None = None, say: Callable = print
+    study: Study | Sequence[Study],
+    root: str | Path | Sequence[str | Path],
+    *,
+    stacked: bool | None = None,
+    trains: bool = True,
+    say: Callable = print,
 ) -> int:
-    """Do jobs until none is left that this process could take; returns how many it did.
+    """Do jobs until none is left that this process could take; returns how many it finished.
 
-    Start it as often as there are processors to give.
+    Start it as often as there are processors to give.  On a CPU a job is trained and its policies
+    tried before the next begins; on a card (``stacked``) all jobs are trained first, since the card
+    is what is scarce, and processes that do not train try policies as soon as there are some.
 
     Args:
-        study: what is to be run.
-        root: folder of the jobs' folders, made if it is missing.
+        study: what is to be run; or several studies, the most important first.
+        root: folder of the jobs' folders, made if it is missing; one for each of several studies.
         stacked: arms that can share a loop are one job; None: where there is a card.
+        trains: whether this process may train, or tries policies only.
         say: told, in one line each, what begins and ends.
 
     Raises:
         ValueError: a job's folder holds results of other settings.
     """
-    root = Path(root)
+    both = [(study, root)] if isinstance(study, Study) else list(zip(study, root, strict=True))
     if stacked is None:
-        stacked = choose_device(study.loop.device).type == "cuda"
-    did, jobs = 0, study.jobs(stacked, root)
-    for job in jobs:
-        job.same(root)
-    while True:
-        for job in jobs:
-            if job.done(root):
-                continue
-            with claimed(root / job.name) as mine:
-                if mine and not job.done(root):
-                    job.run(root, say)
-                    did += 1
-                    break  # and look again from the top of the list
-        else:
-            return did
+        stacked = choose_device(both[0][0].loop.device).type == "cuda"
+    jobs = [(job, Path(at)) for one, at in both for job in one.jobs(stacked, at)]
+    for job, at in jobs:
+        job.same(at)
+    did = 0
+    while (found := _one_part(jobs, stacked, trains, say)) != "none":
+        did += found == "finished"
+        if found == "later":
+            time.sleep(SECONDS_OF_PATIENCE)
+    return did
+
+
+def _one_part(jobs: Sequence[tuple[Job, Path]], stacked: bool, trains: bool, say: Callable) -> str:
+    """Work at the first part that nobody holds.
+
+    Returns:
+        "finished" if its job is done now, "worked" if not; where there was no part, "later" if some
+        will come, else "none".
+    """
+    training = False
+    # Attacks need the critics, which stay where the training was: the final policies come first.
+    rounds = [("train",), ("final",), ("try",)] if stacked else [("train", "try")]
+    for wanted in rounds:
+        for job, root in jobs:
+            if "train" in wanted and not job.trained(root):
+                with claimed(root / job.name) as mine:
+                    if mine and trains and not job.trained(root):
+                        job.train(root, say)
+                        return "worked"
+                training = True
+            tries = "train" not in wanted or "try" in wanted
+            parts = job.parts(root, "final" in wanted) if tries and job.trained(root) else ()
+            for path in parts:
+                with claimed(root / job.name / "parts" / path.stem) as mine:
+                    if mine and not path.exists():
+                        job.try_policies(root, path, say)
+                        return "finished" if job.done(root) else "worked"
+    return "later" if training and stacked else "none"
 
 
 def work_beside(study: Study, root: str | Path, workers: int) -> None:

@@ -27,17 +27,20 @@ from droco_lite.evaluation.arms import (
     PARTNER,
     file_name,
 )
+from droco_lite.evaluation.snapshots import Snapshot
 from droco_lite.evaluation.suite import EVALUATED, evaluate, grid
-from droco_lite.provenance import as_json
+from droco_lite.provenance import as_json, provenance
 from droco_lite.robots import SHIFTS
 from droco_lite.training.curve import CURVE, read_curve
 from droco_lite.training.experiment import check_data, check_kinds, read_keys
+from droco_lite.training.export import restore
 from droco_lite.training.loop import LoopSettings, train
 
 CHECKPOINTS = 3
 KEYS = ("tasks", "steps", "seeds", "more_seeds", "data", "arms", "settings", "evaluation", "loop")
 FACTS = "job.json"
 ELSEWHERE = "elsewhere.csv"
+TRAINED_ON = "trained_on.json"
 #: Diagnostics that collected curves keep, of the methods that have them.
 LOGGED = ("v_source", "v_target", "penalty_mean", "beyond_delta", "kappa", "outside")
 
@@ -99,8 +102,11 @@ class Study:
             every = [*seeds, *(self.seeds if key != "seeds" else ())]
             if len(set(every)) != len(every) or not every:
                 raise ValueError(f"{key}: give at least one seed, none of them twice")
+        paired = {
+            name for label in self.arms if label in PARTNER for name in (label, PARTNER[label])
+        }
         for label in self.more_seeds:
-            if label not in self.arms or label in PARTNER or label in PARTNER.values():
+            if label not in self.arms or label in paired:
                 raise ValueError(
                     f"more_seeds: {label!r} is no arm of the study, or is trained beside its "
                     "control, which needs the same seeds"
@@ -282,58 +288,110 @@ class Job:
 
         return [beside(run) for run in runs]
 
+    # ---- The parts of a job: its training, then each table ---------------------------------------
+
+    def snapshot(self, root: str | Path, stop: int) -> Path:
+        """Where the policies of ``stop`` wait to be tried."""
+        return Path(root) / self.name / f"policies-{stop}.safetensors"
+
+    def trained(self, root: str | Path) -> bool:
+        """Whether all that is left is to try policies."""
+        return self.done(Path(root)) or all(
+            path.exists() or self.snapshot(root, stop).exists()
+            for path, stop in zip(self.tables(Path(root)), self.stops, strict=False)
+        )
+
+    def parts(self, root: str | Path, final: bool = False) -> list[Path]:
+        """The tables that are still to be made; or of those, the ones of the final policies."""
+        tables = self.tables(Path(root))[CHECKPOINTS - 1 if final else 0 :]
+        return [] if self.done(Path(root)) else [path for path in tables if not path.exists()]
+
     def run(self, root: Path, say: Callable[[str], None] = print) -> None:
         """Train and evaluate whatever is left to do; everything kept is written whole."""
-        folder, evaluation = Path(root) / self.name, self.study.evaluation
+        self.train(root, say)
+        for path in self.parts(root):
+            self.try_policies(root, path, say)
+
+    def train(self, root: str | Path, say: Callable[[str], None] = print) -> None:
+        """Train to the end; the policies that will be tried stay beside the checkpoint."""
+        if self.trained(root):
+            return
+        folder, evaluation, start = (
+            Path(root) / self.name,
+            self.study.evaluation,
+            time.perf_counter(),
+        )
         if not (folder / FACTS).exists():
             files.write_json(folder / FACTS, self.facts(), checksum=True)
-        data = make_task(self.task, progress=False, **self.study.data)
-        robot = data.task.robot
+        files.write_json(folder / TRAINED_ON, provenance(), checksum=True)
+        data = self.data()
         loop = replace(
             self.study.loop, evaluate_every=evaluation.every, save_every=evaluation.every
         )
-        # A robot of the user's own need not have every family of the default.
-        families = [f for f in evaluation.families if f in SHIFTS[robot] or f not in EVALUATED]
-        shifts = grid(robot, families, evaluation.strengths)
-        runs, agent = self.runs(), None
-        for path, stop in itertools.zip_longest(self.tables(root), self.stops):
-            if path.exists():
-                continue
-            start = time.perf_counter()
-            if agent is None or stop is not None:
-                trained = train(
-                    runs, data.source, data.target, robot=robot, loop=loop, out=folder,
-                    stop_after=stop,
-                )  # fmt: skip
-                agent = trained.agent
-                self._refuse_passed(path, stop, trained.curve)
-            options: dict[str, Any] = {"episodes": evaluation.episodes, "seed": evaluation.seed}
-            if stop is not None:
-                table = evaluate(agent, robot, shifts, **options)
-                if stop == self.study.steps and evaluation.final_episodes > evaluation.episodes:
-                    more = {**options, "episodes": evaluation.final_episodes}
-                    clean = evaluate(agent, robot, ["nominal"], **more)
-                    table = pd.concat([table[table["shift"] != "nominal"], clean])
-            else:
-                unit = data.target.observations.std(0)
-                table = evaluate(
-                    agent, robot, ["nominal"], attacks=evaluation.attacks, deviation=unit, **options
-                )
-            files.write_csv(path, table, checksum=True)
-            seconds = folder / "seconds.json"
-            spent = files.read_json(seconds, self.mend(root)) if seconds.exists() else {}
-            spent[path.stem] = round(time.perf_counter() - start, 1)
-            files.write_json(seconds, spent, checksum=True)
-            say(f"{self.name}: {path.stem} in {spent[path.stem]:.0f} s")
+        tables = dict(zip(self.stops, self.tables(Path(root)), strict=False))
 
-    def _refuse_passed(self, path: Path, stop: int | None, curve: pd.DataFrame) -> None:
-        """Refuse to try later policies in the place of those that a lost table told of."""
-        reached = int(curve["step"].max())
-        if stop is not None and reached != stop:
-            raise ValueError(
-                f"{path} is missing, and the training has gone on to step {reached:,}; "
-                f"{self.mend(path.parents[2])}"
+        def keep(step: int, agent: Any) -> None:
+            if step in tables and not tables[step].exists():
+                Snapshot.of(agent).save(self.snapshot(root, step))
+
+        trained = train(
+            self.runs(), data.source, data.target, robot=data.task.robot, loop=loop, out=folder,
+            on_save=keep,
+        )  # fmt: skip
+        reached = int(trained.curve["step"].max())
+        if reached in tables:  # what is in the checkpoint can be had again
+            keep(reached, trained.agent)
+        for step, path in tables.items():
+            if not (path.exists() or self.snapshot(root, step).exists()):
+                raise ValueError(
+                    f"{path} is missing, and the training has gone on to step {reached:,}; "
+                    f"{self.mend(root)}"
+                )
+        self._spent(root, "training", time.perf_counter() - start, say)
+
+    def try_policies(
+        self, root: str | Path, path: Path, say: Callable[[str], None] = print
+    ) -> None:
+        """Make one of the tables that :meth:`parts` names."""
+        study, evaluation, start = self.study, self.study.evaluation, time.perf_counter()
+        robot = Task.parse(self.task).robot
+        options: dict[str, Any] = {"episodes": evaluation.episodes, "seed": evaluation.seed}
+        stops = {p: stop for p, stop in zip(self.tables(Path(root)), self.stops, strict=False)}
+        if path not in stops:
+            agent, _ = restore(Path(root) / self.name)
+            unit = self.data().target.observations.std(0)
+            table = evaluate(
+                agent, robot, ["nominal"], attacks=evaluation.attacks, deviation=unit, **options
             )
+            files.write_csv(path, table, checksum=True)
+        else:
+            kept = self.snapshot(root, stops[path])
+            policies = Snapshot.load(kept, self.mend(root))
+            # A robot of the user's own need not have every family of the default.
+            families = [f for f in evaluation.families if f in SHIFTS[robot] or f not in EVALUATED]
+            table = evaluate(
+                policies, robot, grid(robot, families, evaluation.strengths), **options
+            )
+            if stops[path] == study.steps and evaluation.final_episodes > evaluation.episodes:
+                more = {**options, "episodes": evaluation.final_episodes}
+                clean = evaluate(policies, robot, ["nominal"], **more)
+                table = pd.concat([table[table["shift"] != "nominal"], clean])
+            files.write_csv(path, table, checksum=True)
+            kept.unlink()  # the table tells what it was kept for
+        self._spent(root, path.stem, time.perf_counter() - start, say)
+
+    def data(self) -> Any:
+        """The two data sets."""
+        return make_task(self.task, progress=False, **self.study.data)
+
+    def _spent(self, root: str | Path, part: str, seconds: float, say: Callable) -> None:
+        """Write down what a part took; others may be at work on another part."""
+        path = Path(root) / self.name / "seconds.json"
+        with files.lock(path.parent / "parts", wait=60.0):
+            spent = files.read_json(path, self.mend(root)) if path.exists() else {}
+            spent[part] = round(spent.get(part, 0.0) * (part == "training") + seconds, 1)
+            files.write_json(path, spent, checksum=True)
+        say(f"{self.name}: {part} in {seconds:.0f} s")
 
 
 def _refuse_shared_folders(key: str, names: Iterable[str]) -> None:

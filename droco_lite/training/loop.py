@@ -28,6 +28,7 @@ import torch
 from droco_lite import files
 from droco_lite.agents import METHODS
 from droco_lite.agents.agent import Agent, AgentSettings
+from droco_lite.agents.networks import mlp
 from droco_lite.agents.settings import Settings, check_stack, per_run_values, setting
 from droco_lite.agents.soundness import possible_returns, value_figures
 from droco_lite.data.transitions import Transitions
@@ -85,7 +86,14 @@ class Result:
 
 
 def numpy_act(agent) -> Callable[[np.ndarray], np.ndarray]:
-    """The policies of all runs on NumPy arrays: ``[R, rows, S]`` to ``[R, rows, A]``."""
+    """The policies of all runs on NumPy arrays: ``[R, rows, S]`` to ``[R, rows, A]``.
+
+    Those of an agent on a card are copied to the CPU: a simulator asks for a few hundred actions at
+    a time, and a card that trains answers late.
+    """
+    if agent.device.type == "cuda":
+        layers = [(w.detach().cpu(), b.detach().cpu()) for w, b in agent.policy_layers()]
+        return lambda seen: torch.tanh(mlp(layers, torch.tensor(seen))).numpy()
     return lambda seen: agent.act(torch.tensor(seen, device=agent.device)).cpu().numpy()
 
 
@@ -125,6 +133,7 @@ def train(
     on_progress: Callable[[int, int], None] | None = None,
     on_epoch: Callable[[int, np.ndarray], None] | None = None,
     on_start: Callable[[], None] | None = None,
+    on_save: Callable[[int, Agent], None] | None = None,
     writer=None,
     lengthen: bool = False,
     **agent_options,
@@ -142,6 +151,7 @@ def train(
         on_evaluation, on_progress: called with the curve so far, and with (step, steps).
         on_epoch: called with (epoch, held-out errors) while a dynamics ensemble is fitted.
         on_start: called once, when nothing is left that could be refused.
+        on_save: called with (step, agent) before each checkpoint is written.
         writer: a TensorBoard ``SummaryWriter``, or anything with ``add_scalar(name, value, step)``.
         lengthen: let a training found in ``out`` that asked for fewer steps go on. The policy's
             learning rate then takes the longer cosine up at its present step: it rises again from
@@ -187,6 +197,7 @@ def train(
             agent, source, target, facts, robot=robot, loop=loop, out=out, stop_after=stop_after,
             lengthen=lengthen,
         )  # fmt: skip
+        training.on_save = on_save
         if on_start:
             on_start()
         return training.run(on_evaluation, on_progress, writer)
@@ -194,6 +205,8 @@ def train(
 
 class _Training:
     """One training: what its folder's checkpoint holds, and all that its next step needs."""
+
+    on_save: Callable[[int, Agent], None] | None = None
 
     def __init__(
         self,
@@ -297,6 +310,8 @@ class _Training:
 
     def save(self) -> None:
         """Write the checkpoint and the curve, if there is a folder for them."""
+        if self.on_save:  # first: what has a checkpoint was told of
+            self.on_save(self.step, self.agent)
         if self.out:
             tensors = self.agent.state() | self.agent.frozen()
             refuse_not_finite_state(tensors, self.step, self.out)

@@ -1,0 +1,84 @@
+"""The policies of a training at one step, apart from the rest: what trying them needs, and small.
+
+With them a training need not wait for the simulator: it goes on, and the policies are tried later,
+by another process, or on another machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from droco_lite import files
+from droco_lite.agents import METHODS
+from droco_lite.agents.agent import AgentSettings
+from droco_lite.agents.networks import Layers, mlp
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """R stacked policies, as :func:`droco_lite.evaluation.suite.evaluate` takes them.
+
+    Attributes:
+        runs: settings of each run.
+        layers: the policies' layers, ``(weight [R, in, out], bias [R, 1, out])``, on the CPU.
+    """
+
+    runs: Sequence[AgentSettings]
+    layers: Layers
+
+    @property
+    def device(self) -> torch.device:
+        """Where the layers are."""
+        return self.layers[0][0].device
+
+    @classmethod
+    def of(cls, agent: Any) -> Snapshot:
+        """A copy of an agent's present policies."""
+        layers = [
+            (w.detach().cpu().clone(), b.detach().cpu().clone()) for w, b in agent.policy_layers()
+        ]
+        return cls(agent.runs, layers)
+
+    def act(self, observations: Tensor) -> Tensor:
+        """Deterministic actions ``[R, rows, A]`` for observations ``[R, rows, S]``."""
+        with torch.no_grad():
+            return torch.tanh(mlp(self.layers, observations))
+
+    def save(self, path: str | Path) -> Path:
+        """Write it, whole or not at all.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        tensors = {}
+        for k, (weight, bias) in enumerate(self.layers):
+            tensors |= {f"{k}.weight": weight, f"{k}.bias": bias}
+        about = {"runs": json.dumps([run.to_dict() for run in self.runs])}
+        return files.save_tensors(path, tensors, about)
+
+    @classmethod
+    def load(cls, path: str | Path, mend: str = "") -> Snapshot:
+        """Read what :meth:`save` wrote.
+
+        Args:
+            path: the file.
+            mend: what to do about a damaged file, for the error's message.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            DamagedFile: it is not what was written.
+        """
+        tensors, about = files.load_tensors(path, "cpu", mend)
+        runs = [
+            METHODS[run["method"]].Settings.from_dict(run, where=str(path))
+            for run in json.loads(about["runs"])
+        ]
+        count = len(tensors) // 2
+        return cls(runs, [(tensors[f"{k}.weight"], tensors[f"{k}.bias"]) for k in range(count)])
