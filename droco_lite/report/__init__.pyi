@@ -21,6 +21,7 @@ from .results import (
     read_all,
     read_evidence,
     read_long,
+    read_longer,
     results_folder,
     tasks,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "read_all",
     "read_evidence",
     "read_long",
+    "read_longer",
     "results",
     "results_folder",
     "returns",

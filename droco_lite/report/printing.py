@@ -16,7 +16,7 @@ import pandas as pd
 from droco_lite.data import TASKS
 from droco_lite.evaluation.arms import CONTROLS, ORDER
 from droco_lite.report import statistics
-from droco_lite.report.results import DROCO, Results
+from droco_lite.report.results import DROCO, Results, read_longer
 from droco_lite.report.tables import (
     EQUAL,
     beside_paper,
@@ -32,7 +32,15 @@ from droco_lite.report.tables import (
     shifted,
     with_missing,
 )
-from droco_lite.report.verdicts import claim, lead, losses, not_run, standings, which_droco
+from droco_lite.report.verdicts import (
+    claim,
+    lead,
+    longer,
+    losses,
+    not_run,
+    standings,
+    which_droco,
+)
 
 _MINUS = re.compile(r"(?<=>)-(?=\d)")
 CLAIM_STEPS = 200_000  # fewer say nothing about final returns: "first results"
@@ -203,9 +211,14 @@ def _about(number: float) -> str:
     return f"{float(f'{number:.2g}'):,.0f}"
 
 
+def _longer(results: Sequence[Results]) -> str:
+    return longer(results, read_longer())
+
+
 #: Name -> maker of the table's text from all results.
 TABLES: dict[str, Callable[[Sequence[Results]], str]] = {
     "lead": lead,
+    "longer": _longer,
     "claim": claim,
     "standings": standings,
     "losses": losses,
@@ -225,6 +238,7 @@ TABLES: dict[str, Callable[[Sequence[Results]], str]] = {
 #: The chapters that show a table, made of the results that :func:`read_evidence` chooses.
 SHOWN: dict[str, tuple[str, ...]] = {
     "lead": ("scorecard",),
+    "longer": ("scorecard", "training_droco"),
     "claim": ("scorecard",),
     "standings": ("scorecard",),
     "losses": ("deploying",),

@@ -238,6 +238,14 @@ def read_long() -> list[Results]:
         return []
 
 
+def read_longer() -> list[Results]:
+    """Longer trainings of the study's pairs, ``results/study/100k``; none if there are none."""
+    try:
+        return read_all(results_file("study/100k"))
+    except FileNotFoundError:
+        return []
+
+
 def read_evidence(study: str | Path | None = None, long: str | Path | None = None) -> list[Results]:
     """The results that the evidence pages speak of: of each task the study's, else the long ones.
 

@@ -102,9 +102,10 @@ def lead(results: Sequence[Results]) -> str:
         if parts:
             said.append(f"* {words}, {'; '.join(parts)}.")
     seeds = " or ".join(f"{count}" for count in sorted({each.seeds for each in results}))
+    steps = _listed([f"{each.steps:,} steps on {each.robot}" for each in results])
     said.append(
-        f"* How sure: {seeds} seeds on one pair of data sets a robot. Another pair may change the "
-        "order."
+        f"* How sure: {seeds} seeds on one pair of data sets a robot, after {steps}. Another pair "
+        "may change the order."
     )
     return "\n".join(["**In short**, in points of score (95 % intervals):", "", *said])
 
@@ -145,6 +146,34 @@ def _source(found: Mapping[str, Mapping[str, Verdict]]) -> str:
     rest = [robot for robot in asked if robot not in ahead]
     but = f", on {_listed(rest)} it is not" if rest else ""
     return f"on {_listed(won)} DROCO is {arms}{but}"
+
+
+def longer(short: Sequence[Results], long: Sequence[Results]) -> str:
+    """Whether DROCO's lead over leaving the source out stays when training goes on; or empty.
+
+    Args:
+        short: results by task.
+        long: those of the same tasks that were trained for longer.
+    """
+    before, said = {each.task: each for each in short}, []
+    for each in long:
+        if each.task not in before:
+            continue
+        then, now = (_leads(results) for results in (before[each.task], each))
+        head = {
+            (True, True): "keeps its lead over both arms that never see the source",
+            (True, False): "does not keep its lead over both arms that never see the source",
+            (False, True): "takes the lead over both arms that never see the source",
+            (False, False): "is not ahead of both arms that never see the source, as before",
+        }[then, now]
+        said.append(f"**Trained for {each.steps:,} steps, DROCO {head}.** {_claim(each)}")
+    return "\n\n".join(said)
+
+
+def _leads(results: Results) -> bool:
+    """Whether DROCO is ahead of both arms without the source, on the robot as it is."""
+    words = {v.second: v.word for v in verdicts(results)}
+    return all(words.get(arm) == "ahead of" for arm in TARGET_ALONE)
 
 
 def claim(results: Sequence[Results]) -> str:
