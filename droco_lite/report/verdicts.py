@@ -189,8 +189,15 @@ def _claim(results: Results) -> str:
         wanted = [found[name] for name in (IQL_STAR, *TARGET_ALONE) if name in found]
         if wanted:
             said.append(f"{words}, DROCO is {_grouped(wanted)}.")
-    said.append(f"({results.steps:,} steps, {results.seeds} seeds.)")
+    said.append(f"({results.steps:,} steps, {_seeds(results)}.)")
     return " ".join(said)
+
+
+def _seeds(results: Results) -> str:
+    """How many seeds an arm has had: ``3 seeds``, or ``3 to 5 seeds``."""
+    counts = results.clean.groupby("label")["seed"].nunique()
+    few, many = counts.min(), counts.max()
+    return f"{few} seeds" if few == many else f"{few} to {many} seeds"
 
 
 def _grouped(found: Sequence[Verdict]) -> str:
