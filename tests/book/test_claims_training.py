@@ -116,3 +116,54 @@ def test_a_doubled_penalty_pays_on_the_robot_as_it_is_and_not_on_worn_ones(tried
     )
     assert clean["DROCO"] == clean["IQL, target"] == "ahead of"
     assert worn["DROCO"] == worn["IQL, target"] == "level with"
+
+
+@pytest.fixture(scope="module")
+def long():
+    """The study to 100,000 steps, with the further settings of DROCO."""
+    betas = report.read("walker2d-medium", results_file("study/100k-betas"))
+    return report.read_longer()[0].beside(betas)
+
+
+def test_trained_for_longer_the_lead_is_gone_at_every_beta(long):
+    clean, worn = words(long, "clean"), words(long, "shifted")
+    assert clean["IQL*"] == worn["IQL*"] == "ahead of"  # "What stays"
+    assert {clean[arm] for arm in ALONE} == {"level with"}
+    assert worn["IQL, target"] == "behind"
+    assert clean["DROCO, β = 2"] == worn["DROCO, β = 2"] == "ahead of"
+    for label in ("DROCO, β = 0.1", "DROCO, β = 0.5"):
+        found = {v.second: v.word for v in verdicts.verdicts(long, over=label)}
+        assert found["IQL, target"] == "level with"
+
+
+def test_at_40_000_steps_it_is_ahead_there_too_and_then_falls_back(long):
+    returns = long.curves.pivot_table(index="step", columns="label", values="return_mean")
+    assert returns.loc[40_000, "DROCO"] > returns.loc[40_000, list(ALONE)].max() + 100
+    assert returns.loc[60_000:, "DROCO"].max() < returns.loc[40_000, "DROCO"] - 100
+    assert (
+        returns.loc[40_000:, "IQL, target"] - returns.loc[40_000, "IQL, target"]
+    ).abs().max() < 150
+
+
+def test_two_of_three_seeds_of_the_oracle_lose_their_gait_and_values_climb(long):
+    ends = long.curves[(long.curves["step"] == 100_000) & (long.curves["label"] == "DROCO, oracle")]
+    assert sorted(ends["return_mean"] < 0) == [False, True, True]
+    assert ends["v_source"].max() > 10_000
+    assert (ends.loc[ends["return_mean"] < 0, "penalty_mean"] < 0).all()  # "u is negative"
+    assert (ends["outside"] > 0.9).sum() == 1  # "in one seed far above every possible return"
+
+
+def test_scarce_target_rows_bring_no_lead():
+    scarce = report.read("walker2d-medium", results_file("study/1000-rows"))
+    clean, worn = words(scarce, "clean"), words(scarce, "shifted")
+    assert {clean[arm] for arm in ALONE} == {"level with"}
+    assert {worn[arm] for arm in ALONE} == {"behind"}
+    seeds = scarce.clean[scarce.clean["label"] == "DROCO"].return_mean
+    assert seeds.max() > 2 * seeds.min()  # "its seeds lie far apart"
+
+
+def test_a_twin_charged_on_other_rows_walks_no_less_far_at_the_last_look():
+    curves = pd.read_csv(results_file("study/control/walker2d-medium-curves.csv"))
+    last = curves[curves["step"] == curves["step"].max()].groupby("label").return_mean.mean()
+    assert curves["step"].max() == 60_000
+    assert last["DROCO, shuffled"] >= last["DROCO"]
