@@ -380,14 +380,8 @@ def cores_of(number: int, args) -> list[int]:
     Without it each would simulate with as many threads as there are cores.
     """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    if not cores:
-        return []
-    first = 2 * number % len(cores)
-    return (
-        [cores[first], cores[(first + 1) % len(cores)]]
-        if number < args.trainers
-        else [cores[(first + 1) % len(cores)]]
-    )
+    pair = [cores[(2 * number + k) % len(cores)] for k in (0, 1)] if cores else []
+    return pair if number < args.trainers else pair[1:]
 
 
 def work(number: int, studies: list[Path], args) -> None:
@@ -395,9 +389,8 @@ def work(number: int, studies: list[Path], args) -> None:
     from droco_lite.evaluation import matrix
 
     torch.set_num_threads(1)
-    read = [matrix.Study.read(path) for path in studies]
-    roots = [Path(args.root) / path.stem for path in studies]
-    matrix.work(read, roots, stacked=True, trains=number < args.trainers, say=say)
+    read = [(matrix.Study.read(path), Path(args.root) / path.stem) for path in studies]
+    matrix.work_all(read, stacked=True, trains=number < args.trainers, say=say)
 
 
 def options() -> argparse.Namespace:

@@ -46,9 +46,7 @@ def everything() -> list[Path]:
 
 
 def test_files_do_not_grow():
-    found = {
-        p.relative_to(ROOT).as_posix(): len(p.read_text().splitlines()) for p in everything()
-    }
+    found = {p.relative_to(ROOT).as_posix(): len(p.read_text().splitlines()) for p in everything()}
     check_ratchet(longer_than(found, FILE_LINES), LONG_FILES)
 
 

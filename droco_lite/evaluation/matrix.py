@@ -51,15 +51,15 @@ from droco_lite.training.loop import choose_device
 __all__ = [
     "ARMS", "CHECKPOINTS", "COLUMNS", "LOGGED", "ORDER", "PARTNER", "Evaluation", "Job", "Study",
     "claimed", "collect", "file_name", "one_thread", "place", "progress", "read_table", "restore",
-    "work", "work_beside", "work_on_ray",
+    "work", "work_all", "work_beside", "work_on_ray",
 ]  # fmt: skip
 
 SECONDS_OF_PATIENCE = 1.0  # between looks at jobs that others train
 
 
 def work(
-    study: Study | Sequence[Study],
-    root: str | Path | Sequence[str | Path],
+    study: Study,
+    root: str | Path,
     *,
     stacked: bool | None = None,
     trains: bool = True,
@@ -72,8 +72,8 @@ def work(
     is what is scarce, and processes that do not train try policies as soon as there are some.
 
     Args:
-        study: what is to be run; or several studies, the most important first.
-        root: folder of the jobs' folders, made if it is missing; one for each of several studies.
+        study: what is to be run.
+        root: folder of the jobs' folders, made if it is missing.
         stacked: arms that can share a loop are one job; None: where there is a card.
         trains: whether this process may train, or tries policies only.
         say: told, in one line each, what begins and ends.
@@ -81,10 +81,25 @@ def work(
     Raises:
         ValueError: a job's folder holds results of other settings.
     """
-    both = [(study, root)] if isinstance(study, Study) else list(zip(study, root, strict=True))
+    return work_all([(study, root)], stacked=stacked, trains=trains, say=say)
+
+
+def work_all(
+    studies: Sequence[tuple[Study, str | Path]],
+    *,
+    stacked: bool | None = None,
+    trains: bool = True,
+    say: Callable = print,
+) -> int:
+    """:func:`work` at several studies, the most important first.
+
+    Args:
+        studies: each with the folder of its jobs' folders.
+        stacked, trains, say: as in :func:`work`.
+    """
     if stacked is None:
-        stacked = choose_device(both[0][0].loop.device).type == "cuda"
-    jobs = [(job, Path(at)) for one, at in both for job in one.jobs(stacked, at)]
+        stacked = any(choose_device(study.loop.device).type == "cuda" for study, _ in studies)
+    jobs = [(job, Path(root)) for study, root in studies for job in study.jobs(stacked, root)]
     for job, at in jobs:
         job.same(at)
     did = 0

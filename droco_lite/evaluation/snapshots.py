@@ -57,7 +57,7 @@ class Snapshot:
         Raises:
             OSError: it cannot be written.
         """
-        tensors = {}
+        tensors: dict[str, Tensor] = {}
         for k, (weight, bias) in enumerate(self.layers):
             tensors |= {f"{k}.weight": weight, f"{k}.bias": bias}
         about = {"runs": json.dumps([run.to_dict() for run in self.runs])}

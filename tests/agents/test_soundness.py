@@ -155,9 +155,7 @@ def test_without_a_switch_the_bounded_form_is_droco():
 def test_clip_keeps_predictions_in_the_target_s_box():
     free, clipped = bounded()[0], bounded(clip=True)[0]
     far = dataclasses.replace(SOURCE, observations=SOURCE.observations * 20)
-    both = torch.cat(
-        [torch.from_numpy(x) for x in (TARGET.observations, TARGET.next_observations)]
-    )
+    both = torch.cat([torch.from_numpy(x) for x in (TARGET.observations, TARGET.next_observations)])
     low, high = both.amin(0), both.amax(0)
     wild, tame = (
         torch.from_numpy(a.predict(far, TARGET)).unflatten(1, (-1, N_OBS)) for a in (free, clipped)

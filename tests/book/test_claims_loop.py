@@ -1,6 +1,7 @@
 """The loop, line by line: its sentences on saved tables, held to those tables."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -79,3 +80,16 @@ def test_on_the_nominal_robot_nothing_is_settled(curves):
     assert 200 < means.max() - means.min() < 500
     jumps = late.groupby("run").return_mean.agg(lambda r: r.diff().abs().max())
     assert jumps.max() > means.max() - means.min()
+
+
+def test_the_summary_gives_the_rates_of_a_card_as_they_were_measured():
+    rates = json.loads(results_file("benchmarks/gpu_rates.json").read_text())["rates"]
+    said = (Path(__file__).parents[2] / "book" / "the_loop.ipynb").read_text(encoding="utf-8")
+    for case in (
+        "1 runs, highest, autograd",
+        "1 runs, highest, graph",
+        "64 runs, high, graph, compiled",
+    ):
+        assert f"{rates[case]['run_steps_per_second']:,.0f}" in said, case
+    methods = json.loads(results_file("benchmarks/gpu_agreement.json").read_text())["methods"]
+    assert all(found["agrees"] for found in methods.values())
