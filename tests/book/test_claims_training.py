@@ -60,7 +60,7 @@ def test_without_the_floor_values_run_away_and_the_policy_is_worse_than_cloning(
 
 
 def test_a_perfect_model_loses_the_gain(study):
-    """Of the first paragraph, the oracle's answer and the summary."""
+    """Of the oracle's answer and the summary."""
     oracle = {v.second: v.word for v in verdicts.verdicts(study, over="DROCO, oracle")}
     assert oracle["DROCO"] == oracle["cloning, target"] == "behind"
     assert oracle["IQL, target"] != "ahead of"
