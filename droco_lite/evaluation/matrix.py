@@ -20,7 +20,8 @@ than the file now says is refused: it is neither continued nor collected.  What 
 finished on every machine: a study goes on wherever its tables are, and collecting adds to them.
 
 Policies are tried under shifts at the last three evaluation steps and averaged: no checkpoint is
-picked.
+picked.  They wait beside the checkpoint (:mod:`droco_lite.evaluation.snapshots`), so that a card
+goes on training while other processes try what it has trained.
 """
 
 from __future__ import annotations

@@ -316,18 +316,13 @@ class Job:
         """Train to the end; the policies that will be tried stay beside the checkpoint."""
         if self.trained(root):
             return
-        folder, evaluation, start = (
-            Path(root) / self.name,
-            self.study.evaluation,
-            time.perf_counter(),
-        )
+        start, every = time.perf_counter(), self.study.evaluation.every
+        folder = Path(root) / self.name
         if not (folder / FACTS).exists():
             files.write_json(folder / FACTS, self.facts(), checksum=True)
         files.write_json(folder / TRAINED_ON, provenance(), checksum=True)
         data = self.data()
-        loop = replace(
-            self.study.loop, evaluate_every=evaluation.every, save_every=evaluation.every
-        )
+        loop = replace(self.study.loop, evaluate_every=every, save_every=every)
         tables = dict(zip(self.stops, self.tables(Path(root)), strict=False))
 
         def keep(step: int, agent: Any) -> None:
