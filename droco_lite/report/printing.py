@@ -211,13 +211,17 @@ def _about(number: float) -> str:
     return f"{float(f'{number:.2g}'):,.0f}"
 
 
+def _lead(results: Sequence[Results]) -> str:
+    return lead(results, read_longer())
+
+
 def _longer(results: Sequence[Results]) -> str:
     return longer(results, read_longer())
 
 
 #: Name -> maker of the table's text from all results.
 TABLES: dict[str, Callable[[Sequence[Results]], str]] = {
-    "lead": lead,
+    "lead": _lead,
     "longer": _longer,
     "claim": claim,
     "standings": standings,
@@ -238,7 +242,7 @@ TABLES: dict[str, Callable[[Sequence[Results]], str]] = {
 #: The chapters that show a table, made of the results that :func:`read_evidence` chooses.
 SHOWN: dict[str, tuple[str, ...]] = {
     "lead": ("scorecard",),
-    "longer": ("scorecard", "training_droco"),
+    "longer": ("training_droco",),
     "claim": ("scorecard",),
     "standings": ("scorecard",),
     "losses": ("deploying",),

@@ -93,8 +93,13 @@ def verdicts(results: Results, where: str = "clean", over: str = DROCO) -> list[
     return [compare(scores[over], scores[label], over, label) for label in others]
 
 
-def lead(results: Sequence[Results]) -> str:
-    """The answer in short, as a list: what helped on which robot, by how much, and how sure."""
+def lead(results: Sequence[Results], long: Sequence[Results] = ()) -> str:
+    """The answer in short, as a list: what helped on which robot, by how much, and how sure.
+
+    Args:
+        results: by task.
+        long: those of the same tasks that were trained for longer.
+    """
     said = []
     for where, words in WHERE.items():
         found = {each.robot: {v.second: v for v in verdicts(each, where)} for each in results}
@@ -102,9 +107,10 @@ def lead(results: Sequence[Results]) -> str:
         if parts:
             said.append(f"* {words}, {'; '.join(parts)}.")
     seeds = " or ".join(f"{count}" for count in sorted({each.seeds for each in results}))
-    steps = _listed([f"{each.steps:,} steps on {each.robot}" for each in results])
+    said += [f"* {line}" for line in _longer_in_short(results, long)]
+    steps = ", ".join(f"{each.steps:,} steps on {each.robot}" for each in results)
     said.append(
-        f"* How sure: {seeds} seeds on one pair of data sets a robot, after {steps}. Another pair "
+        f"* How sure: {seeds} seeds on one pair of data sets a robot, {steps}. Another pair "
         "may change the order."
     )
     return "\n".join(["**In short**, in points of score (95 % intervals):", "", *said])
@@ -155,19 +161,43 @@ def longer(short: Sequence[Results], long: Sequence[Results]) -> str:
         short: results by task.
         long: those of the same tasks that were trained for longer.
     """
-    before, said = {each.task: each for each in short}, []
-    for each in long:
-        if each.task not in before:
-            continue
-        then, now = (_leads(results) for results in (before[each.task], each))
-        head = {
-            (True, True): "keeps its lead over both arms that never see the source",
-            (True, False): "does not keep its lead over both arms that never see the source",
-            (False, True): "takes the lead over both arms that never see the source",
-            (False, False): "is not ahead of both arms that never see the source, as before",
-        }[then, now]
-        said.append(f"**Trained for {each.steps:,} steps, DROCO {head}.** {_claim(each)}")
+    said = [
+        f"**Trained for {each.steps:,} steps, DROCO {_lead_after(before, each)} "
+        f"over both arms that never see the source.** {_claim(each)}"
+        for before, each in _pairs(short, long)
+    ]
     return "\n\n".join(said)
+
+
+def _pairs(short: Sequence[Results], long: Sequence[Results]) -> list[tuple[Results, Results]]:
+    """The results of each task that was trained for longer, and those."""
+    before = {each.task: each for each in short}
+    return [(before[each.task], each) for each in long if each.task in before]
+
+
+def _lead_after(before: Results, after: Results) -> str:
+    """What became of the lead over both arms without the source, on the robot as it is."""
+    return {
+        (True, True): "keeps its lead",
+        (True, False): "does not keep its lead",
+        (False, True): "takes the lead",
+        (False, False): "does not take the lead either",
+    }[_leads(before), _leads(after)]
+
+
+def _longer_in_short(short: Sequence[Results], long: Sequence[Results]) -> list[str]:
+    """A sentence for each task that was trained for longer."""
+    said = []
+    for before, after in _pairs(short, long):
+        parts = []
+        for where, words in (("clean", "on the robot as it is"), ("shifted", "under shifts")):
+            found = {v.second: v for v in verdicts(after, where)}
+            wanted = [found[arm] for arm in TARGET_ALONE if arm in found]
+            if wanted:
+                parts.append(f"{words} it is {_grouped(wanted)}")
+        head = f"Trained for {after.steps:,} steps on {after.robot}, DROCO"
+        said.append(f"{head} {_lead_after(before, after)}: {'; '.join(parts)}.")
+    return said
 
 
 def _leads(results: Results) -> bool:

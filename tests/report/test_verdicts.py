@@ -218,3 +218,17 @@ def test_arms_that_all_overlap_are_said_to_be_all(small):
     both = pd.concat([small.table[small.table["label"] == "DROCO"], twin])
     said = report.text("losses", [replace(small, table=both)])
     assert "The seeds of the one comparable arm overlap with its." in said
+
+
+def test_a_lead_that_longer_training_takes_away_is_said_in_the_lead_and_in_full():
+    evidence = report.read_evidence()
+    (long,) = report.read_longer()
+    short = next(each for each in evidence if each.task == long.task)
+    said = verdicts.lead(evidence, [long])
+    assert f"Trained for {long.steps:,} steps on Walker2d, DROCO does not keep its lead" in said
+    assert "Trained" not in verdicts.lead(evidence)
+    assert "3 to 5 seeds" in verdicts.longer(evidence, [long])
+    assert "DROCO keeps its lead" in verdicts.longer([short], [short])
+    assert "DROCO does not take the lead either" in verdicts.longer([long], [long])
+    assert "DROCO takes the lead" in verdicts.longer([long], [short])
+    assert not verdicts.longer([each for each in evidence if each is not short], [long])
