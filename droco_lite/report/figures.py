@@ -95,7 +95,7 @@ def curves(
     if linear is not None:
         ax.set_yscale("symlog", linthresh=linear)
     for label in sorted(parts, key=lambda each: each in LIT):
-        seeds = parts[label]
+        seeds = parts[label].dropna(axis=1, how="all")  # other arms may have more seeds
         if label in LIT or len(parts) <= FEW:
             curve(ax, seeds.index, seeds.to_numpy(), label, band=True)
         else:
@@ -153,7 +153,7 @@ def over_strength(results: Results, variant: str) -> Figure:
     parts = {label: table.loc[label] for label in results.labels}
     title = title_of(results, family, name)
     fig = curves(parts, title, "strength (0: as it comes, 1: hard)", "return")
-    fig.axes[0].set_ylim(min(0.0, float(table.to_numpy().min())), None)
+    fig.axes[0].set_ylim(min(0.0, float(table.min(axis=None))), None)
     return fig
 
 

@@ -1,8 +1,11 @@
 """Curves of one's own runs: each run is named after what tells it apart, and after no more."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from droco_lite import report
+from droco_lite.report import figures
 from droco_lite.report.curves import read_curves
 
 
@@ -59,3 +62,14 @@ def test_a_table_without_one_of_its_keys_is_refused(tmp_path, missing):
     pd.read_csv(place / "curve.csv").drop(columns=missing).to_csv(place / "curve.csv", index=False)
     with pytest.raises(ValueError, match=f"{missing}.*is missing"):
         read_curves([place])
+
+
+def test_arms_with_fewer_seeds_than_others_are_drawn_too():
+    long = report.read_longer()[0]
+    counts = long.clean.groupby("label")["seed"].nunique()
+    assert counts.nunique() == 2  # five seeds of some arms, three of others
+    labels = ["IQL, target", "cloning, target", "DROCO", "DROCO, oracle"]
+    (ax,) = figures.learning(long.only(labels)).axes
+    drawn = {line.get_label(): line.get_ydata() for line in ax.lines}
+    assert set(labels) <= set(drawn)
+    assert all(np.isfinite(drawn[label]).all() for label in labels)
