@@ -79,6 +79,8 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
                 made = job.elsewhere(root)
                 files.write_json(folder / FACTS, facts, checksum=True)
                 files.write_json(folder / "seconds.json", seconds, checksum=True)
+                if told := about.get("trained_on", {}).get(job.labels[0]):
+                    files.write_json(folder / TRAINED_ON, told, checksum=True)
                 files.write_json(made.with_suffix(".json"), [*earlier, header][0], checksum=True)
                 files.write_csv(folder / CURVE, curve, checksum=True)
                 files.write_csv(made, own, checksum=True)  # last: with it the job is done
@@ -86,12 +88,12 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
 
 def _trained_on(jobs: Sequence[Job], root: Path) -> dict[str, dict[str, Any]]:
     """Where the arms were trained that were not collected elsewhere."""
-    return {
-        label: files.read_json(root / job.name / TRAINED_ON, job.mend(root))
-        for job in jobs
-        for label in job.labels
-        if (root / job.name / TRAINED_ON).exists()
-    }
+    found: dict[str, dict[str, Any]] = {}
+    for job in jobs:
+        path = root / job.name / TRAINED_ON
+        if path.exists():
+            found |= dict.fromkeys(job.labels, files.read_json(path, job.mend(root)))
+    return found
 
 
 def _earlier(jobs: Sequence[Job], root: Path) -> list[dict[str, Any]]:

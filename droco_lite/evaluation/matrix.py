@@ -20,7 +20,7 @@ than the file now says is refused: it is neither continued nor collected.  What 
 finished on every machine: a study goes on wherever its tables are, and collecting adds to them.
 
 Policies are tried under shifts at the last three evaluation steps and averaged: no checkpoint is
-picked.  They wait beside the checkpoint (:mod:`droco_lite.evaluation.snapshots`), so that a card
+picked.  They wait beside the checkpoint (:mod:`droco_lite.agents.snapshots`), so that a card
 goes on training while other processes try what it has trained.
 """
 
@@ -120,22 +120,26 @@ def _one_part(jobs: Sequence[tuple[Job, Path]], stacked: bool, trains: bool, say
     """
     training = False
     # Attacks need the critics, which stay where the training was: the final policies come first.
-    rounds = [("train",), ("final",), ("try",)] if stacked else [("train", "try")]
-    for wanted in rounds:
-        for job, root in jobs:
-            if "train" in wanted and not job.trained(root):
-                with claimed(root / job.name) as mine:
-                    if mine and trains and not job.trained(root):
-                        job.train(root, say)
-                        return "worked"
-                training = True
-            tries = "train" not in wanted or "try" in wanted
-            parts = job.parts(root, "final" in wanted) if tries and job.trained(root) else ()
-            for path in parts:
-                with claimed(root / job.name / "parts" / path.stem) as mine:
-                    if mine and not path.exists():
-                        job.try_policies(root, path, say)
-                        return "finished" if job.done(root) else "worked"
+    if stacked:
+        parts = [(kind, *job) for kind in ("train", "final", "all") for job in jobs]
+    else:
+        parts = [(kind, *job) for job in jobs for kind in ("train", "all")]
+    for kind, job, root in parts:
+        if kind == "train" and not job.trained(root):
+            training = True
+            if not trains:
+                continue
+            with claimed(root / job.name) as mine:
+                if mine and not job.trained(root):
+                    job.train(root, say)
+                    return "worked"
+        if kind == "train" or not job.trained(root):
+            continue
+        for path in job.parts(root, final=kind == "final"):
+            with claimed(root / job.name / "parts" / path.stem) as mine:
+                if mine and not path.exists():
+                    job.try_policies(root, path, say)
+                    return "finished" if job.done(root) else "worked"
     return "later" if training and stacked else "none"
 
 

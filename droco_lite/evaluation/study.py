@@ -21,13 +21,13 @@ from droco_lite import files
 from droco_lite.agents import METHODS
 from droco_lite.agents.agent import AgentSettings
 from droco_lite.agents.settings import per_run_values
+from droco_lite.agents.snapshots import Snapshot
 from droco_lite.data import Task, make_task
 from droco_lite.evaluation.arms import (
     ARMS,
     PARTNER,
     file_name,
 )
-from droco_lite.evaluation.snapshots import Snapshot
 from droco_lite.evaluation.suite import EVALUATED, evaluate, grid
 from droco_lite.provenance import as_json, provenance
 from droco_lite.robots import SHIFTS
@@ -294,12 +294,21 @@ class Job:
         """Where the policies of ``stop`` wait to be tried."""
         return Path(root) / self.name / f"policies-{stop}.safetensors"
 
+    def tried_at(self, root: str | Path) -> dict[int, Path]:
+        """The table of each stop."""
+        return dict(zip(self.stops, self.tables(Path(root)), strict=False))
+
+    def _lost(self, root: str | Path) -> list[Path]:
+        """Tables that are not there, nor the policies that they are made of."""
+        return [
+            path
+            for stop, path in self.tried_at(root).items()
+            if not (path.exists() or self.snapshot(root, stop).exists())
+        ]
+
     def trained(self, root: str | Path) -> bool:
         """Whether all that is left is to try policies."""
-        return self.done(Path(root)) or all(
-            path.exists() or self.snapshot(root, stop).exists()
-            for path, stop in zip(self.tables(Path(root)), self.stops, strict=False)
-        )
+        return self.done(Path(root)) or not self._lost(root)
 
     def parts(self, root: str | Path, final: bool = False) -> list[Path]:
         """The tables that are still to be made; or of those, the ones of the final policies."""
@@ -323,7 +332,7 @@ class Job:
         files.write_json(folder / TRAINED_ON, provenance(), checksum=True)
         data = self.data()
         loop = replace(self.study.loop, evaluate_every=every, save_every=every)
-        tables = dict(zip(self.stops, self.tables(Path(root)), strict=False))
+        tables = self.tried_at(root)
 
         def keep(step: int, agent: Any) -> None:
             if step in tables and not tables[step].exists():
@@ -336,12 +345,11 @@ class Job:
         reached = int(trained.curve["step"].max())
         if reached in tables:  # what is in the checkpoint can be had again
             keep(reached, trained.agent)
-        for step, path in tables.items():
-            if not (path.exists() or self.snapshot(root, step).exists()):
-                raise ValueError(
-                    f"{path} is missing, and the training has gone on to step {reached:,}; "
-                    f"{self.mend(root)}"
-                )
+        if lost := self._lost(root):
+            raise ValueError(
+                f"{lost[0]} is missing, and the training has gone on to step {reached:,}; "
+                f"{self.mend(root)}"
+            )
         self._spent(root, "training", time.perf_counter() - start, say)
 
     def try_policies(
@@ -351,7 +359,7 @@ class Job:
         study, evaluation, start = self.study, self.study.evaluation, time.perf_counter()
         robot = Task.parse(self.task).robot
         options: dict[str, Any] = {"episodes": evaluation.episodes, "seed": evaluation.seed}
-        stops = {p: stop for p, stop in zip(self.tables(Path(root)), self.stops, strict=False)}
+        stops = {table: stop for stop, table in self.tried_at(root).items()}
         if path not in stops:
             agent, _ = restore(Path(root) / self.name)
             unit = self.data().target.observations.std(0)
@@ -384,7 +392,7 @@ class Job:
         path = Path(root) / self.name / "seconds.json"
         with files.lock(path.parent / "parts", wait=60.0):
             spent = files.read_json(path, self.mend(root)) if path.exists() else {}
-            spent[part] = round(spent.get(part, 0.0) * (part == "training") + seconds, 1)
+            spent[part] = round(spent.get(part, 0.0) + seconds, 1)
             files.write_json(path, spent, checksum=True)
         say(f"{self.name}: {part} in {seconds:.0f} s")
 

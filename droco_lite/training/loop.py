@@ -28,8 +28,8 @@ import torch
 from droco_lite import files
 from droco_lite.agents import METHODS
 from droco_lite.agents.agent import Agent, AgentSettings
-from droco_lite.agents.networks import mlp
 from droco_lite.agents.settings import Settings, check_stack, per_run_values, setting
+from droco_lite.agents.snapshots import Snapshot
 from droco_lite.agents.soundness import possible_returns, value_figures
 from droco_lite.data.transitions import Transitions
 from droco_lite.robots import NOMINAL, get_robot, rollout_runs
@@ -80,9 +80,8 @@ class Result:
 
     def policy(self, run: int = 0) -> Callable[[np.ndarray], np.ndarray]:
         """Run ``run``'s deterministic policy: observations ``[n, S]`` to actions ``[n, A]``."""
-        return lambda observations: numpy_act(self.agent)(
-            np.broadcast_to(observations, (len(self.agent.runs), *observations.shape))
-        )[run]
+        act, runs = numpy_act(self.agent), len(self.agent.runs)
+        return lambda seen: act(np.broadcast_to(seen, (runs, *seen.shape)))[run]
 
 
 def numpy_act(agent) -> Callable[[np.ndarray], np.ndarray]:
@@ -91,10 +90,8 @@ def numpy_act(agent) -> Callable[[np.ndarray], np.ndarray]:
     Those of an agent on a card are copied to the CPU: a simulator asks for a few hundred actions at
     a time, and a card that trains answers late.
     """
-    if agent.device.type == "cuda":
-        layers = [(w.detach().cpu(), b.detach().cpu()) for w, b in agent.policy_layers()]
-        return lambda seen: torch.tanh(mlp(layers, torch.tensor(seen))).numpy()
-    return lambda seen: agent.act(torch.tensor(seen, device=agent.device)).cpu().numpy()
+    acting = Snapshot.of(agent) if agent.device.type == "cuda" else agent
+    return lambda seen: acting.act(torch.tensor(seen, device=acting.device)).cpu().numpy()
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -197,16 +194,13 @@ def train(
             agent, source, target, facts, robot=robot, loop=loop, out=out, stop_after=stop_after,
             lengthen=lengthen,
         )  # fmt: skip
-        training.on_save = on_save
         if on_start:
             on_start()
-        return training.run(on_evaluation, on_progress, writer)
+        return training.run(on_evaluation, on_progress, on_save, writer)
 
 
 class _Training:
     """One training: what its folder's checkpoint holds, and all that its next step needs."""
-
-    on_save: Callable[[int, Agent], None] | None = None
 
     def __init__(
         self,
@@ -267,7 +261,7 @@ class _Training:
         self.possible = possible_returns(agent.shared.discount, source, target, slack=slack)
         return rows
 
-    def run(self, on_evaluation, on_progress, writer) -> Result:
+    def run(self, on_evaluation, on_progress, on_save, writer) -> Result:
         """All steps that are left."""
         loop, began, first, stepping = self.loop, time.perf_counter(), self.step, 0.0
         with stop_on_signal() as interrupted:
@@ -287,7 +281,7 @@ class _Training:
                 if self.step % loop.evaluate_every == 0 or self.step == self.total:
                     self.evaluate(on_evaluation, writer)
                 if self.step % loop.save_every == 0 or self.step == self.last or interrupted():
-                    self.save()
+                    self.save(on_save)
                 if interrupted():
                     where = f", saved in {self.out}" if self.out else ""
                     raise KeyboardInterrupt(f"stopped at step {self.step}{where}")
@@ -308,10 +302,10 @@ class _Training:
         if on_evaluation:
             on_evaluation(pd.DataFrame(self.lines))
 
-    def save(self) -> None:
-        """Write the checkpoint and the curve, if there is a folder for them."""
-        if self.on_save:  # first: what has a checkpoint was told of
-            self.on_save(self.step, self.agent)
+    def save(self, on_save) -> None:
+        """Tell the listener, then write checkpoint and curve, if there is a folder for them."""
+        if on_save:  # first: what has a checkpoint was told of
+            on_save(self.step, self.agent)
         if self.out:
             tensors = self.agent.state() | self.agent.frozen()
             refuse_not_finite_state(tensors, self.step, self.out)

@@ -8,11 +8,11 @@ import torch
 
 from droco_lite.agents import IQL, IQLSettings
 from droco_lite.agents.sac import SAC
+from droco_lite.agents.snapshots import Snapshot
 from droco_lite.evaluation import matrix
 from droco_lite.evaluation.matrix import Evaluation, Study
-from droco_lite.evaluation.snapshots import Snapshot
 from droco_lite.evaluation.suite import evaluate
-from droco_lite.files import DamagedFile
+from droco_lite.files import DamagedFile, read_json
 from droco_lite.training.loop import LoopSettings, numpy_act
 
 STUDY = Study(
@@ -103,6 +103,22 @@ def test_several_studies_run_in_one_go_each_in_its_folder(tmp_path):
     roots = [tmp_path / "one", tmp_path / "two"]
     assert matrix.work_all(list(zip((short, replace(short, seeds=(5,))), roots, strict=True))) == 2
     assert all(list(root.rglob("shifts-30.csv")) for root in roots)
+
+
+def test_where_an_arm_was_trained_stays_known_when_a_study_goes_on_elsewhere(tmp_path):
+    short = replace(STUDY, arms=("IQL*",))
+    here, there, tables = tmp_path / "here", tmp_path / "there", tmp_path / "tables"
+    matrix.work(short, here)
+    matrix.collect(short, here, tables)
+    told = read_json(tables / "hopper-medium.json")["trained_on"]
+    assert told["IQL*"]["date"] and set(told) == {"IQL*"}
+
+    both = replace(STUDY, arms=("IQL*", "cloning, target"))
+    matrix.restore(both, there, tables)
+    matrix.work(both, there)
+    matrix.collect(both, there, tables)
+    after = read_json(tables / "hopper-medium.json")["trained_on"]
+    assert set(after) == set(both.arms) and after["IQL*"] == told["IQL*"]
 
 
 def test_evaluation_takes_a_snapshot(agent):
