@@ -232,16 +232,17 @@ def read_all(folder: str | Path | None = None) -> list[Results]:
 
 def read_long() -> list[Results]:
     """Results of ``results/long``, none if there are none."""
-    try:
-        return read_all(results_file("long"))
-    except FileNotFoundError:
-        return []
+    return _committed("long")
 
 
 def read_longer() -> list[Results]:
     """Longer trainings of the study's pairs, ``results/study/100k``; none if there are none."""
+    return _committed("study/100k")
+
+
+def _committed(name: str) -> list[Results]:
     try:
-        return read_all(results_file("study/100k"))
+        return read_all(results_file(name))
     except FileNotFoundError:
         return []
 

@@ -191,9 +191,7 @@ def _longer_in_short(short: Sequence[Results], long: Sequence[Results]) -> list[
     for before, after in _pairs(short, long):
         parts = []
         for where, words in (("clean", "on the robot as it is"), ("shifted", "under shifts")):
-            found = {v.second: v for v in verdicts(after, where)}
-            wanted = [found[arm] for arm in TARGET_ALONE if arm in found]
-            if wanted:
+            if wanted := _against(after, where, TARGET_ALONE):
                 parts.append(f"{words} it is {_grouped(wanted)}")
         head = f"Trained for {after.steps:,} steps on {after.robot}, DROCO"
         said.append(f"{head} {_lead_after(before, after)}: {'; '.join(parts)}.")
@@ -202,8 +200,14 @@ def _longer_in_short(short: Sequence[Results], long: Sequence[Results]) -> list[
 
 def _leads(results: Results) -> bool:
     """Whether DROCO is ahead of both arms without the source, on the robot as it is."""
-    words = {v.second: v.word for v in verdicts(results)}
-    return all(words.get(arm) == "ahead of" for arm in TARGET_ALONE)
+    found = _against(results, "clean", TARGET_ALONE)
+    return len(found) == len(TARGET_ALONE) and all(v.word == "ahead of" for v in found)
+
+
+def _against(results: Results, where: str, arms: Sequence[str]) -> list[Verdict]:
+    """How DROCO stands to those of the arms that have results."""
+    found = {v.second: v for v in verdicts(results, where)}
+    return [found[arm] for arm in arms if arm in found]
 
 
 def claim(results: Sequence[Results]) -> str:
@@ -215,9 +219,7 @@ def _claim(results: Results) -> str:
     clean = {v.second: v.word for v in verdicts(results)}
     said = [f"**{results.robot}.** {meaning(clean)}".strip()]
     for where, words in WHERE.items():
-        found = {v.second: v for v in verdicts(results, where)}
-        wanted = [found[name] for name in (IQL_STAR, *TARGET_ALONE) if name in found]
-        if wanted:
+        if wanted := _against(results, where, (IQL_STAR, *TARGET_ALONE)):
             said.append(f"{words}, DROCO is {_grouped(wanted)}.")
     said.append(f"({results.steps:,} steps, {_seeds(results)}.)")
     return " ".join(said)
