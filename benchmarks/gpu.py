@@ -8,7 +8,7 @@ It needs torch, a card and this repository, and does three things, each with wha
 (a) agreement: every method takes the same steps eagerly and as a CUDA graph, from the same weights
     and batches; how far apart they end is printed and written to ``agreement.json``;
 (b) rates: run-steps a second of DROCO with R = 1, 8, 16, 64, 256 stacked runs, float32 and TF32,
-    beside the eager step, with the share of the card's own products and the memory (``rates.json``);
+    beside the eager step, with the share of the card's own products and memory (``rates.json``);
 (c) studies, in the order of ``results/study/priority.txt``, then by name: as many jobs as fit, by a
     process for each core.  Half of them train, since the card is what is scarce, and all others try
     what is trained in the simulator.  Tables go to ``DIR/studies``.  What is trained and not tried
