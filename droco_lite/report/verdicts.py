@@ -284,9 +284,9 @@ def standings(results: Sequence[Results]) -> str:
 
 def losses(results: Sequence[Results]) -> str:
     """What DROCO loses at full strength, and whether others that start as high lose less."""
-    found = [_compared(each, family) for each in results for family in CHANGED]
-    counted = [compared for compared in found if compared is not None]
-    return "\n\n".join([_answer(counted), *(_losses(each) for each in results)])
+    found = [(each, {family: _compared(each, family) for family in CHANGED}) for each in results]
+    counted = [one for _, by in found for one in by.values() if one is not None]
+    return "\n\n".join([_answer(counted), *(_losses(*each) for each in found)])
 
 
 @dataclass(frozen=True)
@@ -325,10 +325,10 @@ def _answer(found: Sequence[_Losses]) -> str:
     )
 
 
-def _losses(results: Results) -> str:
+def _losses(results: Results, compared: Mapping[str, _Losses | None]) -> str:
     said = [f"**{results.robot}** ({results.steps:,} steps, {results.seeds} seeds)."]
     for family, words in CHANGED.items():
-        found = _compared(results, family)
+        found = compared[family]
         if found is None:
             continue
         said.append(
