@@ -22,6 +22,8 @@ from .results import (
     read_evidence,
     read_long,
     read_longer,
+    read_short,
+    read_study,
     results_folder,
     tasks,
 )
@@ -80,6 +82,8 @@ __all__ = [
     "read_evidence",
     "read_long",
     "read_longer",
+    "read_short",
+    "read_study",
     "results",
     "results_folder",
     "returns",

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from droco_lite.evaluation.arms import file_name, place
+from droco_lite.evaluation.arms import file_name
 from droco_lite.figures.colors import COLORS, INK
 from droco_lite.figures.style import STYLE, figure, name_lines, spread
 from droco_lite.report import statistics
@@ -303,12 +303,12 @@ def heat_map(results: Results) -> Figure:
     lines = by_shift(results)
     table = lines.pivot(index="label", columns="shift", values="mean")
     table = table[list(dict.fromkeys(lines["shift"]))]
-    table = table.reindex(sorted([*results.labels, *results.missing], key=place))
+    table = table.reindex([*results.labels, NOT_RUN] if results.missing else results.labels)
     fig, ax = figure(4.6, 1.6 + 0.22 * len(table))
     written = table.map(lambda value: f"{value:.0f}".replace("-0", "0").replace("-", "−"))
     shade(ax, table, written)
     for row in np.flatnonzero(table.isna().all(axis=1)):
-        ax.text(0.2, row + 0.5, NOT_RUN, va="center", color=COLORS["muted"])
+        ax.text(0.1, row + 0.5, ", ".join(results.missing), va="center", color=COLORS["muted"])
     ax.set_xticks(np.arange(table.shape[1]) + 0.5, table.columns, rotation=90)
     ax.set_yticks(np.arange(len(table)) + 0.5, table.index)
     for name in ax.get_yticklabels():

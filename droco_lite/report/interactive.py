@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from droco_lite.evaluation.arms import place
 from droco_lite.figures.colors import COLORS
 from droco_lite.figures.hover import Hover, hover
 from droco_lite.report import figures
@@ -29,12 +28,12 @@ _DASHES = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
 
 def heat_map(results: Sequence[Results]) -> Hover:
     """Arm x shift, clean first; the colour is the score, the interval shows on hover."""
-    rows = [ROW * len(each.labels + each.missing) for each in results]
-    fig = _stacked(results, rows, gap=150)
+    rows = [ROW * (len(each.labels) + bool(each.missing)) for each in results]
+    fig = _stacked(results, rows, gap=136)
     for number, each in enumerate(results, 1):
         table = by_shift(each)
         shifts = list(dict.fromkeys(table["shift"]))
-        labels = sorted([*each.labels, *each.missing], key=place)
+        labels = [*each.labels, NOT_RUN] if each.missing else each.labels
         wide = table.pivot(index="label", columns="shift").reindex(labels)
         mean, low, high = (wide[name][shifts].to_numpy() for name in ("mean", "low", "high"))
         fig.add_heatmap(
@@ -46,9 +45,9 @@ def heat_map(results: Sequence[Results]) -> Hover:
             "95 %: %{customdata[0]:.1f} to %{customdata[1]:.1f}<extra></extra>",
             row=number, col=1,
         )  # fmt: skip
-        for label in each.missing:
+        if each.missing:
             fig.add_annotation(
-                x=shifts[0], y=label, text=NOT_RUN, showarrow=False, xanchor="left", xshift=-12,
+                x=-0.5, y=NOT_RUN, text=", ".join(each.missing), showarrow=False, xanchor="left",
                 font={"color": COLORS["muted"], "size": 12}, row=number, col=1,
             )  # fmt: skip
         fig.update_yaxes(tickvals=labels, ticktext=_bold(labels), row=number, col=1)
@@ -63,7 +62,7 @@ def heat_map(results: Sequence[Results]) -> Hover:
 def forest(results: Sequence[Results]) -> Hover:
     """P(DROCO > arm) with its interval: over shifts that no learner saw, and clean."""
     rows = [ROW * (len(each.labels) - 1) for each in results]
-    fig = _stacked(results, rows, gap=90, top=74)
+    fig = _stacked(results, rows, gap=58, top=74, bottom=70)
     marks = {"shifted": ("under shifts", "circle"), "clean": ("clean", "circle-open")}
     for number, each in enumerate(results, 1):
         table = improvement(each)
@@ -87,7 +86,8 @@ def forest(results: Sequence[Results]) -> Hover:
             range=[len(table) - 0.4, -0.6],
         )  # fmt: skip
         fig.add_vline(0.5, line={"color": COLORS["muted"], "dash": "dot"}, row=number, col=1)
-    fig.update_xaxes(range=[-0.03, 1.03], title_text=f"P({DROCO} > arm)", zeroline=False)
+    fig.update_xaxes(range=[-0.03, 1.03], zeroline=False)
+    fig.update_xaxes(title_text=f"P({DROCO} > arm)", row=len(results), col=1)
     fig.update_yaxes(zeroline=False)
     fig.update_layout(
         legend={"orientation": "h", "yref": "container", "y": 1.0, "yanchor": "top", "x": 0}
@@ -161,11 +161,18 @@ def _lit(label: str, seeds: pd.DataFrame) -> dict:
     }  # fmt: skip
 
 
-def _stacked(results: Sequence[Results], rows: Sequence[int], gap: int, top: int = 46) -> go.Figure:
+def _stacked(
+    results: Sequence[Results],
+    rows: Sequence[int],
+    gap: int,
+    top: int = 46,
+    bottom: int | None = None,
+) -> go.Figure:
     """A panel for each task, one below the other, ``rows`` pixels high and ``gap`` apart."""
     from plotly.subplots import make_subplots
 
-    height, bottom = sum(rows) + gap * (len(rows) - 1), gap - 20
+    height = sum(rows) + gap * (len(rows) - 1)
+    bottom = gap - 20 if bottom is None else bottom
     fig = make_subplots(
         rows=len(results), cols=1, row_heights=list(rows),
         vertical_spacing=gap / height if len(rows) > 1 else 0.0,

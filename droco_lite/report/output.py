@@ -8,10 +8,17 @@ from pathlib import Path
 
 from droco_lite.figures.svg import svg
 from droco_lite.files import write_text
-from droco_lite.provenance import results_file
 from droco_lite.report.figures import FIGURES, draw_all
 from droco_lite.report.printing import SHOWN, TABLES, text
-from droco_lite.report.results import Results, read_all, read_evidence
+from droco_lite.report.results import (
+    Results,
+    read_all,
+    read_evidence,
+    read_long,
+    read_longer,
+    read_short,
+    read_study,
+)
 
 
 def studies(folder: str | Path | None = None) -> Iterator[tuple[str, list[Results]]]:
@@ -23,11 +30,10 @@ def studies(folder: str | Path | None = None) -> Iterator[tuple[str, list[Result
     if folder is not None:
         yield "", read_all(folder)
         return
-    for suffix, name in (("", "matrix"), ("-long", "long"), ("-study", "study")):
-        try:
-            yield suffix, read_all(results_file(name))
-        except FileNotFoundError:
-            continue
+    every = {"": read_short, "-long": read_long, "-study": read_study, "-100k": read_longer}
+    for suffix, read in every.items():
+        if results := read():
+            yield suffix, results
 
 
 def write(out: str | Path, folder: str | Path | None = None) -> list[Path]:

@@ -16,7 +16,7 @@ import pandas as pd
 from droco_lite.data import TASKS
 from droco_lite.evaluation.arms import CONTROLS, ORDER
 from droco_lite.report import statistics
-from droco_lite.report.results import DROCO, Results, read_longer
+from droco_lite.report.results import DROCO, Results, read_longer, read_study
 from droco_lite.report.tables import (
     EQUAL,
     beside_paper,
@@ -212,7 +212,7 @@ def _about(number: float) -> str:
 
 
 def _lead(results: Sequence[Results]) -> str:
-    return lead(results, read_longer())
+    return lead(results, read_study())
 
 
 def _longer(results: Sequence[Results]) -> str:

@@ -171,9 +171,9 @@ def tasks(folder: str | Path | None = None) -> list[str]:
     """
     folder = results_folder() if folder is None else Path(folder)
     tried = [p for p in sorted(folder.glob("*.json")) if p.with_suffix(".csv").exists()]
-    found = [
-        files.read_json(path, RUN_AGAIN)["task"] for path in tried
-    ]  # the rest has curves alone
+    named = {path: files.read_json(path, RUN_AGAIN)["task"] for path in tried}
+    # What has curves alone has no results yet; what has another name holds other figures of a task.
+    found = [name for path, name in named.items() if path.stem == file_name(name)]
     order = {(task.robot, task.quality, task.family): k for k, task in enumerate(TASKS)}
 
     def rank(name: str) -> tuple[int, str]:
@@ -230,39 +230,60 @@ def read_all(folder: str | Path | None = None) -> list[Results]:
     return found
 
 
+def read_short() -> list[Results]:
+    """Results of ``results/matrix``, all arms after a short training; none if there are none."""
+    return _committed("matrix")
+
+
 def read_long() -> list[Results]:
     """Results of ``results/long``, none if there are none."""
     return _committed("long")
 
 
+def read_study() -> list[Results]:
+    """Results of ``results/study``, DROCO with a sound floor and its rivals; none if none."""
+    return _committed("study")
+
+
 def read_longer() -> list[Results]:
-    """Longer trainings of the study's pairs, ``results/study/100k``; none if there are none."""
-    return _committed("study/100k")
+    """Longer trainings of the study's pairs, ``results/study/100k``; none if there are none.
+
+    The arms of ``results/study/100k-betas``, trained as long on the same data, stand beside them.
+    """
+    more = results_file("study/100k-betas")
+    further = {task: read(task, more) for task in tasks(more)}
+    return [
+        each.beside(further[str(each.task)]) if str(each.task) in further else each
+        for each in _committed("study/100k")
+    ]
 
 
 def _committed(name: str) -> list[Results]:
+    return _existing(results_file(name))
+
+
+def _existing(folder: str | Path) -> list[Results]:
+    """A folder's results, none if it holds none of DROCO."""
     try:
-        return read_all(results_file(name))
+        return read_all(folder)
     except FileNotFoundError:
         return []
 
 
-def read_evidence(study: str | Path | None = None, long: str | Path | None = None) -> list[Results]:
-    """The results that the evidence pages speak of: of each task the study's, else the long ones.
+def read_evidence(*folders: str | Path) -> list[Results]:
+    """The results that the evidence pages speak of: of each task those that were trained longest.
+
+    Of the older long runs, whose DROCO may have no floor, the ones that no study has done again.
 
     Args:
-        study: folder of the study's tables; ``results/study`` by default.
-        long: folder of the older, longer runs; ``results/long`` by default.
+        folders: of tables, where a later one counts more than an earlier one; by default
+            ``results/long``, ``results/study`` and ``results/study/100k`` (:func:`read_longer`).
 
     Raises:
-        FileNotFoundError: neither holds results of DROCO.
+        FileNotFoundError: none holds results of DROCO.
     """
-    found: dict[str, Results] = {}
-    for folder in (long or results_file("long"), study or results_file("study")):
-        try:
-            found |= {str(each.task): each for each in read_all(folder)}
-        except FileNotFoundError:
-            continue
+    read = [_existing(folder) for folder in folders] or [read_long(), read_study(), read_longer()]
+    found = {str(each.task): each for results in read for each in results}
     if not found:
         raise FileNotFoundError(
             "neither results/study nor results/long holds results of DROCO: run "

@@ -93,12 +93,12 @@ def verdicts(results: Results, where: str = "clean", over: str = DROCO) -> list[
     return [compare(scores[over], scores[label], over, label) for label in others]
 
 
-def lead(results: Sequence[Results], long: Sequence[Results] = ()) -> str:
+def lead(results: Sequence[Results], short: Sequence[Results] = ()) -> str:
     """The answer in short, as a list: what helped on which robot, by how much, and how sure.
 
     Args:
         results: by task.
-        long: those of the same tasks that were trained for longer.
+        short: those of the same tasks after a shorter training.
     """
     said = []
     for where, words in WHERE.items():
@@ -107,7 +107,7 @@ def lead(results: Sequence[Results], long: Sequence[Results] = ()) -> str:
         if parts:
             said.append(f"* {words}, {'; '.join(parts)}.")
     seeds = " or ".join(f"{count}" for count in sorted({each.seeds for each in results}))
-    said += [f"* {line}" for line in _longer_in_short(results, long)]
+    said += [f"* {_earlier(*pair)}" for pair in _pairs(short, results)]
     steps = ", ".join(f"{each.steps:,} steps on {each.robot}" for each in results)
     said.append(
         f"* How sure: {seeds} seeds on one pair of data sets a robot, {steps}. Another pair "
@@ -170,9 +170,10 @@ def longer(short: Sequence[Results], long: Sequence[Results]) -> str:
 
 
 def _pairs(short: Sequence[Results], long: Sequence[Results]) -> list[tuple[Results, Results]]:
-    """The results of each task that was trained for longer, and those."""
+    """Of each task that was trained for longer, the shorter training's results and the longer's."""
     before = {each.task: each for each in short}
-    return [(before[each.task], each) for each in long if each.task in before]
+    found = [(before[each.task], each) for each in long if each.task in before]
+    return [(first, second) for first, second in found if first.steps < second.steps]
 
 
 def _lead_after(before: Results, after: Results) -> str:
@@ -185,23 +186,28 @@ def _lead_after(before: Results, after: Results) -> str:
     }[_leads(before), _leads(after)]
 
 
-def _longer_in_short(short: Sequence[Results], long: Sequence[Results]) -> list[str]:
-    """A sentence for each task that was trained for longer."""
-    said = []
-    for before, after in _pairs(short, long):
-        parts = []
-        for where, words in (("clean", "on the robot as it is"), ("shifted", "under shifts")):
-            if wanted := _against(after, where, TARGET_ALONE):
-                parts.append(f"{words} it is {_grouped(wanted)}")
-        head = f"Trained for {after.steps:,} steps on {after.robot}, DROCO"
-        said.append(f"{head} {_lead_after(before, after)}: {'; '.join(parts)}.")
-    return said
+def _earlier(before: Results, after: Results) -> str:
+    """Whether what DROCO gains over both arms without the source was there earlier too."""
+    led, leads = _least_lead(before), _least_lead(after)
+    on, then, now = f"On {after.robot}", f"after {before.steps:,} steps", f"after {after.steps:,}"
+    if led is None:
+        had = "either" if leads is None else "yet"
+        return f"{on} DROCO was not ahead of both {then} {had}."
+    kept = "and no longer" if leads is None else "and still is"
+    return f"{on} DROCO was ahead of both {then} ({_signed(led)} or more), {kept} {now}."
+
+
+def _least_lead(results: Results) -> float | None:
+    """Points to the better of both arms without the source; None where DROCO does not lead both."""
+    found = _against(results, "clean", TARGET_ALONE)
+    if len(found) < len(TARGET_ALONE) or any(v.word != "ahead of" for v in found):
+        return None
+    return min(v.points for v in found)
 
 
 def _leads(results: Results) -> bool:
     """Whether DROCO is ahead of both arms without the source, on the robot as it is."""
-    found = _against(results, "clean", TARGET_ALONE)
-    return len(found) == len(TARGET_ALONE) and all(v.word == "ahead of" for v in found)
+    return _least_lead(results) is not None
 
 
 def _against(results: Results, where: str, arms: Sequence[str]) -> list[Verdict]:

@@ -121,8 +121,7 @@ def test_a_doubled_penalty_pays_on_the_robot_as_it_is_and_not_on_worn_ones(tried
 @pytest.fixture(scope="module")
 def long():
     """The study to 100,000 steps, with the further settings of DROCO."""
-    betas = report.read("walker2d-medium", results_file("study/100k-betas"))
-    return report.read_longer()[0].beside(betas)
+    return next(each for each in report.read_longer() if each.robot == "Walker2d")
 
 
 def test_trained_for_longer_the_lead_is_gone_at_every_beta(long):

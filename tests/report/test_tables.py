@@ -163,10 +163,16 @@ def test_the_row_fills_when_its_files_arrive(small, name):
 
 
 def test_the_heat_maps_say_what_was_not_run(small):
-    said = [text.get_text() for text in report.figures.heat_map(small).axes[0].texts]
-    assert said.count("not run") == len(small.missing) > 0
+    assert "MICRO" in small.missing
+    (ax,) = report.figures.heat_map(small).axes
+    assert ax.get_yticklabels()[-1].get_text() == "not run"
+    assert ax.texts[-1].get_text() == ", ".join(small.missing)
     markup = report.interactive.heat_map([small])._repr_mimebundle_()["text/html"]
-    assert markup.count('"text":"not run"') == len(small.missing)
+    assert f'"text":"{", ".join(small.missing)}"' in markup
+    micro = small.table[small.table["label"] == "DROCO"].assign(label="MICRO")
+    known = replace(small, table=pd.concat([small.table, micro]))
+    (ax,) = report.figures.heat_map(known.only(["DROCO", "MICRO"])).axes
+    assert "MICRO" not in ax.texts[-1].get_text()  # it has a row of its own now
 
 
 def test_the_paper_s_figures_name_their_table():

@@ -182,8 +182,8 @@ def folders(tmp_path):
 
 
 def test_the_study_is_preferred_and_the_sentences_follow(folders):
-    old = report.read_evidence(folders / "nowhere", folders / "long")
-    new = report.read_evidence(folders / "study", folders / "long")
+    old = report.read_evidence(folders / "long", folders / "nowhere")
+    new = report.read_evidence(folders / "long", folders / "study")
     assert "ahead of" in report.text("claim", old) and "behind" in report.text("claim", new)
     assert "without a floor" in report.text("which-droco", old)
     assert "has a *floor*" in report.text("which-droco", new)
@@ -195,7 +195,7 @@ def test_a_task_that_the_study_lacks_comes_from_the_long_runs(folders):
             about = json.loads(path.read_text()) | {"task": "walker2d-medium"}
             path.write_text(json.dumps(about))
         path.rename(path.with_name(path.name.replace("hopper", "walker2d")))
-    found = report.read_evidence(folders / "study", folders / "long")
+    found = report.read_evidence(folders / "long", folders / "study")
     assert {(each.robot, each.floored) for each in found} == {("Hopper", True), ("Walker2d", False)}
 
 
@@ -221,14 +221,38 @@ def test_arms_that_all_overlap_are_said_to_be_all(small):
 
 
 def test_a_lead_that_longer_training_takes_away_is_said_in_the_lead_and_in_full():
-    evidence = report.read_evidence()
-    (long,) = report.read_longer()
-    short = next(each for each in evidence if each.task == long.task)
-    said = verdicts.lead(evidence, [long])
-    assert f"Trained for {long.steps:,} steps on Walker2d, DROCO does not keep its lead" in said
-    assert "Trained" not in verdicts.lead(evidence)
-    assert "3 to 5 seeds" in verdicts.longer(evidence, [long])
-    assert "DROCO keeps its lead" in verdicts.longer([short], [short])
-    assert "DROCO does not take the lead either" in verdicts.longer([long], [long])
-    assert "DROCO takes the lead" in verdicts.longer([long], [short])
-    assert not verdicts.longer([each for each in evidence if each is not short], [long])
+    (short,) = report.read_study()
+    long = next(each for each in report.read_evidence() if each.task == short.task)
+    said = verdicts.lead([long], [short])
+    assert "On Walker2d DROCO was ahead of both after 40,000 steps (+7.0 or more)" in said
+    assert f"and no longer after {long.steps:,}." in said
+    assert "3 to 5 seeds" in verdicts.longer([short], [long])
+    assert "does not keep its lead" in verdicts.longer([short], [long])
+
+
+@pytest.mark.parametrize(
+    "led, leads, headline, in_short",
+    [
+        (True, True, "keeps its lead", "and still is after"),
+        (True, False, "does not keep its lead", "and no longer after"),
+        (False, True, "takes the lead", "was not ahead of both after 40,000 steps yet"),
+        (False, False, "does not take the lead either", "ahead of both after 40,000 steps either"),
+    ],
+)
+def test_what_became_of_a_lead_is_said_in_each_case(led, leads, headline, in_short):
+    (early,) = report.read_study()  # DROCO leads both
+    late = next(each for each in report.read_longer() if each.task == early.task)  # and here not
+    short, long = early if led else late, early if leads else late
+    short, long = (
+        replace(each, table=each.table.assign(steps=steps))
+        for each, steps in ((short, 40_000), (long, 100_000))
+    )
+    assert headline in verdicts.longer([short], [long])
+    assert in_short in verdicts.lead([long], [short])
+    assert not verdicts.longer([long], [long]) and "DROCO was" not in verdicts.lead([long])
+
+
+def test_arms_trained_as_long_in_a_study_of_their_own_stand_beside_the_others():
+    long = next(each for each in report.read_evidence() if each.robot == "Walker2d")
+    assert long.steps == 100_000
+    assert {"DROCO", "IQL, target", "DROCO, β = 2", "DROCO, as printed"} <= set(long.labels)
