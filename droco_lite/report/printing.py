@@ -215,6 +215,10 @@ def _lead(results: Sequence[Results]) -> str:
     return lead(results, read_study())
 
 
+def _not_run(results: Sequence[Results]) -> str:
+    return not_run(results, read_study())
+
+
 def _longer(results: Sequence[Results]) -> str:
     return longer(results, read_longer())
 
@@ -227,7 +231,7 @@ TABLES: dict[str, Callable[[Sequence[Results]], str]] = {
     "standings": standings,
     "losses": losses,
     "which-droco": which_droco,
-    "not-run": not_run,
+    "not-run": _not_run,
     "scorecard": _each(_scorecard),
     "verdict": _each(_verdict),
     "beside-paper": _beside_paper,

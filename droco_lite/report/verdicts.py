@@ -2,8 +2,9 @@
 
 An arm is *ahead of* another where two things hold: the 95 % interval of the probability of
 improvement lies above one half, and the mean score is higher by at least :data:`LEAST` points.  It
-is *behind* where both hold the other way round, and *level with* it otherwise.  "Level" means that
-these seeds show no difference, not that there is none.
+is *behind* where both hold the other way round, and *level with* it otherwise: the seeds show no
+difference, or one of less than a point, or how often and by how much do not agree.  "Level" never
+means that there is no difference.
 """
 
 from __future__ import annotations
@@ -103,14 +104,14 @@ def lead(results: Sequence[Results], short: Sequence[Results] = ()) -> str:
     said = []
     for where, words in WHERE.items():
         found = {each.robot: {v.second: v for v in verdicts(each, where)} for each in results}
-        parts = [part for part in (_penalty(found), _source(found)) if part]
-        if parts:
-            said.append(f"* {words}, {'; '.join(parts)}.")
-    seeds = " or ".join(f"{count}" for count in sorted({each.seeds for each in results}))
+        penalty, source = _penalty(found), _source(found)
+        parts = [f"{words}, {penalty}." if penalty else f"{words}:", f"{source}." if source else ""]
+        if penalty or source:
+            said.append(f"* {' '.join(filter(None, parts))}")
     said += [f"* {_earlier(*pair)}" for pair in _pairs(short, results)]
-    steps = ", ".join(f"{each.steps:,} steps on {each.robot}" for each in results)
+    trained = [f"{each.steps:,} steps and {_seeds(each)} on {each.robot}" for each in results]
     said.append(
-        f"* How sure: {seeds} seeds on one pair of data sets a robot, {steps}. Another pair "
+        f"* How sure: {', '.join(trained)}, with one pair of data sets a robot. Another pair "
         "may change the order."
     )
     return "\n".join(["**In short**, in points of score (95 % intervals):", "", *said])
@@ -132,26 +133,26 @@ def _penalty(found: Mapping[str, Mapping[str, Verdict]]) -> str:
 
 
 def _source(found: Mapping[str, Mapping[str, Verdict]]) -> str:
-    """On which robots DROCO is ahead of whatever leaves the source out; empty without such arms."""
+    """How DROCO stands on each robot to what leaves the source out; empty without such arms."""
     asked = {
-        robot: [by[arm] for arm in TARGET_ALONE]
+        robot: _beside_both([by[arm] for arm in TARGET_ALONE])
         for robot, by in found.items()
         if all(arm in by for arm in TARGET_ALONE)
     }
     if not asked:
         return ""
-    ahead = {
-        robot: min(verdict.points for verdict in by)
-        for robot, by in asked.items()
-        if all(verdict.word == "ahead of" for verdict in by)
-    }
-    arms = "ahead of both arms that never see the source"
-    if not ahead:
-        return f"DROCO is on no robot {arms}"
-    won = [f"{robot} ({_signed(least)} or more)" for robot, least in ahead.items()]
-    rest = [robot for robot in asked if robot not in ahead]
-    but = f", on {_listed(rest)} it is not" if rest else ""
-    return f"on {_listed(won)} DROCO is {arms}{but}"
+    said = [f"on {robot} DROCO is {words}" for robot, words in asked.items()]
+    return f"The two arms that never see the source: {'; '.join(said)}"
+
+
+def _beside_both(by: Sequence[Verdict]) -> str:
+    """``ahead of both (by 1.5 or more)``, ``level with both``, or one by one if they differ."""
+    words = {verdict.word for verdict in by}
+    if words == {"level with"}:
+        return "level with both"
+    if len(words) == 1:
+        return f"{words.pop()} both (by {min(abs(v.points) for v in by):.1f} or more)"
+    return _grouped(by)
 
 
 def longer(short: Sequence[Results], long: Sequence[Results]) -> str:
@@ -194,7 +195,7 @@ def _earlier(before: Results, after: Results) -> str:
         had = "either" if leads is None else "yet"
         return f"{on} DROCO was not ahead of both {then} {had}."
     kept = "and no longer" if leads is None else "and still is"
-    return f"{on} DROCO was ahead of both {then} ({_signed(led)} or more), {kept} {now}."
+    return f"{on} DROCO was ahead of both {then} (by {led:.1f} or more), {kept} {now}."
 
 
 def _least_lead(results: Results) -> float | None:
@@ -302,37 +303,45 @@ class _Losses:
     ours: np.ndarray
     less: list[str]
     more: list[str]
-    arms: int
+    rest: list[str]
+
+    @property
+    def arms(self) -> int:
+        """How many were compared."""
+        return len(self.less) + len(self.more) + len(self.rest)
 
 
 def _compared(results: Results, family: str) -> _Losses | None:
     """The losses under a family at full strength; None where DROCO's are not known."""
     table = loss_of_seeds(results, family, "hard")
-    ours, others = table.loc[DROCO], table.drop(index=DROCO)
+    ours = table.loc[DROCO]
+    # DROCO's other settings and controls are no rivals.
+    others = table[[not label.startswith(DROCO) for label in table.index]]
     if ours.isna().any():
         return None
     less = [label for label in others.index if others.loc[label].max() < ours.min()]
     more = [label for label in others.index if others.loc[label].min() > ours.max()]
-    return _Losses(ours.to_numpy(), less, more, len(others))
+    rest = [label for label in others.index if label not in (*less, *more)]
+    return _Losses(ours.to_numpy(), less, more, rest)
 
 
 def _answer(found: Sequence[_Losses]) -> str:
     """Whether DROCO loses less than others: a word, and the counts that it stands for."""
     arms = sum(each.arms for each in found)
     if not arms:
-        return "**Not known:** no other arm has a clean return near DROCO's."
+        return "**Not known:** no other method has a clean return near DROCO's."
     wins, defeats = sum(len(each.more) for each in found), sum(len(each.less) for each in found)
     word = "Mostly" if 2 * wins > arms else "Mostly not"
     word = {0: "No", arms: "Yes"}.get(wins, word)
     return (
-        f"**{word}.** Among {arms} comparisons with an arm of like clean return, "
-        f"DROCO loses less in every seed in {wins} and more in every seed in {defeats}; in "
+        f"**{word}.** DROCO was compared {arms} times with another method of like clean return. "
+        f"Every seed of DROCO loses less in {wins} of these comparisons and more in {defeats}; in "
         f"{arms - wins - defeats} the seeds overlap."
     )
 
 
 def _losses(results: Results, compared: Mapping[str, _Losses | None]) -> str:
-    said = [f"**{results.robot}** ({results.steps:,} steps, {results.seeds} seeds)."]
+    said = [f"**{results.robot}** ({results.steps:,} steps, {_seeds(results)})."]
     for family, words in CHANGED.items():
         found = compared[family]
         if found is None:
@@ -342,18 +351,14 @@ def _losses(results: Results, compared: Mapping[str, _Losses | None]) -> str:
             f"{found.ours.min():.0f} to {found.ours.max():.0f})."
         )
         if not found.arms:
-            said.append("No other arm has a clean return near its own.")
+            said.append("No other method has a clean return near its own.")
             continue
         for word, arms in (("less", found.less), ("more", found.more)):
             if arms:
                 lose = "loses" if len(arms) == 1 else "lose"
                 said.append(f"{_listed(list(map(written, arms)))} {lose} {word} in every seed.")
-        rest = found.arms - len(found.less) - len(found.more)
-        if rest and rest == found.arms:
-            those = "the one comparable arm" if rest == 1 else f"all {rest} comparable arms"
-            said.append(f"The seeds of {those} overlap with its.")
-        elif rest:
-            said.append(f"The seeds of {rest} of {found.arms} comparable arms overlap with its.")
+        if found.rest:
+            said.append(f"The seeds of {_listed(list(map(written, found.rest)))} overlap with its.")
     return " ".join(said)
 
 
@@ -395,17 +400,31 @@ def _ran_away(results: Results) -> str:
     ).replace("-", "−")
 
 
-def not_run(results: Sequence[Results]) -> str:
-    """Which of the paper's methods, and MICRO, have no results; empty if none."""
+def not_run(results: Sequence[Results], short: Sequence[Results] = ()) -> str:
+    """Which of the paper's methods, and MICRO, have no results; empty if none.
+
+    Args:
+        results: by task.
+        short: those of the same tasks after a shorter training, which may hold more methods.
+    """
     robots: dict[tuple[str, ...], list[str]] = {}
+    said = []
+    before = {after.task: first for first, after in _pairs(short, results)}
     for each in results:
-        missing = tuple(map(written, each.missing))
+        first = before.get(each.task)
+        only = [label for label in each.missing if first and label in first.labels]
+        missing = tuple(written(label) for label in each.missing if label not in only)
+        if first and only:
+            arms = _listed(list(map(written, only)))
+            was = "was" if len(only) == 1 else "were"
+            said.append(f"On {each.robot}, {arms} {was} trained for {first.steps:,} steps only.")
         if missing:
             robots.setdefault(missing, []).append(each.robot)
-    return " ".join(
+    said += [
         f"On {_listed(where)}, {_listed(missing)} {_has(missing)} not been run."
         for missing, where in robots.items()
-    )
+    ]
+    return " ".join(said)
 
 
 def _has(parts: Sequence[str]) -> str:

@@ -94,27 +94,33 @@ def told(word: str, points: float = 5.0) -> dict[str, verdicts.Verdict]:
         (
             ["ahead of", "ahead of"],
             "helps on A (+5.0; +4.0 to +6.0) and B (+5.0; +4.0 to +6.0)",
-            "on A (+5.0 or more) and B (+5.0 or more) DROCO is ahead of both arms",
+            "on A DROCO is ahead of both (by 5.0 or more); "
+            "on B DROCO is ahead of both (by 5.0 or more)",
         ),
         (
             ["ahead of", "behind"],
             "helps on A (+5.0; +4.0 to +6.0) and costs return on B (+5.0; +4.0 to +6.0)",
-            "on A (+5.0 or more) DROCO is ahead of both arms",
+            "on A DROCO is ahead of both (by 5.0 or more); "
+            "on B DROCO is behind both (by 5.0 or more)",
         ),
-        (["level with"], "shows no effect on A (+5.0; +4.0 to +6.0)", "DROCO is on no robot ahead"),
+        (
+            ["level with"],
+            "shows no effect on A (+5.0; +4.0 to +6.0)",
+            "on A DROCO is level with both",
+        ),
     ],
 )
 def test_the_short_answer_names_the_robots_and_by_how_much(words, penalty, source):
     found = {robot: told(word) for robot, word in zip("AB", words, strict=False)}
     assert verdicts._penalty(found) == f"the penalty {penalty}"
-    said = verdicts._source(found)
-    assert said.startswith(source)
-    assert said.endswith(", on B it is not") == (words == ["ahead of", "behind"])
+    assert verdicts._source(found) == f"The two arms that never see the source: {source}"
 
 
 def test_one_arm_ahead_is_not_both():
     mixed = told("ahead of") | {"cloning, target": told("level with")["cloning, target"]}
-    assert verdicts._source({"A": mixed}).startswith("DROCO is on no robot")
+    said = verdicts._source({"A": mixed})
+    assert "both" not in said and "ahead of _IQL, target_" in said
+    assert "level with _cloning, target_" in said
 
 
 def test_the_short_answer_leaves_out_what_was_not_compared():
@@ -127,10 +133,10 @@ def test_the_short_answer_leaves_out_what_was_not_compared():
     [(0, 2, "No"), (1, 0, "Mostly not"), (3, 1, "Mostly"), (4, 0, "Yes")],
 )
 def test_whether_droco_loses_less_is_counted(more, less, word):
-    found = verdicts._Losses(np.array([1.0]), ["x"] * less, ["y"] * more, 4)
+    found = verdicts._Losses(np.array([1.0]), ["x"] * less, ["y"] * more, ["z"] * (4 - less - more))
     said = verdicts._answer([found])
-    assert said.startswith(f"**{word}.** Among 4 comparisons")
-    assert f"less in every seed in {more} and more in every seed in {less}" in said
+    assert said.startswith(f"**{word}.** DROCO was compared 4 times")
+    assert f"loses less in {more} of these comparisons and more in {less}" in said
     assert f"in {4 - more - less} the seeds overlap" in said
 
 
@@ -158,7 +164,13 @@ def test_a_loss_is_compared_seed_by_seed_among_arms_that_start_as_high(small):
     assert "With joints that lost range, DROCO loses 30 % of its clean return (seeds" in said
     assert "_IGDF_ loses more in every seed." in said
     assert "lose less in every seed" not in said
-    assert said.startswith("**Yes.** Among 2 comparisons")
+    assert said.startswith("**Yes.** DROCO was compared 2 times")
+
+
+def test_a_loss_is_never_compared_with_droco_s_own_settings(small):
+    own = small.table[small.table["label"] == "DROCO"].assign(label="DROCO, β = 2")
+    both = replace(small, table=pd.concat([small.table, own]))
+    assert report.text("losses", [both]) == report.text("losses", [small])
 
 
 # Which results ----------------------------------------------------------------------------------
@@ -212,19 +224,19 @@ def test_values_that_ran_away_are_named(small):
     assert "ran away" not in report.text("which-droco", [calm])
 
 
-def test_arms_that_all_overlap_are_said_to_be_all(small):
+def test_arms_that_overlap_are_named(small):
     """DROCO beside a copy of itself: one comparable arm, and no seed tells them apart."""
     twin = small.table[small.table["label"] == "DROCO"].assign(label="IQL*")
     both = pd.concat([small.table[small.table["label"] == "DROCO"], twin])
     said = report.text("losses", [replace(small, table=both)])
-    assert "The seeds of the one comparable arm overlap with its." in said
+    assert r"The seeds of _IQL\*_ overlap with its." in said
 
 
 def test_a_lead_that_longer_training_takes_away_is_said_in_the_lead_and_in_full():
     (short,) = report.read_study()
     long = next(each for each in report.read_evidence() if each.task == short.task)
     said = verdicts.lead([long], [short])
-    assert "On Walker2d DROCO was ahead of both after 40,000 steps (+7.0 or more)" in said
+    assert "On Walker2d DROCO was ahead of both after 40,000 steps (by 7.0 or more)" in said
     assert f"and no longer after {long.steps:,}." in said
     assert "3 to 5 seeds" in verdicts.longer([short], [long])
     assert "does not keep its lead" in verdicts.longer([short], [long])
@@ -250,6 +262,22 @@ def test_what_became_of_a_lead_is_said_in_each_case(led, leads, headline, in_sho
     assert headline in verdicts.longer([short], [long])
     assert in_short in verdicts.lead([long], [short])
     assert not verdicts.longer([long], [long]) and "DROCO was" not in verdicts.lead([long])
+
+
+def test_what_a_shorter_training_holds_is_no_longer_said_to_be_missing():
+    (short,) = report.read_study()
+    long = next(each for each in report.read_longer() if each.task == short.task)
+    said = verdicts.not_run([long], [short])
+    assert "_MICRO_ were trained for 40,000 steps only." in said
+    assert "MICRO" not in said.split("only.")[1] and "have not been run" in said
+    assert "_MICRO_" in verdicts.not_run([long]).split("have not been run")[0]
+
+
+def test_the_older_runs_control_is_left_out_of_the_evidence():
+    old = next(each for each in report.read_long() if each.robot == "HalfCheetah")
+    assert "DROCO, shuffled" in old.labels and not old.floored
+    new = next(each for each in report.read_evidence() if each.robot == "HalfCheetah")
+    assert set(old.labels) - set(new.labels) == {"DROCO, shuffled"}
 
 
 def test_arms_trained_as_long_in_a_study_of_their_own_stand_beside_the_others():
