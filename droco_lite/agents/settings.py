@@ -48,6 +48,15 @@ class Settings:
         return {"method": self.method} | dataclasses.asdict(self)
 
     @classmethod
+    def completed(cls, runs: Sequence[Settings]) -> list[Settings]:
+        """The runs of one stack, and those that some of them cannot be trained without."""
+        return list(runs)
+
+    @classmethod
+    def check_together(cls, runs: Sequence[Settings]) -> None:
+        """Refuse runs of one stack that lack a run which they cannot be trained without."""
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "settings"):
         """Settings from a mapping; ``where`` (a file name, say) goes into error messages."""
         if not isinstance(values, Mapping):
@@ -99,7 +108,7 @@ def per_run_values(run: Settings) -> dict[str, Any]:
 
 
 def check_stack(runs: Sequence[Settings]) -> None:
-    """Refuse runs that cannot share one loop: another method, or another shared setting."""
+    """Refuse runs that cannot share one loop: other methods or shared settings, or one missing."""
     if not runs:
         raise ValueError("runs is empty; give at least one settings object")
     first = runs[0]
@@ -115,6 +124,7 @@ def check_stack(runs: Sequence[Settings]) -> None:
                     f"runs of one stack must share {field.name}: "
                     f"run 0 has {mine!r}, run {k} {theirs!r}"
                 )
+    first.check_together(runs)
 
 
 def describe(kind: type[Settings]) -> list[dict[str, Any]]:

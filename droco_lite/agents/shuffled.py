@@ -11,6 +11,7 @@ the pessimism are the partner's at every step, and only the rows differ.  Ours, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from droco_lite.agents.batch import Batch
 from droco_lite.agents.droco import DROCO, DROCOSettings
-from droco_lite.agents.settings import per_run
+from droco_lite.agents.settings import Settings, per_run
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,17 @@ class ShuffledDROCOSettings(DROCOSettings):
     method: ClassVar[str] = "droco-shuffled"
 
     shuffled: bool = per_run(True, help="the twin; False: the DROCO run that it belongs to")
+
+    @classmethod
+    def completed(cls, runs: Sequence[Settings]) -> list[Settings]:
+        """The runs, and the DROCO runs that twins among them belong to; each run once."""
+        own = [replace(run, shuffled=False) for run in runs if run.shuffled]
+        return list(dict.fromkeys([*own, *runs]))
+
+    @classmethod
+    def check_together(cls, runs: Sequence[Settings]) -> None:
+        """Refuse a twin whose DROCO run is not in the stack, before anything is made for it."""
+        partners(runs)
 
 
 class ShuffledDROCO(DROCO):
@@ -47,7 +59,7 @@ class ShuffledDROCO(DROCO):
         return torch.where(self.shuffled, u[self.partner].roll(1, dims=1), u)
 
 
-def partners(runs: list[ShuffledDROCOSettings]) -> list[int]:
+def partners(runs: Sequence[ShuffledDROCOSettings]) -> list[int]:
     """For each run, which DROCO run's penalties it is charged: its own, or its partner's.
 
     Raises:
@@ -61,7 +73,8 @@ def partners(runs: list[ShuffledDROCOSettings]) -> list[int]:
             raise ValueError(
                 f"run {r} is shuffled, and its DROCO run is not among the runs: add "
                 f"ShuffledDROCOSettings(shuffled=False) with seed {run.seed}, beta {run.beta} and "
-                "otherwise the same settings"
+                "otherwise the same settings (in a file of an experiment, under runs: the same "
+                "with shuffled: false)"
             )
         found.append(own[wanted] if run.shuffled else r)
     return found

@@ -235,6 +235,7 @@ def _from_options(
         for values in itertools.product(*grids.values())
         for point in points
     ]
+    runs = kind.completed(runs)  # a control is trained beside its partner
     return Experiment(about, runs, LoopSettings.from_dict(looped, where="--set"))
 
 

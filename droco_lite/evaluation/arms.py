@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 #: Label -> method and settings: the seven methods of the paper's table, then what a reader must see
 #: beside them.  "DROCO, shuffled" charges the penalties to the wrong rows, "as printed" has no
-#: floor, and "oracle" knows the target robot: it is a yardstick, not a method.
+#: floor, and "oracle" knows the target robot: it is a yardstick, not a method.  A control that
+#: trains beside a partner has its settings (:mod:`droco_lite.evaluation.controls`).
 ARMS: dict[str, dict[str, Any]] = {
     "IQL*": {"method": "iql"},
     "DROCO": {"method": "droco", "beta": 1.0, "delta": 30.0},
@@ -28,7 +29,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "DARA": {"method": "dara"},
     "IGDF": {"method": "igdf"},
     "BOSA": {"method": "bosa"},
-    "DROCO, shuffled": {"method": "droco-shuffled", "beta": 1.0, "delta": 30.0},
+    "DROCO, shuffled": {"method": "droco-shuffled"},
     "DROCO, as printed": {"method": "droco", "beta": 1.0, "delta": 30.0, "floor": -math.inf},
     "DROCO, oracle": {"method": "droco-oracle", "beta": 1.0, "delta": 30.0},
     "OTDF": {"method": "otdf"},
@@ -46,8 +47,6 @@ CONTROLS = (
 )  # fmt: skip
 #: The order of tables and legends: the paper's, then MICRO, then the controls.
 ORDER = ("IQL*", "CQL*", "BOSA", "DARA", "IGDF", "OTDF", "DROCO", "MICRO", *CONTROLS)
-#: "DROCO, shuffled" is charged this arm's penalties, step by step: both train in one stack.
-PARTNER = {"DROCO, shuffled": "DROCO"}
 
 COLUMNS = (
     "task", "label", "method", "seed", "steps", "shift", "family", "variant", "strength", "attack",

@@ -10,6 +10,8 @@
     arms: all                     # or labels of droco_lite.evaluation.arms.ARMS, or your own
     settings: {DROCO: {beta: 0.5}, my own: {method: droco, beta: 0.1}}
 
+Controls that train beside a partner have its settings (:mod:`droco_lite.evaluation.controls`).
+
 A *job* is one arm of one task, all its seeds stacked in one loop (on a GPU: all arms that can share
 a loop).  Jobs run in the order of tasks and arms; each keeps its own folder, which holds
 the training's checkpoint and a table for each evaluated step.  Every worker takes the first job
@@ -40,7 +42,6 @@ from droco_lite.evaluation.arms import (
     ARMS,
     COLUMNS,
     ORDER,
-    PARTNER,
     file_name,
     place,
     read_table,
@@ -50,7 +51,7 @@ from droco_lite.evaluation.study import CHECKPOINTS, LOGGED, Evaluation, Job, St
 from droco_lite.training.loop import choose_device
 
 __all__ = [
-    "ARMS", "CHECKPOINTS", "COLUMNS", "LOGGED", "ORDER", "PARTNER", "Evaluation", "Job", "Study",
+    "ARMS", "CHECKPOINTS", "COLUMNS", "LOGGED", "ORDER", "Evaluation", "Job", "Study",
     "claimed", "collect", "file_name", "one_thread", "place", "progress", "read_table", "restore",
     "work", "work_all", "work_beside", "work_on_ray",
 ]  # fmt: skip

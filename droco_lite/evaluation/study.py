@@ -23,11 +23,8 @@ from droco_lite.agents.agent import AgentSettings
 from droco_lite.agents.settings import per_run_values
 from droco_lite.agents.snapshots import Snapshot
 from droco_lite.data import Task, make_task
-from droco_lite.evaluation.arms import (
-    ARMS,
-    PARTNER,
-    file_name,
-)
+from droco_lite.evaluation.arms import ARMS, file_name
+from droco_lite.evaluation.controls import arm_of, beside, check_partner, partner_of
 from droco_lite.evaluation.suite import EVALUATED, evaluate, grid
 from droco_lite.provenance import as_json, provenance
 from droco_lite.robots import SHIFTS
@@ -95,16 +92,12 @@ class Study:
                     f"arms: {label!r} is none of {', '.join(ARMS)}; an arm of your own needs its "
                     "method in settings"
                 )
-        for label in self.arms:
-            if PARTNER.get(label, label) not in self.arms:
-                raise ValueError(f"arms: {label!r} is a control of {PARTNER[label]!r}: add that")
         for key, seeds in [("seeds", self.seeds), *self.more_seeds.items()]:
             every = [*seeds, *(self.seeds if key != "seeds" else ())]
             if len(set(every)) != len(every) or not every:
                 raise ValueError(f"{key}: give at least one seed, none of them twice")
-        paired = {
-            name for label in self.arms if label in PARTNER for name in (label, PARTNER[label])
-        }
+        partners = {label: self.partner(label) for label in self.arms}
+        paired = {n for label, other in partners.items() if other for n in (label, other)}
         for label in self.more_seeds:
             if label not in self.arms or label in paired:
                 raise ValueError(
@@ -120,6 +113,7 @@ class Study:
                 f"({self.evaluation.every}) and hold {CHECKPOINTS} of them"
             )
         for label in self.arms:
+            check_partner(self, label)
             self.runs(label)
 
     @classmethod
@@ -147,8 +141,15 @@ class Study:
         files.write_text(path, yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
 
     def arm(self, label: str) -> dict[str, Any]:
-        """Method and settings of an arm: those of :data:`ARMS`, then the study's own."""
-        return {**ARMS.get(label, {}), **self.settings.get(label, {})}
+        """Method and settings of an arm: those of :data:`ARMS`, then the study's own.
+
+        A control has its partner's first.
+        """
+        return arm_of(label, self.settings)
+
+    def partner(self, label: str) -> str | None:
+        """The arm that a control trains beside, in the same loop; None of other arms."""
+        return partner_of(label, self.settings)
 
     def runs(self, label: str) -> list[AgentSettings]:
         """One settings object for each seed of an arm."""
@@ -177,7 +178,7 @@ class Study:
         """
 
         def loop_of(task: str, label: str):
-            label = PARTNER.get(label, label)  # a control is trained beside its partner
+            label = self.partner(label) or label  # a control is trained beside its partner
             run, own = self.runs(label)[0], per_run_values(self.runs(label)[0])
             alone = (
                 not stacked
@@ -192,7 +193,7 @@ class Study:
             for label in self.arms:
                 groups.setdefault(loop_of(task, label), []).append(label)
             for labels in groups.values():
-                labels.sort(key=lambda label: label in PARTNER)
+                labels.sort(key=lambda label: self.partner(label) is not None)
             jobs += [Job(self, task, tuple(labels)) for labels in groups.values()]
         return jobs
 
@@ -278,15 +279,7 @@ class Job:
     def runs(self) -> list[AgentSettings]:
         """The runs of the loop: arms x seeds.  Beside a control, all are of the control's class."""
         runs = list(itertools.chain.from_iterable(map(self.study.runs, self.labels)))
-        kinds = [type(run) for run in runs if run.label in PARTNER]
-        if not kinds:
-            return runs
-
-        def beside(run: AgentSettings) -> AgentSettings:
-            own = run.to_dict()
-            return run if run.label in PARTNER else kinds[0].from_dict({**own, "shuffled": False})
-
-        return [beside(run) for run in runs]
+        return beside(runs) if any(map(self.study.partner, self.labels)) else runs
 
     # ---- The parts of a job: its training, then each table ---------------------------------------
 
