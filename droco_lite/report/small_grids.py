@@ -28,7 +28,7 @@ QUANTITIES = {
     "share clipped": "beyond_delta",
     "clean return": "return_mean",
 }
-BY_CHANCE = 0.25  # what one of nine cells' two numbers explains on average where it does nothing
+BY_CHANCE = 0.25  # what a number without any effect explains of nine runs on average
 
 
 def load(name: str) -> pd.DataFrame:
@@ -81,19 +81,14 @@ def shares(grids: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(lines).set_index(["robot", "quantity"])
 
 
-def claim(shares: pd.DataFrame) -> str:
+def claim(shares: pd.DataFrame, grids: Mapping[str, pd.DataFrame]) -> str:
     """What :func:`shares` comes to, as one short paragraph.
 
     Args:
         shares: what the function of that name returns.
+        grids: what :func:`read_grids` returns.
     """
-
-    def between(quantity: str, by: str) -> str:
-        values = shares.xs(quantity, level="quantity")[by]
-        low, high = f"{values.min():.1f}", f"{values.max():.1f}"
-        return low if low == high else f"{low} to {high}"
-
-    value, clipped, clean = "V of source s'", "share clipped", "clean return"
+    value, clipped = "V of source s'", "share clipped"
     head = {
         (True, True): "**β moves values, δ moves what is clipped.**",
         (True, False): "**β moves values.**",
@@ -104,13 +99,43 @@ def claim(shares: pd.DataFrame) -> str:
     def moves(quantity: str, by: str) -> bool:
         return bool(shares.xs(quantity, level="quantity")[by].min() > 0.5)
 
-    return (
+    said = (
         f"{head[moves(value, 'by beta'), moves(clipped, 'by delta')]} Of the variance between runs "
-        f"β explains {between(value, 'by beta')} for the value of source states, and δ "
-        f"{between(clipped, 'by delta')} for the share of clipped errors. Of the clean return β "
-        f"explains {between(clean, 'by beta')} and δ {between(clean, 'by delta')}; a number that "
-        "does nothing explains about a quarter."
+        f"β explains {_between(shares, value, 'by beta')} for the value of source states, and δ "
+        f"{_between(shares, clipped, 'by delta')} for the share of clipped errors. "
     )
+    return said + _of_returns(shares, grids)
+
+
+def _between(shares: pd.DataFrame, quantity: str, by: str) -> str:
+    """The lowest and the highest share over the robots, or the one number that both are."""
+    values = shares.xs(quantity, level="quantity")[by]
+    low, high = f"{values.min():.1f}", f"{values.max():.1f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _of_returns(shares: pd.DataFrame, grids: Mapping[str, pd.DataFrame]) -> str:
+    """What beta and delta explain of the returns, clean and under shifts."""
+    clean, worn = "clean return", "return under shifts"
+    if shares.xs(clean, level="quantity").to_numpy().max() < BY_CHANCE:
+        said = (
+            "Neither shows an effect on the clean return: both explain less than a number without "
+            f"any effect would by chance (about {BY_CHANCE:g})."
+        )
+    else:
+        said = (
+            f"Of the clean return β explains {_between(shares, clean, 'by beta')} and δ "
+            f"{_between(shares, clean, 'by delta')}; a number without any effect would explain "
+            f"about {BY_CHANCE:g} by chance."
+        )
+    robots = [robot for robot, quantity in shares.index if quantity == worn]
+    if robots:
+        seeds = min(grids[robot]["seed"].nunique() for robot in robots)
+        said += (
+            f" Under shifts β explains {_between(shares, worn, 'by beta')}, on "
+            f"{' and '.join(robots)} alone, with {seeds} seed{'s' if seeds > 1 else ''}."
+        )
+    return said
 
 
 def noise(grids: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -162,7 +187,7 @@ def summed_up(curves: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
 
 def picture(shares: pd.DataFrame) -> list[Figure]:
-    """The shares as bars, a figure for each robot; dotted what nothing explains on average.
+    """The shares as bars, a figure for each robot; dotted what a number without any effect does.
 
     Args:
         shares: what the function of that name returns.

@@ -1,9 +1,11 @@
-"""The exams of rules that choose from data: the sentence follows the regrets."""
+"""The exams of rules that choose from data: the sentence follows the regrets and the intervals."""
 
 import pandas as pd
 
 from droco_lite.evaluation.selection import RULES
 from droco_lite.report import exams
+
+HAZY = dict.fromkeys(RULES, -0.5)
 
 
 def shares(**changed) -> pd.DataFrame:
@@ -14,18 +16,38 @@ def shares(**changed) -> pd.DataFrame:
     return table
 
 
-def test_a_rule_has_to_win_every_exam():
-    shifted = pd.Series(0.3, index=list(RULES))
-    said = exams.claim(shares(fqe=[0.1, 1.1], coverage=[0.5, 0.9]), shifted)
-    assert "rules, coverage beat drawing from a hat in all 2 exams" in said
-    assert "*fitted Q evaluation*" in said  # the least regret on average
-    assert "+0.3." in said
-    assert "none beat drawing" in exams.claim(shares(fqe=[0.1, 1.1]), shifted)
+def said(shares: pd.DataFrame, grid: dict = HAZY, longer: dict = HAZY, shifted: float = 0.3) -> str:
+    """The claim, with the lower ends of the intervals in the two exams."""
+    found = {
+        exam: pd.DataFrame({"low": HAZY | low})
+        for exam, low in {"grid": grid, "longer": longer}.items()
+    }
+    return exams.claim(shares, found, pd.Series(shifted, index=list(RULES)))
+
+
+def test_small_regrets_alone_show_nothing():
+    told = said(shares(coverage=[0.5, 0.9]))
+    assert told.startswith("**No rule is shown to choose well.**")
+    assert "*Coverage* loses less return than a random choice in all 2 exams" in told
+    assert "includes zero in each." in told and "is +0.3." in told
+
+
+def test_a_rule_is_shown_where_regret_and_interval_agree_in_every_exam():
+    sure = {"fqe": 0.2}
+    good = shares(fqe=[0.1, 0.2])
+    assert said(good, sure, sure).startswith("**Shown to choose well: fitted Q evaluation.**")
+    assert "includes zero in none" in said(good, sure, sure)
+    half = said(good, sure)
+    assert half.startswith("**No rule is shown") and "includes zero in 1 of 2" in half
+    lost = said(shares(fqe=[0.1, 1.1]), sure, sure)
+    assert lost.startswith("**No rule is shown")
+    assert "None loses less return than a random choice" in lost
 
 
 def test_an_order_that_is_turned_round_under_shifts_is_called_so():
-    said = exams.claim(shares(fqe=[0.1, 0.1]), pd.Series(-0.4, index=list(RULES)))
-    assert "of −0.4: the wrong way round." in said and len(said.split()) < 100
+    told = said(shares(fqe=[0.1, 0.1]), shifted=-0.4)
+    assert "rather backwards (−0.4)." in told and len(told.split()) < 100
+    assert "nearly backwards (−0.9)." in said(shares(fqe=[0.1, 0.1]), shifted=-0.9)
 
 
 def test_the_exam_that_has_not_been_run_is_named():

@@ -36,9 +36,31 @@ def test_what_follows_beta_is_explained_by_beta():
     [("beta", "**β moves values, δ moves what"), ("delta", "**δ moves what is clipped.**")],
 )
 def test_the_headline_follows_the_shares(effect, head):
-    said = small_grids.claim(small_grids.shares({"Hopper": curves(effect)}))
+    grids = {"Hopper": curves(effect)}
+    said = small_grids.claim(small_grids.shares(grids), grids)
     assert said.startswith(head)
     assert len(said.split()) < 100
+
+
+def returns(clean: float, worn: float | None) -> str:
+    """The sentences on returns, where beta explains so much, and delta nothing."""
+    robot = "Hopper" if worn is None else "HalfCheetah"
+    told = {"V of source s'": 0.9, "share clipped": 0.1, "clean return": clean}
+    told |= {} if worn is None else {"return under shifts": worn}
+    index = pd.MultiIndex.from_product([[robot], told], names=["robot", "quantity"])
+    table = pd.DataFrame({"by beta": list(told.values()), "by delta": 0.0}, index=index)
+    return small_grids.claim(table, {robot: curves("beta")})
+
+
+def test_less_than_chance_is_called_no_effect():
+    assert "Neither shows an effect on the clean return" in returns(0.2, None)
+    found = returns(0.6, None)
+    assert "Neither" not in found and "Of the clean return β explains 0.6 and δ 0.0;" in found
+
+
+def test_what_beta_explains_under_shifts_is_said_with_robot_and_seeds():
+    assert "Under shifts β explains 0.7, on HalfCheetah alone, with 1 seed." in returns(0.1, 0.7)
+    assert "Under shifts" not in returns(0.1, None)
 
 
 def test_a_return_is_the_mean_of_the_second_half():

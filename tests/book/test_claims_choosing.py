@@ -1,0 +1,95 @@
+"""Choosing beta and delta: its sentences on the exams, held to the exams' files."""
+
+import pytest
+from chapters import ROOT, cells, source
+
+from droco_lite.report import exams
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return exams.read_exams()
+
+
+@pytest.fixture(scope="module")
+def shares(tables):
+    return exams.shares(tables)
+
+
+@pytest.fixture(scope="module")
+def intervals(tables):
+    return exams.intervals(tables)
+
+
+@pytest.fixture(scope="module")
+def shifted(tables):
+    return exams.under_shifts(tables["grid"])
+
+
+def test_the_first_sentence_says_what_the_claim_finds(shares, intervals, shifted):
+    lead = source(cells(ROOT / "book/choosing.ipynb", "markdown")[0])
+    assert "No rule that reads data alone is shown to choose" in lead
+    claim = exams.claim(shares, intervals, shifted)
+    assert claim.startswith("**No rule is shown to choose well.**")
+
+
+def test_fitted_q_evaluation_fails_on_the_grid(shares, intervals):
+    assert shares.loc["fqe", "grid"] > 1
+    assert intervals["grid"].loc["fqe", "rank_correlation"] < 0
+
+
+def test_no_rule_but_own_value_is_better_than_a_random_choice_everywhere(shares):
+    better = (shares < 1).all(axis=1)
+    assert list(better[better].index) == ["own_value"]
+    orders = shares.index[(shares < 1).any(axis=1) & (shares > 1).any(axis=1)]
+    assert len(orders) >= 4  # "better than a random choice in one exam and worse in the next"
+
+
+def test_bellman_error_and_noise_share_follow_beta_in_two_exams(tables, shares):
+    for exam in ("grid", "longer"):
+        means = tables[exam].groupby("beta")[["bellman_error", "noise_share"]].mean()
+        assert (means.idxmin() == 0).all()
+        best = tables[exam].groupby("label")[["beta", "return_mean"]].mean()
+        assert best.beta[best.return_mean.idxmax()] == 1
+    assert shares.loc["noise_share", "locked thigh"] == 0
+
+
+def test_coverage_hardly_moves_and_is_too_low_everywhere(tables):
+    for table in tables.values():
+        runs = table[table.beta > 0]
+        assert runs.coverage.max() - runs.coverage.min() < 0.03
+        assert (runs.coverage < runs.members / (runs.members + 1) - 0.05).all()
+
+
+def test_imitation_is_best_in_one_exam_and_worst_in_another(shares):
+    imitation = shares.loc["imitation"]
+    assert any(imitation[exam] == shares[exam].min() for exam in shares)
+    assert any(imitation[exam] == shares[exam].max() for exam in shares)
+
+
+def test_own_value_picks_a_good_policy_of_longer_and_orders_the_others_badly(shares, intervals):
+    assert shares.loc["own_value", "longer"] < 1
+    found = intervals["longer"].loc["own_value", "rank_correlation"]
+    assert f"{found:+.1f}" == "-0.3"
+
+
+def test_noise_shares_above_1_occur(tables):
+    assert max(table[table.beta > 0].noise_share.max() for table in tables.values()) > 1
+
+
+def test_nearly_every_interval_includes_zero(intervals):
+    holds = [
+        low < 0 < high
+        for found in intervals.values()
+        for low, high in zip(found["low"], found["high"], strict=True)
+    ]
+    assert sum(holds) >= len(holds) - 1
+
+
+def test_under_shifts_the_rules_that_prefer_beta_0_are_backwards(shifted):
+    assert (shifted[["bellman_error", "noise_share", "own_value"]] < -0.6).all()
+
+
+def test_the_candidates_differ_by_hundreds(tables):
+    for table in tables.values():
+        assert 100 < table.return_mean.max() - table.return_mean.min() < 1100
