@@ -15,7 +15,7 @@ import pandas as pd
 from droco_lite.figures.colors import COLORS
 from droco_lite.figures.hover import Hover, hover
 from droco_lite.report import figures
-from droco_lite.report.figures import GREY, LIT, look
+from droco_lite.report.figures import CELL_INK, GREY, LIT, PER_ROBOT, SHADES, look
 from droco_lite.report.results import DROCO, Results
 from droco_lite.report.tables import NOT_RUN, by_shift, improvement
 
@@ -27,9 +27,14 @@ _DASHES = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
 
 
 def heat_map(results: Sequence[Results]) -> Hover:
-    """Arm x shift, clean first; the colour is the score, the interval shows on hover."""
+    """Arm x shift, clean first; the colour is the score, the interval shows on hover.
+
+    Each robot has its own scale of colours, from 0 to its highest score.
+    """
     rows = [ROW * (len(each.labels) + bool(each.missing)) for each in results]
-    fig = _stacked(results, rows, gap=136)
+    fig = _stacked(results, rows, gap=152, top=62, bottom=116)
+    for title in fig.layout.annotations:
+        title.text += f"<br><sub>{PER_ROBOT}</sub>"
     for number, each in enumerate(results, 1):
         table = by_shift(each)
         shifts = list(dict.fromkeys(table["shift"]))
@@ -39,7 +44,8 @@ def heat_map(results: Sequence[Results]) -> Hover:
         fig.add_heatmap(
             z=mean, x=shifts, y=labels, zmin=0, zmax=max(1.0, float(np.nanmax(mean))),
             xgap=1, ygap=1, hoverongaps=False,
-            colorscale="Blues", showscale=False, texttemplate="%{z:.0f}",
+            colorscale=list(SHADES), showscale=False, texttemplate="%{z:.0f}",
+            textfont={"color": CELL_INK},
             customdata=np.stack([low, high], -1),
             hovertemplate="%{y}, %{x}<br>score %{z:.1f}, "
             "95 %: %{customdata[0]:.1f} to %{customdata[1]:.1f}<extra></extra>",

@@ -3,10 +3,10 @@
 import itertools
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 
 from droco_lite.explore import COLORS, figure, name_lines
+from tests.contrast import contrast
 
 
 def test_names_of_lines_do_not_overlap():
@@ -47,15 +47,8 @@ def test_name_lines_wants_labels():
     plt.close(fig)
 
 
-def luminance(color: str) -> float:
-    channels = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)]) / 255
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
-
-
 @pytest.mark.parametrize("paper", ["#ffffff", "#121212"])
 @pytest.mark.parametrize("name", [name for name in COLORS if name != "ink"])
 def test_colours_read_on_light_and_dark_pages(name, paper):
     """WCAG 2: 3:1 for graphics and bold text."""
-    light, dark = sorted((luminance(COLORS[name]), luminance(paper)), reverse=True)
-    assert (light + 0.05) / (dark + 0.05) >= 3
+    assert contrast(COLORS[name], paper) >= 3
