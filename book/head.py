@@ -3,6 +3,7 @@
 A Sphinx extension beside sphinxext-opengraph, which writes description and picture. This file adds
 
 * the repository's address on GitHub Pages, stated in pyproject.toml, as the site's own;
+* descriptions without LaTeX and cut between two words, and what the picture is: a title card;
 * one title on the root page, where the theme would say the book's name twice;
 * Colab and download buttons that give the notebooks made for Colab and JupyterLab (book/colab.py),
   not the chapters: plain Markdown, and without the widgets' state, megabytes that the page holds;
@@ -17,8 +18,11 @@ import html
 import re
 from pathlib import Path
 
+from docutils import nodes
+
 from book.address import colab, pages_address, stated
 from book.colab import make
+from book.plain_math import plain_math
 
 NOT_FOUND = """<!DOCTYPE html>
 <html lang="en">
@@ -68,10 +72,42 @@ FRONT = """<!DOCTYPE html>
 """
 
 
+def before_opengraph(app, _pagename: str, _template: str, context: dict, doctree) -> None:
+    """Give sphinxext-opengraph text without formulas, and say what its picture is.
+
+    The page's body has been written by now: its tree is used for the description alone.
+    """
+    if doctree is None:
+        return
+    for formula in list(doctree.findall(nodes.math)) + list(doctree.findall(nodes.math_block)):
+        formula.parent.replace(formula, nodes.Text(plain_math(formula.astext())))
+    for paragraph in list(doctree.findall(nodes.paragraph)):
+        for raw in list(paragraph.findall(nodes.raw)):
+            raw.parent.remove(raw)
+        paragraph[:] = [nodes.Text(paragraph.astext())]  # with the spaces as they were written
+    card = title_card(context["title"], app.config.ogp_site_name)
+    context["meta"] = {"og:image:alt": card, **(context.get("meta") or {})}
+
+
+def title_card(title: str, site: str) -> str:
+    """What the picture of a page shows."""
+    title = re.sub(r"<[^>]*>", "", title).strip()
+    site = site.replace(",", "")
+    shown = site if title.replace(",", "") == site else f"{title}, {site}"
+    return f"Title card: {shown}"
+
+
+def between_words(metas: str) -> str:
+    """The page's metas, whose descriptions are cut between two words."""
+    kind = r'(property="og:description"|name="description")'
+    return re.sub(rf'(<meta {kind} content="[^"]*?)[ ,;:(–]*(?:[^\s"]*)\.\.\."', r'\1…"', metas)
+
+
 def page_context(app, pagename: str, _template: str, context: dict, _doctree) -> None:
     """Titles, buttons and scripts of one page."""
     if "body" in context:
         context["body"] = accessible(context["body"])
+    context["metatags"] = between_words(context.get("metatags", ""))
     for script in list(context.get("script_files", [])):
         said = f"{getattr(script, 'attributes', {}).get('body')} {getattr(script, 'filename', '')}"
         if "THEBE_JS_URL" in said or "sphinx-thebe" in said:
@@ -129,6 +165,7 @@ def front_and_missing(app, error) -> None:
 
 def setup(app) -> dict[str, bool]:
     app.connect("config-inited", own_address, priority=100)
+    app.connect("html-page-context", before_opengraph, priority=100)
     app.connect("html-page-context", page_context, priority=900)
     app.connect("build-finished", front_and_missing, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
