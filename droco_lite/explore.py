@@ -12,6 +12,8 @@ One call makes a figure that answers to sliders::
 
     explore(draw, beta=("β", [0, 0.1, 0.5, 1]))
 
+Numbers get a slider, and names a drop-down.
+
 ``draw`` is called for every point of the grid while the cell runs; in the page the sliders only
 choose among the finished pictures. So what a reader sees was computed, and the page needs neither
 a kernel nor a network. Where ipywidgets is older than 8 (Colab) the kernel draws instead.

@@ -1,4 +1,4 @@
-"""Sliders that work with a kernel, and in the built page without one."""
+"""Sliders and drop-downs that work with a kernel, and in the built page without one."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from droco_lite.figures.naming import show_script
 from droco_lite.figures.style import STYLE
 from droco_lite.figures.svg import describe, svg
 
+#: What a reader moves.
+Control = widgets.SelectionSlider | widgets.Dropdown
+
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 #: More pictures than this make a page that nobody wants to load.
@@ -25,7 +28,7 @@ MOST_BYTES = 2_000_000
 
 
 class Explorer(widgets.VBox):
-    """Sliders over pictures; what :func:`explore` returns.
+    """Sliders and drop-downs over pictures; what :func:`explore` returns.
 
     Beside the widget its output holds the start picture as PNG, for places that show no widgets.
     """
@@ -64,9 +67,10 @@ def explore(
 ) -> Explorer:
     """Sliders over a grid of parameters, and what ``draw`` makes of each point.
 
-    Every point is drawn now, so keep grids to about 7 x 7 and curves to about 50 points. With no
-    axes it shows the one picture, and an axis of one value gets no slider. Figures that ``draw``
-    opened are closed.
+    Numbers get a slider. An axis whose values are all strings gets a drop-down: names have no
+    order, and a reader can see all of them. Every point is drawn now, so keep grids to about 7 x 7
+    and curves to about 50 points. With no axes it shows the one picture, and an axis of one value
+    gets no slider. Figures that ``draw`` opened are closed.
 
     Args:
         draw: called as ``draw(**point)``; returns a Matplotlib figure, a list of figures that stand
@@ -84,14 +88,9 @@ def explore(
     labels, grid = _grid(axes)
     start = _start(start or {}, grid)
     longest = max((len(label) for label in labels.values()), default=0)
+    width = f"{min(0.5 * longest + 0.5, 16):.1f}em"  # of the labels, so that tracks line up
     sliders = {
-        name: widgets.SelectionSlider(
-            options=[(_shown(v), i) for i, v in enumerate(values)],
-            index=start[name],
-            description=labels[name],
-            style={"description_width": f"{min(0.5 * longest + 0.5, 16):.1f}em"},  # tracks line up
-            layout=widgets.Layout(width="auto", max_width="34rem"),
-        )
+        name: _control(labels[name], values, start[name], width)
         for name, values in grid.items()
         if len(values) > 1
     }
@@ -124,10 +123,23 @@ def explore(
     return Explorer([*sliders.values(), view], summary, stills[0] if stills else None)
 
 
+def _control(label: str, values: Sequence[Any], index: int, width: str) -> Control:
+    """A drop-down for names, else a slider; both hold the value's index, which Stacks follow."""
+    names = all(isinstance(value, str) for value in values)
+    kind = widgets.Dropdown if names else widgets.SelectionSlider
+    return kind(
+        options=[(_shown(value), i) for i, value in enumerate(values)],
+        index=index,
+        description=label,
+        style={"description_width": width},
+        layout=widgets.Layout(width="auto", max_width="20rem" if names else "34rem"),
+    )
+
+
 def _stacked(
     markup: Callable[[Mapping[str, int]], str],
     grid: Mapping[str, Sequence[Any]],
-    sliders: Mapping[str, widgets.SelectionSlider],
+    sliders: Mapping[str, Control],
 ) -> widgets.Widget:
     """One Stack per axis, inside the one before; the browser itself links sliders to Stacks."""
     layout, style = widgets.Layout(width="100%"), widgets.HTML().style  # one model, not hundreds

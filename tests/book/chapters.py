@@ -79,23 +79,38 @@ def widget_state(path: Path) -> dict[str, dict[str, Any]]:
     return saved.get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
 
 
+#: Widget models that a reader moves.
+SLIDER, DROPDOWN = "SelectionSliderModel", "DropdownModel"
+
+
 def sliders(path: Path) -> list[str]:
     """Labels of the sliders that the chapter's outputs show, in order."""
+    return [label for kind, label in controls(path) if kind == SLIDER]
+
+
+def dropdowns(path: Path) -> list[str]:
+    """Labels of the drop-downs that the chapter's outputs show, in order."""
+    return [label for kind, label in controls(path) if kind == DROPDOWN]
+
+
+def controls(path: Path) -> list[tuple[str, str]]:
+    """Kind and label of each slider and drop-down that the chapter's outputs show, in order."""
     state = widget_state(path)
 
-    def walk(model_id: str) -> list[str]:
+    def walk(model_id: str) -> list[tuple[str, str]]:
         model = state[model_id]
-        if model["model_name"] == "SelectionSliderModel":
-            return [model["state"]["description"]]
-        if model["model_name"] != "VBoxModel":  # pictures hold no sliders
+        kind = model["model_name"]
+        if kind in (SLIDER, DROPDOWN):
+            return [(kind, model["state"]["description"])]
+        if kind != "VBoxModel":  # pictures hold no sliders
             return []
         return [
-            label
+            found
             for child in model["state"]["children"]
-            for label in walk(child.removeprefix("IPY_MODEL_"))
+            for found in walk(child.removeprefix("IPY_MODEL_"))
         ]
 
-    return [label for view in views(path) for label in walk(view)]
+    return [found for view in views(path) for found in walk(view)]
 
 
 def views(path: Path) -> list[str]:

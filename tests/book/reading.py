@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from chapters import cells, read, sliders, source, tags
+from chapters import cells, controls, read, source, tags
 
 WORDS_A_MINUTE, LINES_A_MINUTE = 200, 20
 FOLDED = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
@@ -25,7 +25,7 @@ class Reading(NamedTuple):
     words: int
     lines: int
     pictures: int  # with sliders, or a live lab
-    sliders: int
+    sliders: int  # and drop-downs
     exercises: int
 
     @property
@@ -55,7 +55,7 @@ def reading(path: Path) -> Reading:
         lines=sum(bool(line.strip()) for text in code for line in text.splitlines()),
         pictures=sum(bool(re.search(r"(?m)^explore\(\s*\w+\s*,", text)) for text in draws)
         + "\n".join(written).count("{live-lab}"),
-        sliders=len(sliders(path)),
+        sliders=len(controls(path)),
         exercises=len(re.findall(r"\{exercise(?:-start)?\}", everything)),
     )
 

@@ -4,13 +4,14 @@ import re
 
 import pytest
 from chapters import (
+    DROPDOWN,
     ROOT,
     SOLVED,
     cells,
+    controls,
     notebooks,
     pages,
     read,
-    sliders,
     solutions,
     source,
     tags,
@@ -79,8 +80,18 @@ def test_each_slider_was_saved_with_its_pictures(path):
 
 @anything
 def test_slider_labels_are_plain_text(path):
-    for label in sliders(path):
+    for _kind, label in controls(path):
         assert label and not re.search(r"[$\\]", label), label
+
+
+@anything
+def test_names_stand_in_a_drop_down_and_numbers_on_a_slider(path):
+    """A slider of names would hide them, and say that they have an order."""
+    for model in state_of(path).values():
+        shown = model["state"].get("_options_labels", ())
+        number = [bool(re.search(r"\d|∞|none", label)) for label in shown]
+        if shown and not any(number):
+            assert model["model_name"] == DROPDOWN, shown
 
 
 def said(code: str) -> list[str]:

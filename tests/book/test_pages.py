@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import axe
 import pytest
 from bs4 import BeautifulSoup
-from chapters import PUBLIC_CODE, ROOT, THEORY, pages, sliders
+from chapters import PUBLIC_CODE, ROOT, THEORY, dropdowns, pages, sliders
 
 from book.address import colab, pages_address, stated
 from book.assets import fetched
@@ -119,6 +119,9 @@ def test_a_shared_page_shows_what_it_is(name, site):
     assert 30 < len(meta(page, "og:description")) <= 210
     assert meta(page, "description") == meta(page, "og:description")
     assert meta(page, "og:url") == f"{home}/{name}.html"
+    assert not re.search(r"\\|\$|[{}]|\.\.\.$", meta(page, "description")), "markup, or half a word"
+    assert meta(page, "og:image:alt").startswith("Title card: ")
+    assert "DROCO by hand" in meta(page, "og:image:alt")
     picture = meta(page, "og:image").removeprefix(f"{home}/")
     assert (site / picture).read_bytes().startswith(b"\x89PNG")
 
@@ -288,12 +291,21 @@ def expected_sliders(name: str) -> list[str]:
     return sliders(path) if path.is_file() else []
 
 
+def expected_dropdowns(name: str) -> list[str]:
+    path = ROOT / f"{name}.ipynb"
+    return dropdowns(path) if path.is_file() else []
+
+
 def await_sliders(page, name: str) -> None:
-    count = len(expected_sliders(name))
-    if count:
-        page.wait_for_function(
-            "n => document.querySelectorAll('.widget-slider .noUi-handle').length >= n", arg=count
-        )
+    for selector, wanted in (
+        (".widget-slider .noUi-handle", expected_sliders(name)),
+        (".widget-dropdown select", expected_dropdowns(name)),
+    ):
+        if wanted:
+            page.wait_for_function(
+                "([selector, n]) => document.querySelectorAll(selector).length >= n",
+                arg=[selector, len(wanted)],
+            )
     page.evaluate("async () => { await window.MathJax?.startup?.promise }")  # formulas move things
     page.wait_for_timeout(100)
 
@@ -393,6 +405,43 @@ class TestSliders:
                 value, *_ = read(slider, seen.get(number))
                 assert value != seen.get(number)
                 seen[number] = value
+
+
+# What a reader can tell apart under a drop-down: the shown pictures, without ids and descriptions.
+PICTURES = """async select => {
+  await new Promise(requestAnimationFrame);
+  await new Promise(requestAnimationFrame);
+  return [...select.closest(".widget-dropdown").parentElement.querySelectorAll(".droco-figure")]
+    .filter(figure => figure.offsetHeight > 0)
+    .map(figure => figure.innerHTML
+      .replace(/ id="[^"]*"| aria-label="[^"]*"|href="#[^"]*"|url\\([^)]*\\)/g, ""));
+}"""
+
+
+@pytest.mark.parametrize("name", [name for name in pages() if expected_dropdowns(name)] or ["none"])
+class TestDropdowns:
+    pytestmark = needs_browser
+
+    def test_each_has_its_name_and_changes_its_picture_by_keyboard(self, visit, name):
+        if name == "none":
+            pytest.skip("no page has a drop-down yet")
+        page = visit(name)
+        labels = expected_dropdowns(name)
+        selects = page.locator(".widget-dropdown select").all()
+        assert len(selects) == len(labels)
+        for label, select in zip(labels, selects, strict=True):
+            assert select.evaluate("select => select.labels[0]?.textContent") == label
+            count = select.evaluate("select => select.options.length")
+            select.focus()
+            page.keyboard.press("Home")
+            drawn = []
+            for place in range(count):
+                assert select.evaluate("select => select.selectedIndex") == place
+                pictures = select.evaluate(PICTURES)
+                assert len(pictures) == 1, f"{len(pictures)} pictures stand under {label}"
+                drawn += pictures
+                page.keyboard.press("ArrowDown")
+            assert len(set(drawn)) > 1, f"{label} is changed and its picture stays"
 
 
 # Text over a coloured cell is judged against that cell, other text against the page.
@@ -599,7 +648,7 @@ class TestCodeOnALaptop:
 TALLEST = 4_000
 SHORT = (
     *("intro", "robots_and_data", "training_droco", "rivals", "deploying", "scorecard"),
-    *("sensitivity", "choosing", "bring_your_own_robot"),
+    *("sensitivity", "choosing", "bring_your_own_robot", "the_loop", "public_code_training"),
 )
 
 

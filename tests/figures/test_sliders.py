@@ -39,6 +39,35 @@ def test_sliders_show_their_label_and_values():
     assert [shown for shown, _ in slider.options] == ["−1", "0.25"]
 
 
+def test_names_get_a_drop_down_and_numbers_a_slider():
+    explorer = explore(
+        lambda a, b, c: f"{a}{b}{c}",
+        {"a": "ant"},
+        a=("robot", ["hopper", "ant"]),
+        b=[1, 2],
+        c=["oracle", 1],  # an order, of which the first place has a name
+    )
+    robot, number, mixed, view = explorer.children
+    assert isinstance(robot, widgets.Dropdown)
+    assert all(isinstance(each, widgets.SelectionSlider) for each in (number, mixed))
+    assert robot.description == "robot" and [name for name, _ in robot.options] == ["hopper", "ant"]
+    assert robot.index == view.selected_index == 1
+
+
+@pytest.mark.parametrize("with_stack", [True, False])
+def test_a_drop_down_chooses_the_picture(monkeypatch, with_stack):
+    linked = []
+    monkeypatch.setattr(widgets, "jsdlink", lambda source, target: linked.append((source, target)))
+    if not with_stack:
+        monkeypatch.delattr(widgets, "Stack")
+    names, view = explore(lambda robot: f"a {robot}", robot=["hopper", "ant"]).children
+    if with_stack:
+        assert linked == [((names, "index"), (view, "selected_index"))]
+    else:
+        names.index = 1
+        assert "a ant" in view.value
+
+
 def test_values_without_a_short_decimal_are_rounded_and_others_are_not():
     slider = explore(lambda e: "x", e=("level", [-1 / 3, 2 / 3, 0.9995, 200_000])).children[0]
     assert [shown for shown, _ in slider.options] == ["−0.333", "0.667", "0.9995", "200000"]
