@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 # --------------------------------------------------------------------------- options of commands
 
@@ -41,9 +42,8 @@ def complete_robots(incomplete: str) -> list[str]:
 
 
 TASK_HELP = (
-    "ROBOT-QUALITY or ROBOT-QUALITY-morphology: a robot of hopper, walker2d, halfcheetah, ant (or "
-    "yours, with --robot-file), a quality of medium, medium-replay, medium-expert, expert, "
-    "medium-tuned. Or ROBOT-QUALITY@SHIFT with a source shift of your own, such as "
+    "ROBOT-QUALITY or ROBOT-QUALITY-morphology: a robot of {robots} (or yours, with --robot-file), "
+    "a quality of {qualities}. Or ROBOT-QUALITY@SHIFT with a source shift of your own, such as "
     "halfcheetah-medium@gravity-up-0.5."
 )
 TaskName = Annotated[str, typer.Argument(help=TASK_HELP, autocompletion=complete_tasks)]
@@ -96,13 +96,48 @@ COMMON: dict[str, tuple[Any, Any, Callable[[Any], None]]] = {
 # ------------------------------------------------------------------------------------- commands
 
 
+def _there_is() -> dict[str, str]:
+    """What stands for ``{robots}``, ``{qualities}`` and ``{families}`` in a help text."""
+    from droco_lite.data.names import QUALITIES
+    from droco_lite.robots import ROBOTS
+    from droco_lite.robots.families import FAMILIES
+
+    return {
+        "robots": ", ".join(name for name, robot in ROBOTS.items() if not robot.own),
+        "qualities": ", ".join(QUALITIES),
+        "families": ", ".join(name for name, family in FAMILIES.items() if family.evaluated),
+    }
+
+
+class Command(TyperCommand):
+    """A command whose ``--help`` says which robots, qualities and families there are.
+
+    They are looked up when help is asked for: they take long to load. Square brackets stay as they
+    are written; rich would read ``[video]`` as markup.
+    """
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The usual help, with the lists filled in."""
+        params: list[Any] = [p for p in self.params if getattr(p, "help", None)]
+        written = {parameter: parameter.help for parameter in params}
+        try:
+            for parameter, text in written.items():
+                for name, found in _there_is().items():
+                    text = text.replace(f"{{{name}}}", found)
+                parameter.help = escaped(text)
+            super().format_help(ctx, formatter)
+        finally:  # the same command may be asked again
+            for parameter, text in written.items():
+                parameter.help = text
+
+
 def command(app: typer.Typer, name: str, **options: Any) -> Callable[[Callable], Callable]:
     """Register a command: with the options of :data:`COMMON`, and errors as one message.
 
     Args:
         app: the group that it belongs to.
         name: what the user types.
-        options: passed to ``app.command``.
+        options: passed to ``app.command``; ``cls`` is a :class:`Command`.
     """
 
     def register(function: Callable) -> Callable:
@@ -125,7 +160,7 @@ def command(app: typer.Typer, name: str, **options: Any) -> Callable[[Callable],
         shown: Any = run
         shown.__signature__ = signature.replace(parameters=parameters, return_annotation=None)
         run.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(name, **options)(run)
+        app.command(name, **{"cls": Command} | options)(run)
         return function
 
     return register

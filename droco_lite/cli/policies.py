@@ -37,7 +37,7 @@ def evaluate(
     family: Annotated[
         list[str] | None,
         typer.Option(
-            help="All variants of kinematic, morph, gravity or friction, at three levels; repeat."
+            help="All variants of a family of {families}, at three levels; repeat."
         ),
     ] = None,
     robot: Robot = "",

@@ -11,9 +11,8 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from typer.core import TyperCommand
 
-from droco_lite.cli.common import AsJson, complete_methods, print_json, show
+from droco_lite.cli.common import AsJson, Command, complete_methods, print_json, show
 from droco_lite.evaluation.arms import METHOD_NAMES
 
 LOOP = "loop"
@@ -58,7 +57,7 @@ def settings(
         show(table_of_settings(name, rows))
 
 
-class WithSettings(TyperCommand):
+class WithSettings(Command):
     """A command whose ``--help`` ends with every setting that ``--set`` takes.
 
     They are those of the method that is named beside ``--help``, and those of the loop.

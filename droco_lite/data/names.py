@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from droco_lite.robots import ROBOTS, Shift, get_robot
+from droco_lite.robots.families import task_families
 from droco_lite.robots.registry import OWN_ROBOT
 
 #: The paper's four, and one of ours: in ``medium-tuned`` the source's policy is the target's medium
@@ -16,8 +17,6 @@ from droco_lite.robots.registry import OWN_ROBOT
 PAPER_QUALITIES = ("medium", "medium-replay", "medium-expert", "expert")
 TUNED = "medium-tuned"
 QUALITIES = (*PAPER_QUALITIES, TUNED)
-#: Families of source shifts, by DROCO's names; the shift's own family is ``morph`` as in ODRL.
-TASK_FAMILIES = ("kinematic", "morphology")
 
 # The order of the paper's tables; robots that it does not have follow.
 _ORDER = ("halfcheetah", "hopper", "walker2d", "ant")
@@ -28,7 +27,7 @@ class Task:
     """One cell of the paper's table: a robot, a quality and the family of the source's shift.
 
     Attributes:
-        robot, quality, family: one of ``ROBOTS``, ``QUALITIES`` and ``TASK_FAMILIES``.
+        robot, quality, family: one of ``ROBOTS``, ``QUALITIES`` and ``task_families()``.
         shift: a source shift of the user's own in place of the family's, which then says nothing.
             Only shifts with a behaviour policy can be made into data.
 
@@ -49,7 +48,7 @@ class Task:
         for kind, value, known in (
             ("robot", self.robot, robots()),
             ("quality", self.quality, QUALITIES),
-            ("family", self.family, TASK_FAMILIES),
+            ("family", self.family, task_families()),
         ):
             if value not in known:
                 advice = f"; {OWN_ROBOT}" if kind == "robot" else ""
@@ -71,8 +70,8 @@ class Task:
             return text
         text, at, shift = text.partition("@")
         robot, _, rest = text.partition("-")
-        family = TASK_FAMILIES[0]
-        for name in TASK_FAMILIES:
+        family = cls.family
+        for name in task_families():
             if rest.endswith(f"-{name}"):
                 rest, family = rest.removesuffix(f"-{name}"), name
         if not rest or bool(at) != bool(shift):
@@ -83,7 +82,7 @@ class Task:
         return cls(robot, rest, family, shift)
 
     def __str__(self) -> str:
-        family = "" if self.family == TASK_FAMILIES[0] else f"-{self.family}"
+        family = "" if self.family == Task.family else f"-{self.family}"
         shift = f"@{self.shift}" if self.shift else ""
         return f"{self.robot}-{self.quality}{family}{shift}"
 
@@ -115,7 +114,7 @@ def all_tasks() -> tuple[Task, ...]:
     """Every quality of the paper of every robot and family that has a source shift, now."""
     return tuple(
         Task(robot, quality, family)
-        for family in TASK_FAMILIES
+        for family in task_families()
         for robot in robots()
         if family in ROBOTS[robot].source_shifts
         for quality in PAPER_QUALITIES

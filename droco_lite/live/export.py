@@ -36,6 +36,7 @@ from droco_lite.robots import (
     LEVELS,
     NOMINAL,
     BatchedRobot,
+    Robot,
     Shift,
     get_robot,
     make_model,
@@ -67,11 +68,7 @@ def robot_facts(robot: str) -> dict[str, Any]:
         ValueError: the lab does not know when this robot's episodes end.
     """
     spec = get_robot(robot)
-    if spec.healthy_ranges is None:
-        raise ValueError(
-            f"robot: the record of {robot!r} has no healthy_ranges, so the lab does not know when "
-            "its episodes end"
-        )
+    healthy = health_ranges(spec)
     model = make_model(robot)
     clip = spec.velocity_clip
     return {
@@ -110,8 +107,7 @@ def robot_facts(robot: str) -> dict[str, Any]:
             "velocityClip": None if np.isinf(clip) else clip,
             "controlCost": spec.control_cost,
             "healthyReward": spec.healthy_reward,
-            # JSON has no infinity.
-            "healthy": [(i, *np.clip((a, b), -1e300, 1e300)) for i, a, b in spec.healthy_ranges],
+            "healthy": healthy,
             "rewardReadsTorso": "xpos" in spec.reads,
             "maxSteps": spec.max_episode_steps,
             "minReturn": spec.min_return,
@@ -119,6 +115,21 @@ def robot_facts(robot: str) -> dict[str, Any]:
         },
         "starts": starts(robot),
     }
+
+
+def health_ranges(spec: Robot) -> list[tuple[int, float, float]]:
+    """Which entries of qpos followed by qvel lie between which bounds while an episode goes on.
+
+    Raises:
+        ValueError: the record does not say it in ranges.
+    """
+    if spec.healthy_ranges is None and (spec.can_fall or spec.own):
+        raise ValueError(
+            f"robot: the record of {spec.name!r} has no healthy_ranges, so the lab does not know "
+            "when its episodes end"
+        )
+    # JSON has no infinity.
+    return [(i, *np.clip((a, b), -1e300, 1e300)) for i, a, b in spec.healthy_ranges or ()]
 
 
 def starts(robot: str) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from droco_lite.data import TASKS
-from droco_lite.evaluation.arms import CONTROLS, ORDER
+from droco_lite.evaluation.arms import CONTROLS
 from droco_lite.report import statistics
-from droco_lite.report.results import DROCO, Results, read_longer, read_study
+from droco_lite.report.results import DROCO, METHODS, Results, read_longer, read_study
 from droco_lite.report.tables import (
     EQUAL,
     beside_paper,
@@ -195,13 +195,14 @@ def _remaining(results: Sequence[Results]) -> str:
     reached = {(each.task.robot, each.task.quality) for each in results}
     cells_16 = {(task.robot, task.quality) for task in TASKS}
     work = (table["arms"] * table["seeds"] * table["steps"]).sum()
-    hours = table["hours"].sum() / work * len(ORDER) * FULL_SEEDS * FULL_STEPS
+    arms = len((*METHODS, *CONTROLS))
+    hours = table["hours"].sum() / work * arms * FULL_SEEDS * FULL_STEPS
     shown = printed(table.assign(hours=table["hours"].map("{:.1f}".format)), 0)
     left = len(cells_16 - reached)
     return (
         f"{shown}\n\n"
         f"of the paper's {len(cells_16)} tasks {len(cells_16 & reached)} begun, {left} not\n"
-        f"one task at full size ({len(ORDER)} arms x {FULL_SEEDS} seeds x "
+        f"one task at full size ({arms} arms x {FULL_SEEDS} seeds x "
         f"{FULL_STEPS:,} steps),\nat the rate measured here: {_about(hours)} processor hours; "
         f"all {len(cells_16)}: {_about(len(cells_16) * hours)}"
     )

@@ -21,9 +21,8 @@ from droco_lite import files
 from droco_lite.data import TASKS, Task
 from droco_lite.evaluation.arms import (
     COLUMNS,
-    CONTROLS,
     CURVE_COLUMNS,
-    ORDER,
+    PAPER,
     file_name,
     place,
     read_table,
@@ -34,7 +33,7 @@ from droco_lite.robots.shifts import shift_values
 
 DROCO = "DROCO"
 #: The paper's methods, and MICRO: what a table of results has a row for.
-METHODS = tuple(label for label in ORDER if label not in CONTROLS)
+METHODS = (*PAPER, "MICRO")
 RUN_AGAIN = "run `droco-lite matrix run results/matrix/study.yaml`"
 
 

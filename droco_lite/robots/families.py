@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from droco_lite.robots.shifts import Shift
 
-__all__ = ["FAMILIES", "Family"]
+__all__ = ["FAMILIES", "Family", "task_families"]
 
 # Beyond "hard" the joints close further, torsos and forces grow on. Limbs that shrink stop at 1:
 # past it they would turn inside out, which MuJoCo compiles without a word.
@@ -38,6 +38,7 @@ class Family:
         least: bound below on every number.
         everywhere: variants that every robot has, as in a robot's ``shifts``.
         evaluated: whether evaluations take it by default.
+        task: DROCO's name of the family in tasks whose source it shifts; empty if it makes none.
     """
 
     edit: Callable[..., None]
@@ -46,6 +47,7 @@ class Family:
     least: float | None = None
     everywhere: Mapping[str, Mapping[str, tuple]] = field(default_factory=dict)
     evaluated: bool = True
+    task: str = ""
 
 
 def limit_joints(
@@ -88,11 +90,16 @@ _DOWN_UP = {"down": {"factor": (1.0, 0.1)}, "up": {"factor": (1.0, 5.0)}}
 
 #: Every family by name. ODRL's four, then OTDF's three.
 FAMILIES: dict[str, Family] = {
-    "kinematic": Family(edit=limit_joints, least=0.01),
-    "morph": Family(edit=edit_limbs, most=1.0),
+    "kinematic": Family(edit=limit_joints, least=0.01, task="kinematic"),
+    "morph": Family(edit=edit_limbs, most=1.0, task="morphology"),
     "gravity": Family(edit=scale_gravity, geometric=True, everywhere=_DOWN_UP),
     "friction": Family(edit=scale_friction, geometric=True, everywhere=_DOWN_UP),
     "otdf-kinematic": Family(edit=limit_joints, most=1.0, evaluated=False),
     "otdf-morph": Family(edit=edit_limbs, most=1.0, evaluated=False),
     "otdf-gravity": Family(edit=scale_gravity, geometric=True, most=1.0, evaluated=False),
 }
+
+
+def task_families() -> tuple[str, ...]:
+    """Families of source shifts, by DROCO's names."""
+    return tuple(family.task for family in FAMILIES.values() if family.task)

@@ -209,6 +209,11 @@ class OwnRobot(Robot):
             )
         return ~over
 
+    @property
+    def can_fall(self) -> bool:
+        """Whether an episode can end before its time."""
+        return self.terminated_of is not None
+
     def terminated_from(self, observations: np.ndarray) -> np.ndarray:
         """Which rows [n] of observations [n, S] belong to states that end the episode.
 

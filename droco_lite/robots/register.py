@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from droco_lite.robots import gym_ids, trial
+from droco_lite.robots.families import task_families
 from droco_lite.robots.own import OwnRobot, State, compiled, load_xml, names_of
 from droco_lite.robots.registry import ROBOTS, get_robot
 from droco_lite.robots.robot import Robot, Start
@@ -83,7 +84,7 @@ def register_robot(
         max_episode_steps: steps after which an episode is truncated.
         min_return, max_return: returns of a random and of a good policy, which make 0 and 100 of
             the score; without them every score is NaN, and returns speak for themselves.
-        shifts: family -> variant -> what changes at strength 1, for two families.
+        shifts: family -> variant -> what changes at strength 1.
 
             * ``kinematic``: joint -> share of its range that is left, such as
               ``{"elbow": {"elbow_joint": 0.2}}``;
@@ -95,7 +96,9 @@ def register_robot(
 
             A sequence in place of a number gives the values at evenly spaced strengths from 0,
             where it has to begin with 1.  ``gravity`` and ``friction`` (of geoms; contact pairs
-            keep theirs) come by themselves, as with the other robots.
+            keep theirs) come by themselves, as with the other robots.  Any other family of
+            ``FAMILIES`` takes the numbers that its edit asks for, such as ``{"up": {"factor":
+            5.0}}``: a number where strength 0 is a factor of 1, else a sequence from strength 0.
         source_shifts: ``kinematic`` or ``morphology`` -> shift of the source robot, such as
             ``{"kinematic": "kinematic-elbow-hard"}``; it completes the tasks ``NAME-medium`` and
             ``NAME-medium-morphology``.
@@ -189,9 +192,10 @@ def _leave(name: str) -> Robot | None:
 def _check_tasks(robot: OwnRobot) -> None:
     """Whether the shifts that tasks are made of exist; their names kept as they are written."""
     for family, shift in robot.source_shifts.items():
-        if family not in ("kinematic", "morphology"):
+        if family not in task_families():
             raise ValueError(
-                f"robot {robot.name!r}: source_shifts has {family!r}; give kinematic or morphology"
+                f"robot {robot.name!r}: source_shifts has {family!r}; give "
+                f"{' or '.join(task_families())}"
             )
         shift_values(robot.name, shift)
     for shift, qualities in robot.policies.items():

@@ -117,7 +117,7 @@ class Robot:
         is_healthy: (qpos [n, nq], qvel [n, nv]) -> bool [n], the states in which an episode goes
             on; None for a robot that cannot fall.
         healthy_ranges: the same as numbers, for what cannot call Python: (entry of qpos followed by
-            qvel, above, below) of each range; None where no ranges say it.
+            qvel, above, below) of each range; None where no ranges say it, or nothing is to say.
         normal_velocity_noise: whether the initial velocities are normal with that standard
             deviation rather than uniform.
         total_mass: kilograms to which the model is scaled; None leaves it.
@@ -225,6 +225,11 @@ class Robot:
             ),
             axis=1,
         )
+
+    @property
+    def can_fall(self) -> bool:
+        """Whether an episode can end before its time."""
+        return self.is_healthy is not None
 
     def healthy(self, qpos: np.ndarray, qvel: np.ndarray, **fields: np.ndarray) -> np.ndarray:
         """Which rows [n] are in states where the episode goes on."""

@@ -12,6 +12,7 @@ import mujoco
 import numpy as np
 
 from droco_lite.robots.batch import BatchedRobot
+from droco_lite.robots.families import FAMILIES, Family, edit_limbs, limit_joints
 from droco_lite.robots.own import READABLE, OwnRobot, State
 from droco_lite.robots.robot import Start
 from droco_lite.robots.shifts import NOMINAL, SHIFTS, Shift, make_model
@@ -20,6 +21,8 @@ __all__ = [
     "check_numbers", "control_range", "discover", "from_the_side", "shift_table", "try_out",
 ]  # fmt: skip
 
+# What the variants of a family map to what, where the family's quantities are parts of the model.
+_PARTS = {limit_joints: "joints to shares", edit_limbs: "parts to factors"}
 _VARIANT = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # Rows and steps of the trial that a robot has to pass: enough to fall, to touch and to overflow.
 _TRIAL_ROWS, _TRIAL_STEPS = 4, 25
@@ -124,11 +127,19 @@ def _observation_size(robot: OwnRobot, model: mujoco.MjModel, state: Callable[..
     return seen.shape[1]
 
 
-def _knots(where: str, value) -> tuple[float, ...]:
-    values = (1.0, value) if np.isscalar(value) else tuple(value)
+def _knots(where: str, value, family: Family) -> tuple[float, ...]:
+    """The numbers of a quantity from strength 0 on."""
+    shares = family.edit in _PARTS
+    values = (1.0, value) if np.isscalar(value) and (shares or family.geometric) else value
+    values = (value,) if np.isscalar(values) else tuple(values)
     if not all(isinstance(v, int | float | np.number) and np.isfinite(v) for v in values):
         raise ValueError(f"{where}: {value!r} is neither a finite number nor a sequence of them")
-    if len(values) < 2 or values[0] != 1 or min(values) <= 0:
+    if not shares and (len(values) < 2 or (family.geometric and min(values) <= 0)):
+        raise ValueError(
+            f"{where}: {value!r} should be the numbers from strength 0 on, at least two"
+            + ", all positive" * family.geometric
+        )
+    if shares and (len(values) < 2 or values[0] != 1 or min(values) <= 0):
         raise ValueError(
             f"{where}: {value!r} should be a positive share or factor at strength 1, or several "
             "from strength 0 on, the first being 1 (the nominal robot)"
@@ -142,27 +153,31 @@ def shift_table(name: str, model: mujoco.MjModel, given: Mapping) -> tuple[dict,
     edits: dict[tuple[str, str], Callable] = {}
     entry: dict[str, tuple[float, ...]]
     for family, variants in given.items():
-        if family not in ("kinematic", "morph"):
-            free = " (which needs no entry)" if family in ("gravity", "friction") else ""
+        takes = [known for known, kind in FAMILIES.items() if not kind.everywhere]
+        if family not in takes:
+            free = " (which needs no entry)" if family in FAMILIES else ""
             raise ValueError(
-                f"robot {name!r}: shifts has the family {family!r}{free}; give kinematic or morph"
+                f"robot {name!r}: shifts has the family {family!r}{free}; give {' or '.join(takes)}"
             )
+        edit = FAMILIES[family].edit
         for variant, parts in variants.items():
             where = f"robot {name!r}: shifts[{family!r}][{variant!r}]"
             if not _VARIANT.fullmatch(variant):
                 raise ValueError(f"{where}: a variant is letters, digits and _, no dash")
-            if family == "morph" and callable(parts):
+            if edit is edit_limbs and callable(parts):
                 entry = {"strength": (0.0, 1.0)}
                 edits[family, variant] = _ByHand(parts)
             elif not isinstance(parts, Mapping) or not parts:
-                kinds = "joints to shares" if family == "kinematic" else "parts to factors"
+                kinds = _PARTS.get(edit, "quantities to numbers")
                 raise ValueError(f"{where}: {parts!r} should map {kinds}, such as {{'arm': 0.5}}")
             else:
-                check = _check_joint if family == "kinematic" else _check_part
-                for part in parts:
-                    check(f"{where}[{part!r}]", model, part)
-                entry = {p: _knots(f"{where}[{p!r}]", value) for p, value in parts.items()}
-                if family == "morph":
+                if edit in _PARTS:
+                    check = _check_joint if edit is limit_joints else _check_part
+                    for part in parts:
+                        check(f"{where}[{part!r}]", model, part)
+                kind = FAMILIES[family]
+                entry = {p: _knots(f"{where}[{p!r}]", value, kind) for p, value in parts.items()}
+                if edit is edit_limbs:
                     edits[family, variant] = _scale_parts
             table.setdefault(family, {})[variant] = entry
     return table, edits

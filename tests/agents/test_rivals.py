@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from droco_lite.agents import IQL
+from droco_lite.agents import IQL, METHODS
 from droco_lite.data.transitions import DataError, Transitions
 from droco_lite.training import LoopSettings, train
 from tests.agents.rivals import PLANE, TINY, batches, fitted, same_networks, tiny
 
 QUIET = LoopSettings(device="cpu", episodes=0, evaluate_every=12, save_every=12)
 RIVALS = [name for name in TINY if name != "iql"]
-PREPARED = [name for name in RIVALS if name != "cql"]
+PREPARED = [name for name in RIVALS if hasattr(METHODS[name].Settings, "prepare_seed")]
 
 
 @pytest.mark.parametrize(

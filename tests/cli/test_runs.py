@@ -1,26 +1,31 @@
 """What a trained folder is good for: going on, listing settings, curves, clips, shipped studies."""
 
+import dataclasses
 import json
+import re
 import sys
 
 import pandas as pd
 import pytest
 import yaml
 from PIL import Image
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from droco_lite import cli
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import describe
-from droco_lite.cli.common import TASK_HELP
 from droco_lite.cli.settings import parse, value_of
 from droco_lite.cli.train import list_of_seeds
 from droco_lite.data.names import QUALITIES, robots
 from droco_lite.evaluation.arms import METHOD_NAMES
 from droco_lite.report.curves import read_curves, spreads
+from droco_lite.robots import ROBOTS
+from droco_lite.robots.families import FAMILIES, Family
 from droco_lite.studies import find, overview, shipped, tables_folder
 from droco_lite.training import LoopSettings
 
+BRACKETS = re.compile(r"\[.+?\]")
 SMALL = (
     "hopper-medium", "--method", "iql", "--source-size", "300", "--target-size", "200",
     "--evaluate-every", "10", "--set", "hidden=8", "--set", "batch_size=8", "--set", "episodes=1",
@@ -183,10 +188,36 @@ def star(row):
     return row["name"] + "*" * row["per_run"]
 
 
-def test_methods_robots_and_qualities_of_the_help_are_those_there_are():
+def test_methods_robots_and_qualities_of_the_help_are_those_there_are(monkeypatch):
     assert set(METHOD_NAMES) == set(METHODS)
-    for name in (*robots()[:4], *QUALITIES):
-        assert name in TASK_HELP
+    monkeypatch.setenv("COLUMNS", "600")
+    helped = run("train", "--help").stdout
+    for name in (*robots(), *QUALITIES):
+        assert re.search(rf"\b{name}[, .(]", helped), name
+    assert "a family of kinematic, morph, gravity, friction, at" in run("evaluate", "--help").stdout
+    rusty = Family(edit=print, everywhere={"up": {"factor": (1.0, 5.0)}})
+    monkeypatch.setitem(FAMILIES, "rust", rusty)
+    monkeypatch.setitem(ROBOTS, "crab", dataclasses.replace(ROBOTS["ant"], name="crab"))
+    assert "gravity, friction, rust, at three levels" in run("evaluate", "--help").stdout
+    assert "ant, crab (or yours" in run("train", "--help").stdout
+
+
+def helps(group, name=()):
+    """(words of a command, help text of one of its options) of every command."""
+    for key, child in group.commands.items():
+        if hasattr(child, "commands"):
+            yield from helps(child, (*name, key))
+        else:
+            yield from (((*name, key), p.help) for p in child.params if getattr(p, "help", None))
+
+
+def test_no_help_text_loses_what_stands_in_brackets(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "600")
+    every = helps(get_command(cli.app))
+    found = [(words, part) for words, text in every for part in BRACKETS.findall(text)]
+    assert (("watch",), "[video]") in found
+    for words, part in found:
+        assert part in run(*words, "--help").stdout, words
 
 
 def test_settings_are_listed_with_default_range_and_meaning():

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from droco_lite.live.export import LAB_ROBOTS, array, robot_facts, script, starts
+from droco_lite.live.export import LAB_ROBOTS, array, health_ranges, robot_facts, script, starts
 from droco_lite.live.model_tables import STRENGTHS, model_fields, nominal_xml, shift_table
 from droco_lite.robots import ROBOTS, BatchedRobot, Shift, get_robot, make_model
 
@@ -26,7 +26,7 @@ def test_bounds_of_health_are_the_robots_own(robot):
     qpos = model.qpos0 + rng.normal(0, 0.6, (5000, model.nq))
     qvel = rng.normal(0, 60, (5000, model.nv))
     state = np.concatenate([qpos, qvel], axis=1)
-    bounds = spec.healthy_ranges
+    bounds = health_ranges(spec)
     inside = np.all([(state[:, i] > a) & (state[:, i] < b) for i, a, b in bounds] or [[True]], 0)
     healthy = spec.healthy(qpos, qvel)
     assert np.array_equal(np.broadcast_to(inside, healthy.shape), healthy)

@@ -232,8 +232,8 @@ def test_a_record_survives_a_pickle(robot):
 
 @pytest.mark.parametrize("robot", ROBOTS)
 def test_a_batch_goes_on_after_a_pickle_as_if_nothing_had_been(robot):
-    morph = SHIFTS[robot]["morph"][0]
-    shifts = ["nominal", "gravity-up-easy", f"morph-{morph}-hard"]
+    family = "morph" if "morph" in SHIFTS[robot] else "kinematic"
+    shifts = ["nominal", "gravity-up-easy", f"{family}-{SHIFTS[robot][family][0]}-hard"]
     rows = BatchedRobot(robot, shifts, [0, 1, 2], max_steps=30, dtype=np.float64)
     rng = np.random.default_rng(0)
     size = rows.spec.action_size

@@ -199,10 +199,10 @@ def test_parity_with_a_plain_mujoco_loop(sledge, shift):
 
 
 def test_parity_with_gymnasiums_swimmer():
-    # A robot that the package does not have, and whose joints and fluid are unlike the others'.
+    # Its joints and fluid are unlike those of the package's robots.
     dt = 0.04
     register_robot(
-        "swimmer",
+        "eel",
         Path(gymnasium.envs.mujoco.__path__[0]) / "assets/swimmer.xml",
         observation=lambda s: np.concatenate([s.qpos[:, 2:], s.qvel], axis=1),
         reward=lambda s, a, after: (
@@ -212,7 +212,7 @@ def test_parity_with_gymnasiums_swimmer():
         reset_noise=0.1,
     )
     env = gymnasium.make("Swimmer-v5")
-    rows = BatchedRobot("swimmer", ["nominal"] * 2, [3, 4], dtype=np.float64)
+    rows = BatchedRobot("eel", ["nominal"] * 2, [3, 4], dtype=np.float64)
     np.testing.assert_array_equal(env.reset(seed=3)[0], rows.observations()[0])
     for action in sample(2, 200, rows=2):
         observation, reward, *_ = env.step(action[0])
@@ -315,7 +315,7 @@ def morph(parts):
         (morph(2.0), "should map parts to factors"),
         (morph(lambda spec, strength: 1 / 0), "cannot be built at strength 1: division by zero"),
         (morph(lambda spec, s: spec.body("oar").add_geom(size=[1, 0, 0])), "changes ngeom from 4"),
-        (changed(shifts={"colour": {}}), "the family 'colour'; give kinematic or morph"),
+        (changed(shifts={"colour": {}}), "the family 'colour'; give kinematic or morph or "),
         (changed(shifts={"gravity": {}}), r"'gravity' \(which needs no entry\)"),
         (changed(shifts={"morph": {"a-b": {"oar": 2.0}}}), "letters, digits and _, no dash"),
         (changed(observation=lambda s: s.qpos.ravel()), r"observation gave shape \(12,\) for 3"),

@@ -1,30 +1,25 @@
 """The recipes of CONTRIBUTING.md do what they say: their own text is run."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-import droco_lite
+from droco_lite.data import Task
 from droco_lite.evaluation import grid
-from droco_lite.robots import SHIFTS, Shift, environment_id, families, make_model, registry
-
-TEXT = Path(__file__).parents[2] / "CONTRIBUTING.md"
-
-
-def block(heading, language="python"):
-    """The first block of code under a heading."""
-    if not TEXT.exists():
-        pytest.skip("no checkout")
-    part = re.split(r"^#+ ", TEXT.read_text(encoding="utf-8"), flags=re.M)
-    (section,) = [text for text in part if text.startswith(f"{heading}\n")]
-    return re.search(rf"```{language}\n(.*?)```", section, re.S)[1]
-
+from droco_lite.robots import (
+    SHIFTS,
+    Shift,
+    environment_id,
+    families,
+    make_model,
+    register_robot,
+    registry,
+    unregister_robot,
+)
+from tests import recipes
+from tests.recipes import block
 
 CHECK = """
 import gymnasium
@@ -53,44 +48,90 @@ assert len(grid("swimmer")) == 1 + 3 * (1 + 2 + 2)
 assert render("swimmer", width=64, height=48).std() > 1
 """
 
-
-def linked(source, to, apart):
-    """The package with every entry linked but those on the way to ``apart``, which are copied."""
-    to.mkdir()
-    for entry in source.iterdir():
-        if entry.name != apart[0]:
-            (to / entry.name).symlink_to(entry)
-        elif len(apart) > 1:
-            linked(entry, to / entry.name, apart[1:])
-        else:
-            shutil.copytree(entry, to / entry.name, ignore=shutil.ignore_patterns("__pycache__"))
+#: What holds every robot to Gymnasium, and its shifts, tasks and facts to its record.
+TESTS = (
+    "tests/robots/test_batch.py", "tests/robots/test_registry.py", "tests/robots/test_shifts.py",
+    "tests/robots/test_gym_ids.py", "tests/data/test_tasks.py", "tests/live/test_robot_export.py",
+)  # fmt: skip
 
 
 @pytest.mark.slow
 def test_a_robot_of_the_package_is_one_file(tmp_path):
-    linked(Path(droco_lite.__file__).parent, tmp_path / "droco_lite", ("robots", "models"))
-    (tmp_path / "droco_lite/robots/models/swimmer.py").write_text(block("Add a robot"))
-    done = subprocess.run(
-        [sys.executable, "-c", CHECK], cwd=tmp_path, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "MUJOCO_GL": "off"},
+    name = "droco_lite/robots/models/swimmer.py"
+    recipes.copy(tmp_path)
+    (tmp_path / name).write_text(block("Add a robot"))
+    recipes.run(tmp_path, "-c", CHECK)
+    said = recipes.run(
+        tmp_path, "-m", "pytest", *TESTS, "-q", "-n", "0", "-k", "swimmer or references or table",
+        "-p", "no:cacheprovider",
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert re.search(r"^\d\d passed", said, re.M)
     assert "swimmer" not in registry.ROBOTS
 
 
-def test_a_family_of_shifts_is_one_entry():
+@pytest.fixture
+def own_families():
+    """Families that a test may add to."""
     before = dict(families.FAMILIES)
-    try:
-        exec(block("Add a shift"), {**vars(families)})
-        for robot in registry.ROBOTS:
-            assert SHIFTS[robot]["damping"] == ["up"]
-            hard, nominal = make_model(robot, "damping-up-hard"), make_model(robot)
-            np.testing.assert_allclose(hard.dof_damping, 5 * nominal.dof_damping)
-            assert Shift("damping", "up", 1.0) in grid(robot)
-        assert environment_id("hopper", "damping") == "droco_lite/HopperDamping-v0"
-        assert str(Shift.parse("damping-up-0.5")) == "damping-up-0.5"
-    finally:
-        families.FAMILIES.clear()
-        families.FAMILIES.update(before)
+    yield families.FAMILIES
+    families.FAMILIES.clear()
+    families.FAMILIES.update(before)
+
+
+def test_a_family_of_shifts_is_one_entry(own_families):
+    exec(block("Add a shift"), {**vars(families)})
+    for robot in registry.ROBOTS:
+        assert SHIFTS[robot]["damping"] == ["up"]
+        hard, nominal = make_model(robot, "damping-up-hard"), make_model(robot)
+        np.testing.assert_allclose(hard.dof_damping, 5 * nominal.dof_damping)
+        assert Shift("damping", "up", 1.0) in grid(robot)
+    assert environment_id("hopper", "damping") == "droco_lite/HopperDamping-v0"
+    assert str(Shift.parse("damping-up-0.5")) == "damping-up-0.5"
+    del own_families["damping"]
     with pytest.raises(ValueError, match="cannot read 'damping-up-hard'"):
         Shift.parse("damping-up-hard")
+
+
+PENDULUM = """
+<mujoco><worldbody><body><joint name="hinge" axis="0 1 0" damping="0.2"/>
+<geom type="capsule" fromto="0 0 0 0 0 -0.5" size="0.05"/></body></worldbody>
+<actuator><motor joint="hinge" ctrlrange="-1 1"/></actuator></mujoco>
+"""
+
+
+def pendulum(**more):
+    """A robot of one's own with these shifts."""
+    return register_robot(
+        "pendulum", PENDULUM, observation=lambda s: np.concatenate([s.qpos, s.qvel], axis=1),
+        reward=lambda s, a, after: np.cos(after.qpos[:, 0]), **more,
+    )  # fmt: skip
+
+
+def test_a_robot_of_ones_own_has_variants_of_a_family_that_was_added(own_families):
+    exec(block("Add a shift"), {**vars(families)})
+    own_families["damping"] = replace(own_families["damping"], everywhere={}, task="damping")
+    try:
+        pendulum(
+            shifts={"damping": {"worn": {"factor": 0.25}, "stiff": {"factor": (1.0, 2.0, 8.0)}}},
+            source_shifts={"damping": "damping-worn-hard"},
+        )
+        assert SHIFTS["pendulum"]["damping"] == ["worn", "stiff"]
+        for shift, damping in (("worn-hard", 0.05), ("worn-0.5", 0.1), ("stiff-0.5", 0.4)):
+            model = make_model("pendulum", f"damping-{shift}")
+            np.testing.assert_allclose(model.dof_damping, damping)
+        assert Shift("damping", "worn", 1.0) in grid("pendulum")
+        assert Task.parse("pendulum-medium-damping").source_shift == "damping-worn-hard"
+        for wrong, said in (
+            ({"factor": (1.0, -2.0)}, "should be the numbers from strength 0 on, .* all positive"),
+            ({"factor": (1.0,)}, "at least two"),
+            (5.0, "should map quantities to numbers"),
+        ):
+            with pytest.raises(ValueError, match=said):
+                pendulum(shifts={"damping": {"worn": wrong}})
+        with pytest.raises(ValueError, match="give kinematic or morphology or damping"):
+            pendulum(source_shifts={"rust": "damping-worn-hard"})
+        own_families["damping"] = replace(own_families["damping"], geometric=False)
+        with pytest.raises(ValueError, match="from strength 0 on, at least two"):
+            pendulum(shifts={"damping": {"worn": {"factor": 0.25}}})
+    finally:
+        unregister_robot("pendulum")

@@ -45,7 +45,6 @@ ROBOT = Robot(
     control_cost=0.1,
     reset_noise=0.1,
     normal_velocity_noise=True,
-    healthy_ranges=(),
     total_mass=14.0,
     min_return=-280.178953,
     max_return=12135.0,
