@@ -1,6 +1,8 @@
 """The plan of the house: data flow one way, files and functions stay small, imports stay light."""
 
 import ast
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import droco_lite
+from tests import recipes
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "droco_lite"
@@ -66,6 +69,33 @@ def test_rooms_import_in_one_direction(capsys):
 
     passed = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
     assert passed == 0, capsys.readouterr().out
+
+
+#: A file, an import that it must not have, and the contract that says so.
+BROKEN = (
+    ("figures/style.py", "from droco_lite.robots import ROBOTS", "Figures know the cliff, and no"),
+    ("tabular/checks.py", "import torch", "Finite MDPs stand alone"),
+    ("robots/edits.py", "import minari", "Robots learn nothing"),
+    ("report/curves.py", "import mujoco", "Reports build no model"),
+    ("report/tables.py", "import droco_lite.agents.iql", "Reports load no trainer"),
+    ("training/rows.py", "from droco_lite.live import clips", "Rooms, from the last to the first"),
+    ("files/text.py", "import book.colab", "The package knows neither its book"),
+)
+
+
+def test_each_contract_is_broken_by_an_import_that_it_forbids(tmp_path):
+    recipes.copy(tmp_path)
+    for name, line, _ in BROKEN:
+        path = tmp_path / "droco_lite" / name
+        first, future, rest = path.read_text().partition("from __future__ import annotations\n")
+        path.write_text(f"{first}{future}{line}\n{rest}")
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports as l; l(no_cache=True)"],
+        cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    for name, line, contract in BROKEN:
+        assert re.search(rf"^{contract}.* BROKEN$", done.stdout, re.M), (name, line, done.stdout)
 
 
 def imports_of(path: Path) -> set[str]:
