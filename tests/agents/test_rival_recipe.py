@@ -49,6 +49,6 @@ def test_a_rival_is_one_file_and_its_name_in_five(tmp_path):
     recipes.apply(edits, tmp_path)
     recipes.run(tmp_path, "-m", "ruff", "check", *[n for n in files if n.endswith(".py")])
     recipes.run(tmp_path, "-c", CHECK)
-    quick = ("-q", "-n", "0", "-p", "no:cacheprovider")
+    quick = ("-n", "0", "-p", "no:cacheprovider")
     said = recipes.run(tmp_path, "-m", "pytest", *TESTS, *quick, "-k", CHOSEN)
     assert re.search(r"^\d+ passed", said, re.M)

@@ -62,7 +62,7 @@ def test_a_robot_of_the_package_is_one_file(tmp_path):
     (tmp_path / name).write_text(block("Add a robot"))
     recipes.run(tmp_path, "-c", CHECK)
     said = recipes.run(
-        tmp_path, "-m", "pytest", *TESTS, "-q", "-n", "0", "-k", "swimmer or references or table",
+        tmp_path, "-m", "pytest", *TESTS, "-n", "0", "-k", "swimmer or references or papers_tasks",
         "-p", "no:cacheprovider",
     )  # fmt: skip
     assert re.search(r"^\d\d passed", said, re.M)
