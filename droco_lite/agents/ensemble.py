@@ -26,6 +26,7 @@ from droco_lite.agents.networks import (
     seeded_generators,
     trainable,
 )
+from droco_lite.agents.settings import Settings, setting
 from droco_lite.files import load_tensors
 
 if TYPE_CHECKING:
@@ -36,22 +37,30 @@ LOG_VARIANCE_MIN, LOG_VARIANCE_MAX = -10.0, 0.5
 
 
 @dataclass(frozen=True)
-class EnsembleSettings:
+class EnsembleSettings(Settings):
     """Size and fitting of the ensemble; defaults of MBPO, MICRO and the DROCO paper (N = 7)."""
 
-    members: int = 7
-    elites: int = 5
-    hidden: int = 200
-    learning_rate: float = 1e-3
-    batch_size: int = 256
-    holdout: float = 0.1
-    patience: int = 5
-    max_epochs: int = 200
-    seed: int = 0
+    members: int = setting(7, low=1, help="N, how many models are fitted")
+    elites: int = setting(5, low=1, help="how many of them count as the best; at most members")
+    hidden: int = setting(200, low=1, help="width of the four hidden layers")
+    learning_rate: float = setting(1e-3, low=0.0, help="Adam's step size")
+    batch_size: int = setting(256, low=1, help="rows that each member sees in one step")
+    holdout: float = setting(
+        0.1, low=0.0, high=1.0, help="share of the rows to stop by, between both ends; at most 1000"
+    )
+    patience: int = setting(
+        5, low=1, help="passes in which no member's held-out error improves by 1 %, then it stops"
+    )
+    max_epochs: int = setting(200, low=1, help="most passes over the rows")
+    seed: int = setting(0, low=0, help="weights, bootstraps and held-out rows")
 
     def __post_init__(self) -> None:
-        if self.members < 1 or not 1 <= self.elites <= self.members:
-            raise ValueError(f"elites must lie in 1..members, got {self.elites} of {self.members}")
+        super().__post_init__()
+        if self.elites > self.members:
+            raise ValueError(
+                f"elites must be at most members, got {self.elites} elites of {self.members} "
+                "members"
+            )
         if not 0 < self.holdout < 1:
             raise ValueError(f"holdout must lie between 0 and 1, got {self.holdout}")
 

@@ -82,7 +82,12 @@ def _types(kind: type) -> dict[str, Any]:
 
 
 def _checked(field: dataclasses.Field, kind, value):
+    """The value in the field's type, if it is in its range; of a tuple every item must be."""
     name, meta = field.name, field.metadata
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, list | tuple) or not value:
+            raise ValueError(f"{name} must be a list of at least one value, got {value!r}")
+        return tuple(_checked(field, typing.get_args(kind)[0], item) for item in value)
     allowed = typing.get_args(kind) or (kind,)
     if float in allowed and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
@@ -149,7 +154,7 @@ def describe(kind: type[Settings]) -> list[dict[str, Any]]:
                 "name": field.name,
                 "type": getattr(hint, "__name__", str(hint)) if not typing.get_args(hint)
                 else str(hint),
-                "default": field.default,
+                "default": "required" if field.default is dataclasses.MISSING else field.default,
                 "range": ", ".join(map(str, among)) if among is not None else ", ".join(bounds),
                 "per_run": bool(meta.get("per_run")),
                 "help": meta.get("help", ""),

@@ -37,32 +37,30 @@ from droco_lite.agents.networks import (
     twins,
 )
 from droco_lite.agents.optimizers import Moments, adam_, zero_moments
+from droco_lite.agents.settings import Settings, setting
 
 HIDDEN = (256, 256)
 
 
 @dataclass(frozen=True)
-class TD3Settings:
-    """Algorithm 1 of the paper, with the step sizes used here.
+class TD3Settings(Settings):
+    """Algorithm 1 of the paper, with the step sizes used here."""
 
-    Attributes:
-        discount: γ.
-        tau: share by which target networks move at each policy update.
-        policy_delay: critic updates per policy update, d.
-        target_noise: standard deviation σ̃ of the target action's smoothing noise.
-        target_noise_clip: its bound c.
-        learning_rate: Adam's step size, actor and critics.
-        normalise_q: divide the policy loss by the batch mean of |Q₁| (Fujimoto & Gu 2021), as BOSA
-            does; the online algorithm does not.
-    """
-
-    discount: float = 0.99
-    tau: float = 0.005
-    policy_delay: int = 2
-    target_noise: float = 0.2
-    target_noise_clip: float = 0.5
-    learning_rate: float = 3e-4
-    normalise_q: bool = False
+    discount: float = setting(0.99, low=0.0, high=1.0, help="gamma")
+    tau: float = setting(
+        0.005, low=0.0, high=1.0, help="share that target networks move at each policy update"
+    )
+    policy_delay: int = setting(2, low=1, help="d, critic updates for each policy update")
+    target_noise: float = setting(
+        0.2, low=0.0, help="standard deviation of the noise that smooths the target action"
+    )
+    target_noise_clip: float = setting(0.5, low=0.0, help="c, the bound of that noise")
+    learning_rate: float = setting(3e-4, low=0.0, help="Adam's step size, actor and critics")
+    normalise_q: bool = setting(
+        False,
+        help="divide the policy loss by the batch mean of abs(Q_1) (Fujimoto & Gu 2021), as BOSA "
+        "does; the online algorithm does not",
+    )
 
 
 class TD3Batch(NamedTuple):

@@ -16,6 +16,13 @@ from droco_lite.cli.common import AsJson, Command, complete_methods, print_json,
 from droco_lite.evaluation.arms import METHOD_NAMES
 
 LOOP = "loop"
+#: Settings of parts, each with its own class: a training takes none of them by ``--set``.
+PARTS = {
+    "ensemble": "EnsembleSettings of droco_lite.agents",
+    "td3": "TD3Settings of droco_lite.agents.td3",
+    "fqe": "FQESettings of droco_lite.evaluation.selection",
+    "online": "python -m droco_lite.training.online train --KEY VALUE",
+}
 _TYPED = "droco_lite.typed"
 
 Method = Annotated[
@@ -40,7 +47,8 @@ def settings(
     method: Annotated[
         str,
         typer.Argument(
-            help="A method, or loop for how a training is run; all are listed if left out.",
+            help="A method, loop for how a training is run, or ensemble, td3, fqe or online for "
+            "what Python code alone sets; all are listed if left out.",
             autocompletion=complete_methods,
         ),
     ] = "",
@@ -91,10 +99,15 @@ def _typed_method(words: Sequence[str]) -> str:
 
 def _kinds(method: str) -> Mapping[str, Any]:
     """Settings classes by method; one alone if it is named."""
-    from droco_lite.agents import METHODS
+    from droco_lite.agents import METHODS, EnsembleSettings
+    from droco_lite.agents.td3 import TD3Settings
+    from droco_lite.evaluation.selection import FQESettings
     from droco_lite.training import LoopSettings
+    from droco_lite.training.online import OnlineSettings
 
     kinds = {name: agent.Settings for name, agent in METHODS.items()} | {LOOP: LoopSettings}
+    parts = (EnsembleSettings, TD3Settings, FQESettings, OnlineSettings)
+    kinds |= dict(zip(PARTS, parts, strict=True))
     if not method:
         return kinds
     if method not in kinds:
@@ -110,7 +123,8 @@ def table_of_settings(name: str, rows: Sequence[Mapping[str, Any]]):
 
     table = Table(
         Column("setting", no_wrap=True), Column("default", no_wrap=True), "range", "meaning",
-        title=f"{name}: --set KEY=VALUE", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0),
+        title=f"{name}: {PARTS.get(name, '--set KEY=VALUE')}", box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
         caption="* may differ between the runs of one training",
     )  # fmt: skip
     for row in rows:

@@ -29,6 +29,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from droco_lite.agents.agent import Agent
 from droco_lite.agents.networks import (
     copy_of,
     init_mlp,
@@ -37,7 +38,7 @@ from droco_lite.agents.networks import (
     seeded_generators,
     trainable,
 )
-from droco_lite.agents.settings import per_run_values
+from droco_lite.agents.settings import Settings, per_run_values, setting
 from droco_lite.data import Task, load
 from droco_lite.data.collect import one_torch_thread
 from droco_lite.data.tasks import make_dataset
@@ -55,19 +56,19 @@ CHUNK = 512  # rows of each run evaluated at a time
 
 
 @dataclass(frozen=True)
-class FQESettings:
+class FQESettings(Settings):
     """Size and length of fitted Q evaluation.
 
     ``iterations`` backups of ``steps`` gradient steps each.  What lies beyond ``iterations`` steps
     of the future keeps the weight discount^iterations (0.13 for 200 at 0.99).
     """
 
-    iterations: int = 200
-    steps: int = 20
-    batch_size: int = 256
-    hidden: int = 128
-    learning_rate: float = 1e-3
-    seed: int = 0
+    iterations: int = setting(200, low=1, help="backups, each with the targets held fixed")
+    steps: int = setting(20, low=1, help="gradient steps of each backup")
+    batch_size: int = setting(256, low=1, help="rows of a gradient step, equal for all policies")
+    hidden: int = setting(128, low=1, help="width of both hidden layers of Q")
+    learning_rate: float = setting(1e-3, low=0.0, help="Adam's step size")
+    seed: int = setting(0, low=0, help="initial weights and batches")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def start_observations(data: Transitions) -> np.ndarray:
 
 @one_torch_thread()
 def fitted_q_evaluation(
-    agent,
+    agent: Agent,
     data: Transitions,
     starts: np.ndarray,
     *,
@@ -173,7 +174,7 @@ def fitted_q_evaluation(
 
 
 @torch.no_grad()
-def bellman_error(agent, data: Transitions) -> np.ndarray:
+def bellman_error(agent: Agent, data: Transitions) -> np.ndarray:
     """Mean over rows and both critics of (r + gamma (1 - d) V(s') - Q_j(s, a))^2, ``[R]``.
 
     The squared error of *one* next state a row; where dynamics are noisy it also holds the
@@ -189,7 +190,7 @@ def bellman_error(agent, data: Transitions) -> np.ndarray:
 
 
 @torch.no_grad()
-def penalties(agent, data: Transitions) -> np.ndarray:
+def penalties(agent: Agent, data: Transitions) -> np.ndarray:
     """u = V(s') - min_i V(s'_i) of every row, ``[R, rows]``, without any clamp."""
 
     def u(part: Transitions) -> Tensor:
@@ -203,7 +204,7 @@ def penalties(agent, data: Transitions) -> np.ndarray:
     return _over_rows(u, data)
 
 
-def coverage(agent, data: Transitions) -> np.ndarray:
+def coverage(agent: Agent, data: Transitions) -> np.ndarray:
     """Share of rows whose V(s') is not below all N predicted ones, ``[R]``.
 
     Were the next state and the N predictions exchangeable, each of the N + 1 values would be the
@@ -213,7 +214,7 @@ def coverage(agent, data: Transitions) -> np.ndarray:
     return (penalties(agent, data) >= 0).mean(1)
 
 
-def noise_share(agent, target: Transitions, source: Transitions) -> np.ndarray:
+def noise_share(agent: Agent, target: Transitions, source: Transitions) -> np.ndarray:
     """Mean positive penalty on target rows over that on source rows, ``[R]``.
 
     Target rows have no shift: what u says there is the ensemble's error.  1 means that the penalty
@@ -223,7 +224,7 @@ def noise_share(agent, target: Transitions, source: Transitions) -> np.ndarray:
     return floor / np.maximum(found, 1e-12)
 
 
-def imitation(agent, data: Transitions) -> np.ndarray:
+def imitation(agent: Agent, data: Transitions) -> np.ndarray:
     """Mean squared distance of the policy's action to the data's, per action column, ``[R]``."""
     act = numpy_act(agent)
 
@@ -234,14 +235,14 @@ def imitation(agent, data: Transitions) -> np.ndarray:
     return _over_rows(apart, data).mean(1)
 
 
-def own_value(agent, starts: np.ndarray) -> np.ndarray:
+def own_value(agent: Agent, starts: np.ndarray) -> np.ndarray:
     """Mean of the run's own V at ``starts``, ``[R]``."""
     seen = torch.as_tensor(starts, device=agent.device).expand(len(agent.runs), -1, -1)
     return agent.v(seen).mean((1, 2)).cpu().numpy()
 
 
 def evidence(
-    agent,
+    agent: Agent,
     target: Transitions,
     held_out: Transitions,
     source: Transitions,
@@ -262,18 +263,19 @@ def evidence(
     """
     if agent.ensemble is None:
         raise ValueError(
-            f"{agent.runs[0].method} has no ensemble of target models; these rules need DROCO runs"
+            f"{agent.shared.method} has no ensemble of target models; these rules need DROCO runs"
         )
     few = source.sample(min(rows, len(source)), seed=0)
     both = concatenate([target, held_out])
     starts = start_observations(both)
+    believed = own_value(agent, starts)  # first: it refuses a method that learns no V
     numbers = {
         "fqe": fitted_q_evaluation(agent, both, starts, settings=fqe).estimate,
         "bellman_error": bellman_error(agent, held_out),
         "coverage": coverage(agent, held_out),
         "noise_share": noise_share(agent, held_out, few),
         "imitation": imitation(agent, held_out),
-        "own_value": own_value(agent, starts),
+        "own_value": believed,
     }
     lines = [
         {"run": r, "method": run.method, **per_run_values(run), "members": agent.ensemble.members}
@@ -313,7 +315,12 @@ def laid_aside(experiment, place: str) -> Transitions:
 
 
 def examine(
-    agent, robot: str, *, episodes: int = 20, seed: int = 30_000, max_steps: int | None = None
+    agent: Agent,
+    robot: str,
+    *,
+    episodes: int = 20,
+    seed: int = 30_000,
+    max_steps: int | None = None,
 ) -> pd.DataFrame:
     """The truth, from the target's simulator: what no rule may look at.
 
@@ -346,13 +353,13 @@ def examine(
     )
 
 
-def actions_of(agent, observations: Tensor) -> Tensor:
+def actions_of(agent: Agent, observations: Tensor) -> Tensor:
     """Every policy's actions ``[R, n, A]`` at the same observations ``[n, S]``."""
     parts = observations.split(CHUNK)
     return torch.cat([agent.act(p.expand(len(agent.runs), -1, -1)) for p in parts], 1)
 
 
-def _tensors(agent, part: Transitions) -> tuple[Tensor, ...]:
+def _tensors(agent: Agent, part: Transitions) -> tuple[Tensor, ...]:
     """s, a, r, 1 - d and s' of the rows, the same for every run: ``[R, rows, k]`` views."""
     arrays = (
         part.observations,

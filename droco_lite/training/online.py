@@ -18,7 +18,7 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from torch import Tensor
 
 from droco_lite import files
 from droco_lite.agents.networks import seeded_generators
+from droco_lite.agents.settings import Settings, setting
 from droco_lite.agents.td3 import (
     HIDDEN,
     TD3Batch,
@@ -54,45 +55,40 @@ SELECTION_SEED, REPORT_SEED = 1_000_000, 2_000_000
 
 
 @dataclass(frozen=True)
-class OnlineSettings:
-    """How one behaviour policy is trained. Everything here changes the result.
+class OnlineSettings(Settings):
+    """How one behaviour policy is trained. Everything here changes the result."""
 
-    Attributes:
-        robot, shift: the simulator.
-        seed: of networks, noise and episodes.
-        batch_size: transitions in an update.
-        learning_rate: Adam's.
-        exploration_noise: standard deviation of the noise on the actions taken.
-        random_steps: first steps, with uniform actions and no updates.
-        rows: episodes that run side by side.
-        updates_per_step: updates for each environment step.
-        segment_steps: steps between checkpoints, evaluations and kept policies.
-        evaluation_episodes: deterministic episodes at each.
-        hidden: widths of the hidden layers.
-        start: quality of the nominal robot's behaviour policy to begin with, such as ``"medium"``;
-            empty for random weights.  It then takes the first ``random_steps``, with noise.
-        policy_after: steps from which on the policy moves; before, only critics learn.
-    """
+    robot: str = setting(MISSING, help="the robot to train; it must be named")
+    shift: str = setting("nominal", help="what is changed about it, such as gravity-up-hard")
+    seed: int = setting(0, low=0, help="networks, noise and episodes")
+    batch_size: int = setting(128, low=1, help="transitions in an update")
+    learning_rate: float = setting(3e-4, low=0.0, help="Adam's step size")
+    exploration_noise: float = setting(
+        0.1, low=0.0, help="standard deviation of the noise on the actions taken"
+    )
+    random_steps: int = setting(
+        10_000, low=0, help="first steps, with uniform actions and no updates"
+    )
+    rows: int = setting(1, low=1, help="episodes that run side by side; must divide segment_steps")
+    updates_per_step: float = setting(1.0, low=0.0, help="updates for each environment step")
+    segment_steps: int = setting(
+        10_000, low=1, help="steps between checkpoints, evaluations and kept policies"
+    )
+    evaluation_episodes: int = setting(10, low=1, help="deterministic episodes of an evaluation")
+    hidden: tuple[int, ...] = setting(HIDDEN, low=1, help="widths of both hidden layers")
+    start: str = setting(
+        "",
+        help="quality of the nominal robot's behaviour policy to begin with, such as medium; it "
+        "then takes the first random_steps, with noise; empty: random weights",
+    )
+    policy_after: int = setting(
+        0, low=0, help="steps from which on the policy moves; before, only critics learn"
+    )
 
-    robot: str
-    shift: str = "nominal"
-    seed: int = 0
-    batch_size: int = 128
-    learning_rate: float = 3e-4
-    exploration_noise: float = 0.1
-    random_steps: int = 10_000
-    rows: int = 1
-    updates_per_step: float = 1.0
-    segment_steps: int = 10_000
-    evaluation_episodes: int = 10
-    hidden: tuple[int, ...] = HIDDEN
-    start: str = ""
-    policy_after: int = 0
-
-    def __post_init__(self):
+    def __post_init__(self) -> None:
+        super().__post_init__()
         get_robot(self.robot)
         object.__setattr__(self, "shift", str(Shift.parse(self.shift)))
-        object.__setattr__(self, "hidden", tuple(self.hidden))
         if self.segment_steps % self.rows:
             raise ValueError(f"rows: {self.rows} must divide segment_steps {self.segment_steps}")
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from droco_lite.agents import DROCO, DROCOSettings, EnsembleSettings, ensemble_of
+from droco_lite.agents import DROCO, METHODS, DROCOSettings, EnsembleSettings, ensemble_of
 from droco_lite.data.transitions import Transitions
 from droco_lite.evaluation import selection
 from droco_lite.evaluation.selection import FQESettings, judge
@@ -185,6 +185,16 @@ def test_evidence_has_a_line_a_run_and_every_rule(agent):
     agent.ensemble = None
     with pytest.raises(ValueError, match="droco has no ensemble"):
         selection.evidence(agent, target, held_out, target, fqe=short)
+
+
+@pytest.mark.parametrize("method", ["cql", "bosa", "micro"])
+def test_a_method_that_learns_no_v_is_refused_even_with_an_ensemble(method):
+    kind = METHODS[method]
+    agent = kind([kind.Settings(hidden=8)], N_OBS, N_ACT)
+    agent.ensemble = Exchangeable()
+    data = transitions(100, 0)
+    with pytest.raises(ValueError, match=f"{method} learns no V"):
+        selection.evidence(agent, data, data, data, fqe=FQESettings(iterations=1, hidden=8))
 
 
 # ---- The exam ----------------------------------------------------------------------------------
