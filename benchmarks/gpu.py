@@ -135,9 +135,9 @@ def compare(method: str, device: torch.device, args) -> dict:
         source = OracleTransitions(**source.arrays(), next_observations_target=told)
     data = source, target
     runs = settings_of(method, range(2), args.hidden)
-    modes = ["autograd", "manual", "graph"] if device.type == "cuda" else ["autograd", "manual"]
-    if not METHODS[method].by_hand and device.type == "cuda":
-        modes.remove("manual")
+    by_hand = METHODS[method](runs, S, A, device=device).by_hand
+    modes = ["autograd", *(["manual"] if by_hand else [])]
+    modes += ["graph"] if device.type == "cuda" else [] if by_hand else ["autograd"]
     ends, found = [], {"method": method}
     columns = frozen = None
     for mode in modes:

@@ -11,11 +11,11 @@ who asks       what
 =============  =====================================================================================
 training loop  ``prepare``, ``frozen``, ``load_frozen``; ``noise_size``, ``own_rows``, ``attach``,
                ``due``, ``refresh``; ``update``; ``diagnostics``, ``values``, ``reward_slack``;
-               ``state``, ``load_state``; ``capturable``, ``by_hand``
+               ``state``, ``load_state``; ``capturable``, ``by_hand``, ``step_by_hand``
 evaluation     ``act``
 export         ``policy_layers``; into the live lab ``stacks``
 attacks        ``act``, ``twin_q`` and ``min_q``
-selection      ``act``, ``twin_q``; ``v`` and ``ensemble`` of DROCO's family
+selection      ``act``, ``twin_q``, ``v`` and ``ensemble``
 =============  =====================================================================================
 """
 
@@ -37,11 +37,14 @@ from droco_lite.agents.settings import Settings, per_run, setting
 
 if TYPE_CHECKING:  # MICRO and DROCO bring one; other methods load none
     from droco_lite.agents.ensemble import Ensemble
+    from droco_lite.agents.fast.adam import Moments
 
 
 @dataclass(frozen=True)
 class AgentSettings(Settings):
     """Settings of every method: a run's name, its random numbers, and how long it learns."""
+
+    ensemble_epochs = 0  # most passes of an ensemble's fit; a field where a method fits one
 
     label: str = per_run("", help="the run's name in tables and figures")
     seed: int = per_run(0, low=0, help="initial weights, batches and noise")
@@ -75,6 +78,30 @@ class RowTable(Protocol):
         ...
 
 
+class HandStep(Protocol):
+    """One step with gradients written by hand, in parts that may be compiled or recorded."""
+
+    def gradients(self, batch: Batch) -> list[Tensor]:
+        """Gradients of all that learns, from a batch as the rows give it."""
+        ...
+
+    def fill(self, gradients: list[Tensor]) -> None:
+        """Hand them to the optimiser's leaves."""
+        ...
+
+    def apply(self, progress: Tensor | float) -> None:
+        """The optimiser's step with the gradients at hand, and all that follows it."""
+        ...
+
+    def moments(self) -> Moments:
+        """The optimiser's moments, as :meth:`move` needs them."""
+        ...
+
+    def move(self, gradients: list[Tensor], moments: list[list[Tensor]], schedule: Tensor) -> None:
+        """:meth:`fill` and :meth:`apply` in one, with a row of the moments' ``schedule``."""
+        ...
+
+
 class Agent(ABC, Generic[S]):
     """R runs of one method.
 
@@ -91,9 +118,6 @@ class Agent(ABC, Generic[S]):
     capturable: bool = True
     """Whether every step does the same on the device, so that a CUDA graph may repeat it."""
 
-    by_hand: bool = False
-    """Whether :mod:`droco_lite.agents.fast` has this method's gradients."""
-
     reward_slack: float = 0.0
     """How far a reward may be moved: the range of possible values widens by it."""
 
@@ -104,7 +128,8 @@ class Agent(ABC, Generic[S]):
     """Called with the epoch and each member's held-out error while an ensemble is fitted."""
 
     ensemble: Ensemble | None = None
-    """Dynamics models of the target robot, where a method has them."""
+    """Dynamics models, where a method fits them: of the target in DROCO's family, of the data that
+    it learns from in MICRO."""
 
     def __init__(
         self, runs: Sequence[S], n_obs: int, n_act: int, device: torch.device | str = "cpu"
@@ -149,6 +174,18 @@ class Agent(ABC, Generic[S]):
     def update(self, batch: Batch, progress: Tensor | float) -> None:
         """One gradient step of everything; ``progress`` in [0, 1] drives any schedule."""
 
+    def step_by_hand(self) -> HandStep | None:
+        """The same step with gradients written by hand; None where a method has no such form.
+
+        A method whose :meth:`update` does more than that step must return None.
+        """
+        return None
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether there is a step with gradients by hand that is this agent's own step."""
+        return self.step_by_hand() is not None
+
     # ---- Policy and values ----------------------------------------------------------------------
 
     @abstractmethod
@@ -175,6 +212,17 @@ class Agent(ABC, Generic[S]):
     def min_q(self, observations: Tensor, actions: Tensor) -> Tensor:
         """min_j Q_j(s, a) of the online critics, ``[R, rows, 1]``."""
         return self.twin_q(observations, actions).amin(0)
+
+    def v(self, observations: Tensor) -> Tensor:
+        """V of each run ``[R, rows, 1]``, without gradients, where a method learns one.
+
+        Raises:
+            ValueError: the method learns no V.
+        """
+        raise ValueError(
+            f"{self.shared.method} learns no V, which is asked for here; IQL and the methods built "
+            "on it, such as DROCO, learn one"
+        )
 
     @abstractmethod
     def values(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -41,9 +41,31 @@ class BoundedDROCOSettings(DROCOSettings):
 
     layer_norm: bool = setting(False, help="layer norm, without scale and shift, in Q and V")
     clip: bool = setting(False, help="clip predictions to the box of the target's observations")
-    subset: int = setting(0, low=0, help="members drawn anew for each step's minimum; 0: all")
+    subset: int = setting(
+        0, low=0, help="members drawn anew for each step's minimum, at most members; 0: all"
+    )
     quantile: float = setting(0.0, low=0.0, high=1.0, help="over members; 0 is their minimum")
     drop_outside: bool = setting(False, help="critics skip source rows where members disagree")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("subset", "quantile"):
+            if getattr(self, name) and self.worst == "coordinate":
+                raise ValueError(
+                    f"{name} {getattr(self, name)} and worst 'coordinate' exclude one another: "
+                    f"'coordinate' leaves one state of all members; set worst to 'value', or "
+                    f"{name} to 0"
+                )
+        refuse_subset(self.subset, self.members)
+
+
+def refuse_subset(subset: int, members: int) -> None:
+    """Refuse a subset that has more members than there are."""
+    if subset > members:
+        raise ValueError(
+            f"subset must be at most members, got subset {subset} of members {members}; "
+            "subset 0 is the minimum over all"
+        )
 
 
 class BoundedDROCO(DROCO):
@@ -53,6 +75,8 @@ class BoundedDROCO(DROCO):
 
     def __init__(self, runs, n_obs, n_act, device="cpu", ensemble=None):
         super().__init__(runs, n_obs, n_act, device, ensemble)
+        if ensemble is not None:
+            refuse_subset(self.shared.subset, ensemble.members)
         if self.shared.layer_norm:
             self.value_activation = lambda x: torch.relu(layer_norm(x, x.shape[-1:]))
 
@@ -88,7 +112,8 @@ class BoundedDROCO(DROCO):
         return batch.columns["taught"][:, : batch.n_source]
 
     def noise_size(self) -> int:
-        return self.shared.members if self.shared.subset else 0
+        members = self.shared.members if self.ensemble is None else self.ensemble.members
+        return members if self.shared.subset else 0
 
     def worst_value(self, values: Tensor, batch: Batch) -> Tensor:
         if self.shared.subset and batch.noise is not None:

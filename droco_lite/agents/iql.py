@@ -16,7 +16,8 @@ All arrays carry a leading run axis R.
 
 What a method may change stands in :mod:`droco_lite.agents.hooks`, how six networks share one stack
 in :mod:`droco_lite.agents.fast.padded`, and the same step with gradients by hand in
-:mod:`droco_lite.agents.fast.gradients`.
+:mod:`droco_lite.agents.fast.gradients`.  A method may also override what stands here: where the
+step by hand would leave that out (:mod:`droco_lite.agents.fast.step`), its steps are by autograd.
 
 ``temperature`` is the inverse, 1 / lambda, as in the field's code; 0 turns the policy step into
 behaviour cloning.
@@ -31,7 +32,7 @@ from typing import ClassVar, TypeVar
 import torch
 from torch import Tensor
 
-from droco_lite.agents.agent import AgentSettings
+from droco_lite.agents.agent import AgentSettings, HandStep
 from droco_lite.agents.batch import Batch
 from droco_lite.agents.fast.padded import PaddedNetworks
 from droco_lite.agents.hooks import IQLHooks
@@ -149,22 +150,22 @@ class IQL(IQLHooks[S]):
         self.expectile = self.column("expectile")
         self.temperature = self.column("temperature")
         # Rates are tensors, so that the schedule can move the policy's inside a captured graph.
-        fixed, self.policy_rate = (
+        self.fixed_rate, self.policy_rate = (
             torch.tensor(self.shared.learning_rate, device=self.device) for _ in range(2)
         )
         self.optimizer = adam(
             [
-                {"params": self.networks.critic_value_leaves, "lr": fixed},
+                {"params": self.networks.critic_value_leaves, "lr": self.fixed_rate},
                 {"params": self.networks.policy_leaves, "lr": self.policy_rate},
             ],
             self.device,
         )
 
-    @property
-    def by_hand(self) -> bool:  # type: ignore[override]
-        """True unless a method brings other losses, or another activation."""
-        same = type(self).losses is IQL.losses
-        return same and self.value_activation is IQLHooks.value_activation
+    def step_by_hand(self) -> HandStep | None:
+        """The step by hand, unless a method brings its own of what this step replaces."""
+        from droco_lite.agents.fast.step import StepByHand, covers  # which imports this file
+
+        return StepByHand(self) if covers(self) else None
 
     def policy_layers(self) -> Layers:
         """pi before its tanh."""

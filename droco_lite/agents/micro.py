@@ -83,7 +83,6 @@ class MICRO(SAC):
     def __init__(self, runs, n_obs, n_act, device="cpu"):
         super().__init__(runs, n_obs, n_act, device)
         self.beta = self.column("beta")
-        self.models: Ensemble | None = None
         self.fake: Tensor | None = None
         self.terminated = termination(self.shared.robot, n_obs)
 
@@ -97,9 +96,9 @@ class MICRO(SAC):
 
     def penalty(self, batch: Batch, noise: Noise) -> Tensor:
         """u of the model rows, ``[R, n_source, 1]``."""
-        k, samples, elites = batch.n_source, self.shared.penalty_samples, self.models.members
+        k, samples, elites = batch.n_source, self.shared.penalty_samples, self.ensemble.members
         s, a = batch.observations[:, :k], batch.actions[:, :k]
-        mean, std, _ = self.models.predict(s.flatten(0, 1), a.flatten(0, 1))
+        mean, std, _ = self.ensemble.predict(s.flatten(0, 1), a.flatten(0, 1))
 
         def per_run(x: Tensor) -> Tensor:  # [E, R k, S] -> [R, samples E k, S]
             x = x.unflatten(1, (-1, k)).transpose(0, 1).flatten(1, 2)
@@ -125,7 +124,7 @@ class MICRO(SAC):
 
     def prepare(self, source, target) -> dict[str, np.ndarray]:
         """Fit the models, unless they were loaded, and keep the elites."""
-        if self.models is None:
+        if self.ensemble is None:
             shared, name = self.shared, self.shared.halves
             parts = {"source": [source], "target": [target], "union": [source, target]}[name]
             data = concatenate(parts)
@@ -139,7 +138,7 @@ class MICRO(SAC):
                 self.device, self.on_epoch,
             )  # fmt: skip
             best = list(fitted.elites)
-            self.models = replace(
+            self.ensemble = replace(
                 fitted,
                 layers=[(w[best], b[best]) for w, b in fitted.layers],
                 holdout_error=fitted.holdout_error[best],
@@ -148,10 +147,10 @@ class MICRO(SAC):
         return {}
 
     def frozen(self) -> dict[str, Tensor]:
-        return {} if self.models is None else self.models.named("models")
+        return {} if self.ensemble is None else self.ensemble.named("models")
 
     def load_frozen(self, saved: Mapping[str, Tensor]) -> None:
-        self.models = Ensemble.unnamed("models", saved)
+        self.ensemble = Ensemble.unnamed("models", saved)
 
     # ---- Roll-outs: rows of a run's own, beside the data's, made again every so often -----------
 
@@ -176,7 +175,7 @@ class MICRO(SAC):
         on from another state of the data.
         """
         shared, runs, device = self.shared, len(self.runs), self.device
-        n, h, models = shared.rollout_starts, shared.horizon, self.models.members
+        n, h, models = shared.rollout_starts, shared.horizon, self.ensemble.members
         everything = rows.n_source + rows.n_target
         low, high = {
             "source": (0, rows.n_source), "target": (rows.n_source, everything),
@@ -200,7 +199,7 @@ class MICRO(SAC):
             a, _ = self.sample(s, for_action[:, t])
             mean, std, reward = (
                 x.unflatten(1, (runs, n))
-                for x in self.models.predict(s.flatten(0, 1), a.flatten(0, 1))
+                for x in self.ensemble.predict(s.flatten(0, 1), a.flatten(0, 1))
             )
             chosen = which[:, t].reshape(1, runs, n, 1)
             mean, std, reward = (

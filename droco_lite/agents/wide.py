@@ -50,8 +50,9 @@ class WideDROCO(DROCO):
 
     def prepare(self, source, target) -> dict[str, np.ndarray]:
         """Set the floor, predict every source row, and lay a set around every target row."""
+        known = self.known(target) if self.shared.shifts else None  # may refuse, so it comes first
         predictions = super().prepare(source, target)["predictions"][: len(source)]
-        around = self.known(target) if self.shared.shifts else self.around(target)
+        around = self.around(target) if known is None else known
         width = max(predictions.shape[1], around.shape[1])
         # Fewer states than columns: the first ones again, which changes no minimum.
         wide = [np.resize(states.T, (width, len(states))).T for states in (predictions, around)]

@@ -318,7 +318,7 @@ def _bar(console) -> Iterator[Any]:
 
 def _epochs(experiment: Experiment, show: Any) -> Any:
     """What shows the epochs of a dynamics ensemble; it ends early where nothing improves."""
-    most = getattr(experiment.runs[0], "ensemble_epochs", 0)
+    most = experiment.runs[0].ensemble_epochs
     return lambda epoch, errors: show(epoch, most, "ensemble, at most")
 
 
@@ -336,6 +336,9 @@ def _print_result(experiment: Experiment, result: Any, folder: Path, as_json: bo
     if as_json:
         return
     say(f"curve, checkpoint and settings: {folder}")
+    asked = experiment.loop.mode
+    if asked != "auto":  # what auto chose depends on the machine
+        say(f"mode: {result.mode}" + ("" if result.mode == asked else f", not {asked} as asked"))
     if experiment.recorded and "robot" not in experiment.task:
         say(f"without a simulator no return is known; for the machine: droco-lite export {folder}")
         say(

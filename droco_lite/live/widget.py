@@ -96,7 +96,7 @@ def _facts_of_run(agent: Agent, run: int) -> dict[str, Any]:
         settings["floor"] = float(agent.floor.flatten()[run])
     label, color = label_of(settings)
     facts: dict[str, Any] = {**backup_facts(settings)}
-    if agent.ensemble is not None:
+    if agent.ensemble is not None and "value" in stacks:  # the models are shown by V of theirs
         facts["models"] = ensemble_facts(agent.ensemble)
     return policy_facts(held, label=label, color=color, kind="just trained", returns=None, **facts)
 

@@ -13,8 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 from torch import Tensor
 
-from droco_lite.agents.agent import Agent
-from droco_lite.agents.fast.gradients import fill
+from droco_lite.agents.agent import Agent, HandStep
 from droco_lite.training.rows import Rows
 
 WARM_UP_STEPS = 3  # for compiling, for the optimiser's state and for libraries' workspaces
@@ -33,7 +32,8 @@ class GraphedStep:
     Args:
         agent: R runs; every step must do the same on the device (``agent.capturable``).
         rows: the table of transitions.
-        gradients: ``(index, noise) -> gradients``, compiled or not; None takes ``agent.update``.
+        hand: the agent's step by hand; None takes ``agent.update``.
+        gradients: its ``(index, noise) -> gradients``, compiled or not; not used without ``hand``.
         index: the block of indices ``[block, R, 2B]``, whose address is read at every replay.
         noise: the block of noise ``[noise_block, R, k]``, or None.
 
@@ -46,11 +46,12 @@ class GraphedStep:
         self,
         agent: Agent,
         rows: Rows,
+        hand: HandStep | None,
         gradients: Callable[[Tensor, Tensor | None], list[Tensor]] | None,
         index: Tensor,
         noise: Tensor | None,
     ):
-        self.agent, self.rows, self.gradients = agent, rows, gradients
+        self.agent, self.rows, self.hand, self.gradients = agent, rows, hand, gradients
         self.index, self.noise, self.device = index, noise, rows.table.device
         self.position = torch.zeros(1, dtype=torch.long, device=self.device)
         self.noise_position = torch.zeros_like(self.position)
@@ -67,9 +68,9 @@ class GraphedStep:
         index = self.index.index_select(0, self.position)[0]
         noise = None if self.noise is None else self.noise.index_select(0, self.noise_position)[0]
         progress = self.count / self.agent.shared.steps
-        if self.gradients is not None:
-            fill(self.agent, self.gradients(index, noise))  # type: ignore[arg-type]
-            self.agent.apply(progress)  # type: ignore[attr-defined]
+        if self.hand is not None:
+            self.hand.fill(self.gradients(index, noise))
+            self.hand.apply(progress)
         else:
             self.agent.update(self.rows.batch(index, noise), progress)
         self.position += 1

@@ -23,15 +23,13 @@ import types
 import warnings
 from collections.abc import Callable
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from droco_lite.agents.agent import Agent
-from droco_lite.agents.fast.adam import Moments, apply_by_hand
-from droco_lite.agents.fast.gradients import by_hand, fill
-from droco_lite.agents.iql import IQL
+from droco_lite.agents.fast.adam import Moments
 from droco_lite.training.graphs import GraphedStep, restore
 from droco_lite.training.rows import Rows, Sampler
 
@@ -43,7 +41,7 @@ COMPILING_PAYS = 20_000
 
 
 def manual_possible(agent: Agent) -> bool:
-    """Whether hand-written gradients cover all that this method's loss contains."""
+    """Whether hand-written gradients cover all that a step of this agent does."""
     return agent.by_hand
 
 
@@ -66,6 +64,18 @@ def choose_mode(agent: Agent, device: torch.device, steps: int) -> str:
         )
         return "manual"
     return "compiled"
+
+
+def possible_mode(agent: Agent, mode: str) -> str:
+    """The mode that was asked for, or autograd where the agent's step has no such form; says so."""
+    if mode in ("manual", "compiled") and not manual_possible(agent):
+        lacks = "no step with gradients by hand"
+    elif mode == "graph" and not agent.capturable:
+        lacks = "no step that a CUDA graph can repeat"
+    else:
+        return mode
+    say_once(f"mode {mode!r}: {agent.shared.method} has {lacks}, so its steps are by autograd")
+    return "autograd"
 
 
 @cache
@@ -136,10 +146,9 @@ class Stepper:
             raise ValueError(f"mode 'graph' needs a CUDA device, the data are on {self.device}")
         if mode == "auto":
             mode = choose_mode(agent, self.device, agent.shared.steps if steps is None else steps)
-        by_hand_only = mode in ("manual", "compiled") and not manual_possible(agent)
-        if by_hand_only or (mode == "graph" and not agent.capturable):
-            mode = "autograd"
+        mode = possible_mode(agent, mode)
         self.mode, self.compiling = mode, compiling
+        self.hand = agent.step_by_hand() if manual_possible(agent) else None
         self.graph: GraphedStep | None = None
         self.index: Tensor | None = None
         self.noise: Tensor | None = None
@@ -213,22 +222,16 @@ class Stepper:
 
     # ---- Steps that are not a graph -------------------------------------------------------------
 
-    @property
-    def hand(self) -> IQL:
-        """The agent, of which ``by_hand`` says that it is of the IQL family."""
-        return cast(IQL, self.agent)
-
     def _gradients(self, index, noise):
-        batch = self.rows.batch(index, noise)
-        return by_hand(self.hand, self.hand.select(batch))
+        return self.hand.gradients(self.rows.batch(index, noise))
 
     def _whole(self, index, noise, moments, schedule) -> None:
-        apply_by_hand(self.hand, self._gradients(index, noise), moments, schedule)
+        self.hand.move(self._gradients(index, noise), moments, schedule)
 
     def _plan(self, first: int, steps: int) -> None:
         """The compiled step's moments, and its rates for ``steps`` steps from ``first``."""
         if self.moments is None or not self.moments.current:
-            self.moments = Moments(self.hand)
+            self.moments = self.hand.moments()
         progress = torch.arange(first, first + steps) / self.agent.shared.steps
         self.first, self.schedule = first, self.moments.schedule(progress).to(self.device)
 
@@ -246,26 +249,26 @@ class Stepper:
             except Exception as error:
                 self._go_on_without("compiled step", error)
                 self.moments.steps += step - self.first
-        fill(self.hand, self._gradients(index, noise))
+        self.hand.fill(self._gradients(index, noise))
         self.hand.apply(progress)
 
     def _go_on_without(self, what: str, error: Exception) -> None:
         """Take eager steps from here on, and say so."""
         warnings.warn(f"no {what} here ({told(error)}); going on without", stacklevel=4)
-        self.mode = "manual" if manual_possible(self.agent) else "autograd"
+        self.mode = "autograd" if self.hand is None else "manual"
 
     # ---- The graph ------------------------------------------------------------------------------
 
     def _capture(self) -> None:
         """Record the graph of the compiled step, else of the step as it is, else go on eagerly."""
-        plain = self._gradients if manual_possible(self.agent) else None
+        plain = self._gradients if self.hand is not None else None
         attempts = [plain]
         if plain is not None and self.compiling:
             attempts = [compile_apart(self._gradients, self.device), plain]
         for k, gradients in enumerate(attempts):
             try:
                 self.graph = GraphedStep(
-                    self.agent, self.rows, gradients, self.index, self.noise
+                    self.agent, self.rows, self.hand, gradients, self.index, self.noise
                 )  # fmt: skip
                 return
             except Exception as error:

@@ -20,7 +20,7 @@ def test_penalty_is_the_mean_over_models_minus_the_worst():
 
     noise = Noise(batch.noise)
     for_states, for_actions = noise.take(48, 2), noise.take(48, 2)
-    mean, std, _ = agent.models.predict(batch.observations[0, :16], batch.actions[0, :16])
+    mean, std, _ = agent.ensemble.predict(batch.observations[0, :16], batch.actions[0, :16])
     q = []
     for e in range(3):
         part = slice(16 * e, 16 * (e + 1))

@@ -220,6 +220,30 @@ def test_no_help_text_loses_what_stands_in_brackets(monkeypatch):
         assert part in run(*words, "--help").stdout, words
 
 
+@pytest.mark.parametrize(
+    ("method", "asked", "said"),
+    [
+        ("cql", "manual", "mode: autograd, not manual as asked"),
+        ("iql", "autograd", "mode: autograd\n"),
+        ("iql", "auto", ""),
+    ],
+)
+def test_a_mode_that_was_asked_for_is_named_at_the_end(place, method, asked, said):
+    root, *_ = place
+    words = [method if word == "iql" else word for word in SMALL]
+    out = root / f"{method}-{asked}"
+    done = run("train", *words, "--set", f"mode={asked}", "--steps", "10", "--out", str(out))
+    assert done.exit_code == 0, done.output
+    assert said in done.stdout and ("mode:" in done.stdout) == (asked != "auto")
+
+
+def test_settings_of_parts_are_listed_by_the_name_of_their_class():
+    shown = run("settings", "fqe").stdout
+    assert "FQESettings" in shown and "batch_size" in shown and "--set" not in shown
+    kinds = json.loads(run("settings", "--json").stdout)
+    assert {"droco", "loop", "ensemble", "td3", "fqe", "online"} <= set(kinds)
+
+
 def test_settings_are_listed_with_default_range_and_meaning():
     shown = run("settings", "droco", "--json").stdout
     rows = {row["name"]: row for row in json.loads(shown)["droco"]}

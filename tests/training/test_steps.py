@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from droco_lite.agents import DROCOSettings
+from droco_lite.agents import IQL, METHODS, DROCOSettings
+from droco_lite.agents.fast.step import REPLACED
 from droco_lite.training import LoopSettings, graphs, precision, steps, train
 from droco_lite.training.steps import Stepper, manual_possible
 from tests.agents.rivals import PLANE, fitted, rows_of, tiny
@@ -214,6 +215,100 @@ def test_warming_up_changes_nothing(mode, replayed):
     warm.run(3, 3)
     for name, tensor in cold.agent.state().items():
         torch.testing.assert_close(warm.agent.state()[name], tensor, rtol=1e-5, atol=1e-7)
+
+
+def with_its_own(name):
+    """A rival of IQL that brings its own ``name``, and notes each call of it."""
+
+    def own(agent, *args):
+        agent.called = True
+        return getattr(super(Rival, agent), name)(*args)
+
+    Rival = type("Rival", (IQL,), {name: own})
+    return Rival
+
+
+@pytest.mark.parametrize("mode", steps.MODES)
+@pytest.mark.parametrize("name", REPLACED)
+def test_what_a_rival_overrides_is_called_in_every_mode(name, mode, replayed, monkeypatch):
+    monkeypatch.setattr(steps, "COMPILING_PAYS", 1)
+    monkeypatch.setitem(METHODS, "iql", with_its_own(name))
+    agent, columns = fitted(tiny("iql"))
+    stepper = Stepper(agent, *rows_of(agent, columns), "auto" if mode == "graph" else mode)
+    if mode == "graph":
+        stepper.mode = "graph"
+    stepper.run(0, 1)
+    assert agent.called
+
+
+@pytest.mark.parametrize(
+    ("method", "mode"), [("cql", "manual"), ("micro", "compiled"), ("bosa", "compiled")]
+)
+def test_a_mode_that_a_method_does_not_have_is_said_to_be_left_out(method, mode):
+    steps.say_once.cache_clear()
+    with pytest.warns(UserWarning, match=f"mode '{mode}': {method} has no step with gradients"):
+        stepper = stepper_of(tiny(method), mode)
+    assert stepper.mode == "autograd"
+
+
+def test_a_graph_of_a_method_that_cannot_be_captured_is_said_to_be_left_out():
+    steps.say_once.cache_clear()
+    with pytest.warns(UserWarning, match="mode 'graph': bosa has no step that a CUDA graph"):
+        assert steps.possible_mode(fitted(tiny("bosa"))[0], "graph") == "autograd"
+
+
+def test_auto_and_a_mode_that_there_is_say_nothing():
+    steps.say_once.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert stepper_of(tiny("cql"), "auto").mode == "autograd"
+        assert stepper_of(tiny("iql"), "manual").mode == "manual"
+
+
+def with_weight_decay(agent):
+    agent.optimizer.param_groups[0]["weight_decay"] = 0.1
+
+
+def with_another_rate(agent):
+    agent.optimizer.param_groups[0]["lr"] = 1e-5
+
+
+def with_another_optimiser(agent):
+    agent.optimizer = torch.optim.SGD(agent.networks.critic_value_leaves, lr=0.1)
+
+
+def with_another_activation(agent):
+    agent.value_activation = torch.tanh
+
+
+def with_losses_of_its_own(agent):
+    agent.losses = lambda batch: IQL.losses(agent, batch)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        with_weight_decay,
+        with_another_rate,
+        with_another_optimiser,
+        with_another_activation,
+        with_losses_of_its_own,
+    ],
+)
+def test_an_agent_that_was_changed_is_not_stepped_by_hand(change):
+    agent = fitted(tiny("iql"))[0]
+    assert agent.by_hand
+    change(agent)
+    assert not agent.by_hand and agent.step_by_hand() is None
+
+
+def test_the_package_knows_which_of_its_methods_step_by_hand():
+    one = {"droco-shuffled": {"shuffled": False}}  # its twin needs this run beside it
+    agents = {
+        name: kind([kind.Settings(hidden=8, **one.get(name, {}))], 3, 2)
+        for name, kind in METHODS.items()
+    }
+    assert {name for name in METHODS if not agents[name].by_hand} == {"cql", "bosa", "micro"}
 
 
 def test_auto_takes_the_fastest_form_for_the_length_of_the_run(monkeypatch):
