@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -32,13 +32,13 @@ class ShuffledDROCOSettings(DROCOSettings):
     shuffled: bool = per_run(True, help="the twin; False: the DROCO run that it belongs to")
 
     @classmethod
-    def completed(cls, runs: Sequence[Settings]) -> list[Settings]:
+    def completed(cls, runs: Sequence[Any]) -> list[Settings]:
         """The runs, and the DROCO runs that twins among them belong to; each run once."""
         own = [replace(run, shuffled=False) for run in runs if run.shuffled]
         return list(dict.fromkeys([*own, *runs]))
 
     @classmethod
-    def check_together(cls, runs: Sequence[Settings]) -> None:
+    def check_together(cls, runs: Sequence[Any]) -> None:
         """Refuse a twin whose DROCO run is not in the stack, before anything is made for it."""
         partners(runs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
@@ -18,7 +18,7 @@ from droco_lite.figures.style import STYLE
 from droco_lite.figures.svg import describe, svg
 
 #: What a reader moves.
-Control = widgets.SelectionSlider | widgets.Dropdown
+Control: TypeAlias = widgets.SelectionSlider | widgets.Dropdown
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
