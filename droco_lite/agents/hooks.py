@@ -64,7 +64,14 @@ class IQLHooks(Agent[S]):
         return 2 * batch.n_source / rows, 2 * (rows - batch.n_source) / rows
 
     def policy_weight(self, advantage: Tensor) -> Tensor:
-        """Weights ``[R, rows, 1]`` of the policy's regression on actions."""
+        """Weights ``[R, rows, 1]`` of the policy's regression on actions.
+
+        Args:
+            advantage: Q - V of the same rows, ``[R, rows, 1]``.
+
+        Raises:
+            NotImplementedError: the method has none; each core gives one.
+        """
         raise NotImplementedError
 
     policy_term: Callable[[Batch, Tensor], Tensor] | None = None

@@ -58,7 +58,11 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "settings"):
-        """Settings from a mapping; ``where`` (a file name, say) goes into error messages."""
+        """Settings from a mapping; ``where`` (a file name, say) goes into error messages.
+
+        Raises:
+            ValueError: no mapping, an unknown key, or a value out of its range.
+        """
         if not isinstance(values, Mapping):
             raise ValueError(f"{where}: expected settings by name, got {values!r}")
         values = {k: v for k, v in values.items() if k != "method"}
@@ -113,7 +117,11 @@ def per_run_values(run: Settings) -> dict[str, Any]:
 
 
 def check_stack(runs: Sequence[Settings]) -> None:
-    """Refuse runs that cannot share one loop: other methods or shared settings, or one missing."""
+    """Refuse runs that cannot share one loop.
+
+    Raises:
+        ValueError: there is none, or they differ in their method or in a setting that all share.
+    """
     if not runs:
         raise ValueError("runs is empty; give at least one settings object")
     first = runs[0]

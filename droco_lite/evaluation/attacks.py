@@ -69,7 +69,11 @@ class Attack:
 
     @classmethod
     def parse(cls, text: Attack | str) -> Attack:
-        """The attack that ``str(attack)`` names: ``none``, ``noise-0.05``, ``min-q-0.1``."""
+        """The attack that ``str(attack)`` names: ``none``, ``noise-0.05``, ``min-q-0.1``.
+
+        Raises:
+            ValueError: the text names no attack, or a scale outside of [0, 1].
+        """
         if isinstance(text, Attack):
             return text
         if text == "none":

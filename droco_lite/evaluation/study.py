@@ -69,7 +69,11 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Study:
-    """Tasks, arms and seeds; see the module's text for the file."""
+    """Tasks, arms and seeds; see the module's text for the file.
+
+    Raises:
+        ValueError: a part that cannot be; the message names the key and the arm.
+    """
 
     tasks: Sequence[str]
     steps: int
@@ -152,7 +156,11 @@ class Study:
         return partner_of(label, self.settings)
 
     def runs(self, label: str) -> list[AgentSettings]:
-        """One settings object for each seed of an arm."""
+        """One settings object for each seed of an arm.
+
+        Raises:
+            ValueError: the method or one of its settings is not known; the message names the arm.
+        """
         given = self.arm(label) | {"steps": self.steps}
         if str(given["method"]) not in METHODS:
             raise ValueError(
@@ -266,7 +274,11 @@ class Job:
             self.refuse_other(path, files.read_json(path, self.mend(root)))
 
     def refuse_other(self, path: Path, kept: Mapping[str, Any]) -> None:
-        """Refuse the results that ``path`` describes if this job depends on other settings."""
+        """Refuse the results that ``path`` describes if this job depends on other settings.
+
+        Raises:
+            ValueError: they do; the message names the file and the key.
+        """
         asked = self.facts()
         for key in {**kept, **asked}:
             newer = key not in kept and not key.startswith("data.")  # a setting's default, then
@@ -315,7 +327,11 @@ class Job:
             self.try_policies(root, path, say)
 
     def train(self, root: str | Path, say: Callable[[str], None] = print) -> None:
-        """Train to the end; the policies that will be tried stay beside the checkpoint."""
+        """Train to the end; the policies that will be tried stay beside the checkpoint.
+
+        Raises:
+            ValueError: a policy is missing that the training has left behind.
+        """
         if self.trained(root):
             return
         start, every = time.perf_counter(), self.study.evaluation.every

@@ -144,7 +144,12 @@ def read_seal(folder: str | os.PathLike) -> str | None:
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Say what a file needs that is there but cannot be opened."""
+    """Say what a file needs that is there but cannot be opened.
+
+    Raises:
+        PermissionError: it may not be read; the message says the way out.
+        IsADirectoryError: it is a folder.
+    """
     try:
         yield
     except PermissionError as error:

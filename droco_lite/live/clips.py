@@ -156,8 +156,8 @@ def make(robot: str, folder: Path, weights: Path = WEIGHTS) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("robot", choices=LAB_ROBOTS)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("robot", choices=LAB_ROBOTS, help="whose clips are made")
+    parser.add_argument("folder", type=Path, help="where they go, such as book/_static/clips")
     asked = parser.parse_args()
     print(make(asked.robot, asked.folder))
 

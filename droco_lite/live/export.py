@@ -306,7 +306,7 @@ def write_scripts(folder: str | Path) -> list[Path]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="where the scripts go; it is made if missing")
     for path in write_scripts(parser.parse_args().folder):
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 

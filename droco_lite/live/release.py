@@ -26,6 +26,7 @@ from droco_lite.evaluation.study import Job, Study
 from droco_lite.live import clips
 from droco_lite.live.export import as_printed
 from droco_lite.provenance import provenance
+from droco_lite.robots.robot_file import robot_file_option
 from droco_lite.training.checkpoint import FILE
 from droco_lite.training.export import restore
 
@@ -169,13 +170,16 @@ def release(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    option = robot_file_option()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], parents=[option])
     parser.add_argument("study", type=Path, help="the study's file")
     parser.add_argument("--root", type=Path, help="folder of its jobs (in the cache by default)")
     parser.add_argument("--only", nargs="+", default=[], metavar="LABEL", help="these arms alone")
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of weights and cards")
-    parser.add_argument("--clips", type=Path, default=Path("book/_static/clips"))
-    parser.add_argument("--no-clips", action="store_true")
+    parser.add_argument(
+        "--clips", type=Path, default=Path("book/_static/clips"), help="folder of the clips"
+    )
+    parser.add_argument("--no-clips", action="store_true", help="weights and cards alone")
     asked = parser.parse_args(arguments)
     root = asked.root or files.cache_folder() / "matrix" / asked.study.stem
     pictures = None if asked.no_clips else asked.clips

@@ -87,13 +87,17 @@ def make(robot: str, asked: argparse.Namespace) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("robot", choices=LAB_ROBOTS)
-    parser.add_argument("--steps", type=int, default=20_000)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--source-rows", type=int, default=100_000)
-    parser.add_argument("--target-rows", type=int, default=10_000)
-    parser.add_argument("--only", nargs="+", default=list(families(1, [0])))
-    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    parser.add_argument("robot", choices=LAB_ROBOTS, help="the robot to train on")
+    parser.add_argument("--steps", type=int, default=20_000, help="gradient steps")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0, 1, 2], help="seeds; the first is released"
+    )
+    parser.add_argument("--source-rows", type=int, default=100_000, help="source transitions")
+    parser.add_argument("--target-rows", type=int, default=10_000, help="target transitions")
+    parser.add_argument(
+        "--only", nargs="+", default=list(families(1, [0])), help="these arms alone"
+    )
+    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of weights and cards")
     asked = parser.parse_args()
     make(asked.robot, asked)
 

@@ -164,6 +164,9 @@ class Lab(anywidget.AnyWidget):
 
         Set a mapping of names to policies to add them and let them race: released ones by name, or
         what you have just trained, with any method; ``(training, k)`` is its run k.
+
+        Raises:
+            ValueError: when set to a policy with other columns, or to none or more than four.
         """
         return [*self._facts["policies"], *self._own]
 

@@ -143,6 +143,10 @@ class BatchedRobot:
 
         Returns:
             Observations [n, S].
+
+        Raises:
+            ValueError: the mask has another length than the batch, or there is not one seed for
+                each row to reset.
         """
         rows = _indices(rows, len(self))
         if seeds is not None:

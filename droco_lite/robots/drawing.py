@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from droco_lite.files import atomic_file
+from droco_lite.robots.families import FAMILIES, limit_joints
 from droco_lite.robots.registry import get_robot
 from droco_lite.robots.shifts import NOMINAL, Shift, make_model
 
@@ -103,7 +104,7 @@ def range_poses(robot: str, shift: Shift | str) -> np.ndarray:
     shift = Shift.parse(shift)
     model = make_model(robot, shift)
     poses = np.array([_standing(robot, model)] * 2)
-    if shift.family.endswith("kinematic"):
+    if shift != NOMINAL and FAMILIES[shift.family].edit is limit_joints:
         hard = make_model(robot, shift.at(1.0))
         for joint in np.flatnonzero(
             ~np.isclose(hard.jnt_range, make_model(robot).jnt_range).all(axis=1)
@@ -122,6 +123,9 @@ class Camera:
         shift: the shift, or its text.
         width, height: pixels.
         distance: metres to the robot; None takes the robot's own.
+
+    Raises:
+        ValueError: an unknown robot or shift, or fewer than 16 pixels.
     """
 
     def __init__(

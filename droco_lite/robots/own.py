@@ -327,6 +327,12 @@ class OwnEnvironment(gymnasium.Env):
 
 
 def load_xml(xml: str, path: str) -> mujoco.MjSpec:
+    """A model before it is compiled, from its text or, where that is empty, from its file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: MuJoCo cannot read it.
+    """
     if not xml and not Path(path).is_file():
         raise FileNotFoundError(
             f"xml: {path} does not exist; give the path of a MuJoCo file, or its text, which "
@@ -339,6 +345,11 @@ def load_xml(xml: str, path: str) -> mujoco.MjSpec:
 
 
 def compiled(edited: mujoco.MjSpec, path: str) -> mujoco.MjModel:
+    """The compiled model, its total mass left as the parts give it.
+
+    Raises:
+        ValueError: it does not compile; the message names ``path``.
+    """
     edited.compiler.settotalmass = -1
     try:
         return edited.compile()

@@ -6,6 +6,7 @@ program of the reader's and runs as one.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import hashlib
 import importlib.util
@@ -18,7 +19,9 @@ from pathlib import Path
 from droco_lite.robots.registry import ROBOTS
 from droco_lite.robots.robot import Robot
 
-__all__ = ["ROBOT_FILES", "current_file", "load_robot_file", "load_robot_files"]
+__all__ = [
+    "ROBOT_FILES", "current_file", "load_robot_file", "load_robot_files", "robot_file_option",
+]  # fmt: skip
 
 #: Environment variable with the files loaded so far, for processes that are started from here.
 ROBOT_FILES = "DROCO_LITE_ROBOT_FILES"
@@ -72,6 +75,27 @@ def load_robot_file(path: str | os.PathLike) -> tuple[str, ...]:
     known = os.environ.get(ROBOT_FILES, "").split(os.pathsep)
     os.environ[ROBOT_FILES] = os.pathsep.join(dict.fromkeys([*filter(None, known), str(path)]))
     return names
+
+
+class _Load(argparse.Action):
+    """Loads the file as soon as the option is read."""
+
+    def __call__(self, parser, namespace, values, option_string=None) -> None:
+        """Load it; what is wrong with it is the command line's error."""
+        try:
+            load_robot_file(values)
+        except (ValueError, OSError) as error:
+            raise argparse.ArgumentError(self, str(error)) from error
+
+
+def robot_file_option() -> argparse.ArgumentParser:
+    """The option ``--robot-file FILE`` as a parent of parsers, and of their commands."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(
+        "--robot-file", action=_Load, default=argparse.SUPPRESS, metavar="FILE",
+        help="a Python file of yours that registers a robot; it is run; may be repeated",
+    )  # fmt: skip
+    return parent
 
 
 def load_robot_files() -> None:

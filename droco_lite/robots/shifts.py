@@ -118,7 +118,11 @@ class Shift:
 
     @classmethod
     def from_factor(cls, family: str, factor: float) -> Shift:
-        """The gravity or friction shift that multiplies by ``factor`` (ODRL: 0.1, 0.5, 2, 5)."""
+        """The gravity or friction shift that multiplies by ``factor`` (ODRL: 0.1, 0.5, 2, 5).
+
+        Raises:
+            ValueError: another family, or a factor that is not finite and positive.
+        """
         if family not in ("gravity", "friction"):
             raise ValueError(f"family: only gravity and friction have factors, not {family!r}")
         if not (math.isfinite(factor) and factor > 0):

@@ -29,6 +29,11 @@ _TRIAL_ROWS, _TRIAL_STEPS = 4, 25
 
 
 def check_numbers(name, frame_skip, reset_noise, max_episode_steps, min_return, max_return):
+    """Refuse numbers of a robot that cannot be.
+
+    Raises:
+        ValueError: the message names the key.
+    """
     for key, value in (("frame_skip", frame_skip), ("max_episode_steps", max_episode_steps)):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise ValueError(f"robot {name!r}: {key} is a whole number from 1, got {value!r}")
@@ -42,6 +47,11 @@ def check_numbers(name, frame_skip, reset_noise, max_episode_steps, min_return, 
 
 
 def control_range(model: mujoco.MjModel, path: str) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest control of each motor, [A] both.
+
+    Raises:
+        ValueError: the model has no motor, or one without limits.
+    """
     if model.nu == 0:
         raise ValueError(f"xml: {path or 'the text'} has no actuator; a robot needs a motor")
     for motor in range(model.nu):
@@ -148,7 +158,16 @@ def _knots(where: str, value, family: Family) -> tuple[float, ...]:
 
 
 def shift_table(name: str, model: mujoco.MjModel, given: Mapping) -> tuple[dict, dict]:
-    """The record's ``shifts`` and ``edits``."""
+    """The record's ``shifts`` and ``edits``.
+
+    Args:
+        name: of the robot, for messages.
+        model: the nominal one.
+        given: family -> variant -> what changes, as :func:`register_robot` takes it.
+
+    Raises:
+        ValueError: a family, a variant, a part or a number that cannot be; the message says which.
+    """
     table: dict[str, dict[str, dict[str, tuple]]] = {}
     edits: dict[tuple[str, str], Callable] = {}
     entry: dict[str, tuple[float, ...]]
@@ -252,6 +271,10 @@ def try_out(robot: OwnRobot, nominal: mujoco.MjModel) -> str:
 
     Returns:
         A hash of all that was observed and earned.
+
+    Raises:
+        ValueError: a shift does not compile, changes the model's parts or makes an observation that
+            is not finite; the message says which.
     """
     name = robot.name
     every = [

@@ -159,7 +159,18 @@ class VectorRobot(VectorEnv):
     def step(
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Advance every row by one step; see the class for what happens at an episode's end."""
+        """Advance every row by one step; see the class for what happens at an episode's end.
+
+        Args:
+            actions: [num_envs, A].
+
+        Returns:
+            Observations [num_envs, S]; rewards, terminated, truncated [num_envs]; infos.
+
+        Raises:
+            ValueError: actions of another shape or not finite, or rows that are over where the
+                caller resets.
+        """
         over = self._over
         if over.any() and self.autoreset_mode == AutoresetMode.DISABLED:
             raise ValueError(f"rows {np.flatnonzero(over).tolist()} are over: reset them first")

@@ -87,7 +87,11 @@ def check_function(f: ArrayLike, size: int, name: str = "f") -> Array:
 
 
 def check_metric_size(distances: Array, p: Array) -> None:
-    """Raise ValueError unless ``distances`` [S, S] and ``p`` [..., S] speak of as many states."""
+    """Check that ``distances`` [S, S] and ``p`` [..., S] speak of as many states.
+
+    Raises:
+        ValueError: they do not.
+    """
     if len(distances) != p.shape[-1]:
         raise ValueError(f"p: the metric has {len(distances)} states, a row has {p.shape[-1]}")
 

@@ -410,6 +410,9 @@ class EnsembleOperator(BellmanOperator):
     Args:
         source, target, target_share, support: as for :class:`BellmanOperator`.
         models: N dynamics models fitted on target data, [N, S, A, S].
+
+    Raises:
+        ValueError: models that are no distributions, or of another shape.
     """
 
     def __init__(

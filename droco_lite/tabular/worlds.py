@@ -58,6 +58,9 @@ class WindyCliff:
         height, width: the grid, in cells; states are numbered row by row from the top left.
         slip: probability of a random step, in [0, 1].
         discount: gamma.
+
+    Raises:
+        ValueError: fewer than 2 x 3 cells, or a slip that is no probability.
     """
 
     height: int = 5

@@ -72,7 +72,11 @@ def differences(saved: Mapping, now: Mapping, prefix: str = "") -> list[str]:
 
 
 def refuse_other(saved: Mapping, now: Mapping, folder: Path) -> None:
-    """Raise :class:`CheckpointError` if a checkpoint was made with other settings or data."""
+    """Refuse a checkpoint that was made with other settings or data.
+
+    Raises:
+        CheckpointError: it was; the message lists what differs.
+    """
     # A round through JSON, so that what was saved and what is now are of the same types.
     lines = differences(saved, json.loads(json.dumps(now)))
     if lines:
@@ -89,7 +93,11 @@ def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
 
 
 def refuse_not_finite(tensors: Mapping[str, Tensor], folder: Path) -> None:
-    """Raise :class:`CheckpointError` if no training can go on from these tensors."""
+    """Refuse tensors from which no training can go on.
+
+    Raises:
+        CheckpointError: one of them is not finite.
+    """
     if name := not_finite(tensors):
         raise CheckpointError(
             f"{Path(folder) / FILE}: {name} is not finite, so that nothing can go on from there; "

@@ -218,7 +218,11 @@ class Experiment:
             raise ValueError(f"{path}: {error}") from error
 
     def write(self, path: str | Path) -> None:
-        """Write YAML that :meth:`read` turns into the same experiment."""
+        """Write YAML that :meth:`read` turns into the same experiment.
+
+        Raises:
+            ValueError: the runs are not each setting once per seed.
+        """
         runs = [run.to_dict() for run in self.runs]
         names = [f for f in runs[0] if f != "method"]
         shared = {n: runs[0][n] for n in names if all(r[n] == runs[0][n] for r in runs)}

@@ -19,7 +19,11 @@ class TrainingError(RuntimeError):
 
 
 def refuse_not_finite(lines: list[dict], out) -> None:
-    """Raise :class:`TrainingError` naming the first run and figure that is not finite."""
+    """Refuse lines of a curve that hold a loss which is not finite.
+
+    Raises:
+        TrainingError: the message names the first such run and figure.
+    """
     for line in lines:
         for name in ("q_loss", "value_loss", "policy_loss"):
             if name in line and not np.isfinite(line[name]):
@@ -30,7 +34,11 @@ def refuse_not_finite(lines: list[dict], out) -> None:
 
 
 def refuse_not_finite_state(tensors: dict[str, Tensor], step: int, out) -> None:
-    """Raise :class:`TrainingError` before a state is saved that no training could go on from."""
+    """Refuse a state before it is saved, if no training could go on from it.
+
+    Raises:
+        TrainingError: a tensor is not finite.
+    """
     if name := checkpoint.not_finite(tensors):
         raise TrainingError(f"{name} is not finite at step {step}{last_good(out)}. {TOO_FAR}")
 

@@ -269,6 +269,12 @@ def write_curve(settings: OnlineSettings, curve: list[dict[str, float]], results
 
 
 def recorded(path: Path) -> tuple[OnlineSettings, dict[str, Any]]:
+    """Settings and record of a run, from its checkpoint.
+
+    Raises:
+        FileNotFoundError: there is no such run.
+        ValueError: the file is no checkpoint of one.
+    """
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such run; train it first")
     record, _ = read_checkpoint(path)
