@@ -98,13 +98,16 @@ COMMON: dict[str, tuple[Any, Any, Callable[[Any], None]]] = {
 
 def _there_is() -> dict[str, str]:
     """What stands for ``{robots}``, ``{qualities}`` and ``{families}`` in a help text."""
-    from droco_lite.data.names import QUALITIES
+    from droco_lite.data.names import QUALITIES, shipped_qualities
     from droco_lite.robots import ROBOTS
     from droco_lite.robots.families import FAMILIES
 
+    ship = shipped_qualities()
+    rest = [name for name in QUALITIES if name not in ship]
+    lacks = f" (no source policy of {', '.join(rest)} ships)" if rest else ""
     return {
         "robots": ", ".join(name for name, robot in ROBOTS.items() if not robot.own),
-        "qualities": ", ".join(QUALITIES),
+        "qualities": ", ".join(ship) + lacks,
         "families": ", ".join(name for name, family in FAMILIES.items() if family.evaluated),
     }
 

@@ -252,12 +252,16 @@ def _gate_table(found):
 
     from droco_lite.data.gate import CLONING_LIMIT, TRANSFER_LIMIT
 
-    table = Table("gate", "mean return", "of", "share", "asked", "", title=str(found.task))
-    for label, value, whole, bound, passed in (
+    measured = f", measured from {found.reference:.0f}" if found.reference else ""
+    table = Table(
+        "gate", "mean return", "of", f"share{measured}", "asked", "", title=str(found.task)
+    )
+    for label, value, whole, share, bound, passed in (
         (
             "source policy on the target robot",
             found.on_target,
             found.at_home,
+            found.kept,
             f"< {TRANSFER_LIMIT:.2f}",
             found.shift_matters,
         ),
@@ -265,12 +269,13 @@ def _gate_table(found):
             "clone of the target data",
             found.clone,
             found.target_data,
+            found.cloned,
             f">= {CLONING_LIMIT:.2f}",
             found.can_be_cloned,
         ),
     ):
-        share = f"{value / whole:.2f}" if whole > 0 else "-"
-        table.add_row(label, f"{value:.0f}", f"{whole:.0f}", share, bound, _verdict(passed))
+        shown = f"{share:.2f}" if share == share else "-"
+        table.add_row(label, f"{value:.0f}", f"{whole:.0f}", shown, bound, _verdict(passed))
     return table
 
 

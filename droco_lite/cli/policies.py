@@ -92,6 +92,7 @@ def select(
             help="After --source and --target: target rows that you laid aside, a file, Minari id "
             "or folder.",
             metavar="DATA",
+            show_default="those of `train --hold-out`",
         ),
     ] = "",
     iterations: Annotated[int, typer.Option(min=1, help="Backups of fitted Q evaluation.")] = 200,
@@ -114,7 +115,8 @@ def select(
     if episodes and data.task.robot is None:
         raise ValueError(f"--episodes: {folder} was trained without a simulator")
     if held_out_data or experiment.recorded:
-        kept = selection.laid_aside(experiment, held_out_data)
+        selection.refuse_other_rows(facts, data.target, experiment.task["target"])
+        kept = selection.laid_aside(experiment, held_out_data, data.held_out)
         held_out = len(kept)
     else:
         kept = selection.held_out_rows(experiment, held_out)

@@ -42,8 +42,12 @@ def plot(
         list[Path], typer.Argument(help="Folders of `droco-lite train`, or curve.csv files.")
     ],
     column: Annotated[
-        str, typer.Option(help="What to draw; a name that is none lists them.")
-    ] = "return_mean",
+        str | None,
+        typer.Option(
+            help="What to draw; a name that is none lists them.",
+            show_default="return_mean, or a value where no return was measured",
+        ),
+    ] = None,
     to: Annotated[
         Path, typer.Option(help="Ends in .png, .svg or .html (to hover and zoom).")
     ] = Path("curves.png"),
@@ -53,8 +57,11 @@ def plot(
     from droco_lite.report.curves import write as write_picture
 
     table = read_curves(runs, column)
+    drawn = str(table.columns[-1])
+    if column is None and drawn != "return_mean":
+        say(f"no return was measured, so {drawn} is drawn; --column draws another number")
     if to.suffix == ".html":
-        write_html(to, table, column)
+        write_html(to, table, drawn)
     else:
-        write_picture(to, draw(table, column))
+        write_picture(to, draw(table, drawn))
     say(f"{table['run'].nunique()} runs of {table['name'].nunique()} settings\n{to}")

@@ -54,6 +54,14 @@ TargetRows = Annotated[
         min=1, help="Target transitions; if left out a tenth of the task's source, or all rows."
     ),
 ]
+HoldOut = Annotated[
+    float | None,
+    typer.Option(
+        help="With --source: lay this share of the target's rows aside, such as 0.05, so that "
+        "`droco-lite select` can rank the policies on them.",
+        show_default="none",
+    ),
+]
 Robot = Annotated[
     str,
     typer.Option(
@@ -109,6 +117,7 @@ def train(
     target: Target = "",
     robot: Robot = "",
     contact_cost_weight: ContactCost = None,
+    hold_out: HoldOut = None,
     method: Method = "droco",
     beta: Annotated[Values, typer.Option(help="DROCO's β; repeat for a grid.")] = None,
     delta: Annotated[Values, typer.Option(help="DROCO's δ; repeat for a grid.")] = None,
@@ -146,7 +155,7 @@ def train(
     asked: dict[str, Any] = {
         "source": source, "target": target, "robot": robot, "source_size": source_size,
         "target_size": target_size, "seed": data_seed or None,
-        "contact_cost_weight": contact_cost_weight,
+        "contact_cost_weight": contact_cost_weight, "hold_out": hold_out,
     }  # fmt: skip
     about = {name: value for name, value in asked.items() if value not in ("", None)}
     _one_source_of_data(task, config, about)
@@ -186,11 +195,11 @@ def _one_source_of_data(task: str, config: Path | None, about: dict[str, Any]) -
     if config is not None and about:
         named = ", ".join(sorted(options.values()))
         raise ValueError(f"{named}: write it into the file of --config, under task")
-    for name in ("robot", "contact_cost_weight"):
+    whys = dict.fromkeys(("robot", "contact_cost_weight"), "a task has its own robot")
+    whys["hold_out"] = "`select` makes other rows of a task by itself"
+    for name, why in whys.items():
         if task and name in about:
-            raise ValueError(
-                f"{options[name]} belongs to --source and --target; a task has its own robot"
-            )
+            raise ValueError(f"{options[name]} belongs to --source and --target; {why}")
     if own and not {"source", "target"} <= set(about):
         lacks = "--target" if "source" in about else "--source"
         raise ValueError(f"{lacks} is missing: recordings are two sets, a source and a target")
@@ -341,10 +350,9 @@ def _print_result(experiment: Experiment, result: Any, folder: Path, as_json: bo
         say(f"mode: {result.mode}" + ("" if result.mode == asked else f", not {asked} as asked"))
     if experiment.recorded and "robot" not in experiment.task:
         say(f"without a simulator no return is known; for the machine: droco-lite export {folder}")
-        say(
-            "to rank several on target rows laid aside: "
-            f"droco-lite select {folder} --held-out-data DATA"
-        )
+        held_out = experiment.task.get("hold_out")
+        data = "" if held_out else " --held-out-data DATA"
+        say(f"to rank several on target rows laid aside: droco-lite select {folder}{data}")
     steps = experiment.runs[0].steps
     if steps < FULL_STEPS:
         say(

@@ -44,7 +44,8 @@ __all__ = [
 
 POLICIES = Path(__file__).parent / "policies"
 #: "tuned" is the nominal robot's medium policy after further training on a shifted robot.
-QUALITIES = ("medium", "expert", "tuned")
+TUNED = "tuned"
+QUALITIES = ("medium", "expert", TUNED)
 _CARD_KEYS = (
     "robot", "shift", "quality", "observation_size", "action_size", "hidden", "sha256", "steps",
     "seed", "episodes", "return_mean", "return_sd", "score", "versions",
@@ -168,7 +169,7 @@ def load_behaviour(
     Args:
         robot: name in ``ROBOTS``.
         shift: the dynamics it was trained under.
-        quality: ``"medium"`` or ``"expert"``.
+        quality: ``"medium"``, ``"expert"`` or ``"tuned"``.
         folder: where weights and cards lie; None takes :func:`policy_folder`, after the
             controllers that a robot of the user's own was registered with.
 
@@ -267,11 +268,27 @@ def _missing(path: Path) -> str:
     robot, _, rest = path.stem.partition("-")
     own = [name for name in there if name.startswith(f"{robot}-")] or there
     shift, _, quality = rest.rpartition("-")
+    said = f"{path}: no such behaviour policy. There are: {', '.join(own) or 'none'}. "
+    if quality == TUNED:
+        return said + _how_to_tune(path.parent, robot, shift)
     return (
-        f"{path}: no such behaviour policy. There are: {', '.join(own) or 'none'}. To make it, run "
-        f"'python -m droco_lite.training.online train --robot {robot} --shift {shift} --steps "
-        f"500000', then 'release' with the same robot and shift"
+        f"{said}To make it, run 'python -m droco_lite.training.online train --robot {robot} "
+        f"--shift {shift} --steps 500000', then 'release' with the same robot and shift"
         f"{' and --quality expert' if quality == 'expert' else ''}"
+    )
+
+
+def _how_to_tune(folder: Path, robot: str, shift: str) -> str:
+    """The commands that go on training the nominal robot's medium policy under a shift."""
+    start = folder / f"{robot}-{NOMINAL}-medium.json"
+    same = f"--robot {robot} --shift {shift} --start medium"
+    hidden = " ".join(map(str, read_card(start)["hidden"])) if start.exists() else "H H"
+    first = "" if start.exists() else f"It needs {start.stem} first, whose widths are H H. "
+    return (
+        f"No policy of quality {TUNED!r} comes with the package: it is the nominal robot's medium "
+        f"policy, trained on under {shift}. {first}To make it, run 'python -m "
+        f"droco_lite.training.online train {same} --hidden {hidden} --policy-after 10000 --steps "
+        f"200000', then 'python -m droco_lite.training.online release {same} --quality {TUNED}'"
     )
 
 

@@ -4,6 +4,10 @@
    return it has at home.  Else the source could be deployed as it is.
 2. *The target data can be imitated*: behaviour cloning on a few target transitions reaches a good
    part of those data's own return.  Else nothing built on imitation can show much.
+
+Shares are measured from a reference return.  The package's robots are paid for going forward, and
+doing nothing useful earns about nothing: their reference is 0.  Where rewards may be costs, and
+returns negative, the reference is a random policy's return.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from droco_lite.data.collect import one_torch_thread
 from droco_lite.data.names import TUNED, Task
 from droco_lite.data.tasks import make_dataset
 from droco_lite.data.transitions import Transitions
-from droco_lite.robots import rollout
+from droco_lite.robots import get_robot, rollout
 
 Policy = Callable[[np.ndarray], np.ndarray]
 
@@ -39,6 +43,11 @@ class Gate:
         target_data: episodes of the target data, with their action noise.
         clone: behaviour cloning of those data, on the nominal robot.
         episodes: behind the source policy's two returns.
+        reference: the return that shares are measured from, see :func:`reference_return`; NaN takes
+            what the robot's record says.
+
+    Raises:
+        ValueError: no reference was given, and the robot's record says none.
     """
 
     task: Task
@@ -47,19 +56,44 @@ class Gate:
     target_data: float
     clone: float
     episodes: int = 20
+    reference: float = float("nan")
+
+    def __post_init__(self) -> None:
+        if np.isnan(self.reference):
+            known = recorded_reference(self.task.robot)
+            if known is None:
+                raise ValueError(
+                    f"reference: {self.task.robot} has no min_return; give a random policy's "
+                    "return (reference_return measures it)"
+                )
+            object.__setattr__(self, "reference", known)
+
+    @property
+    def kept(self) -> float:
+        """The share of its return that the source's policy keeps; NaN if it fails at home."""
+        return share(self.on_target, self.at_home, self.reference)
+
+    @property
+    def cloned(self) -> float:
+        """The share of the data's return that the clone reaches; NaN if those earn nothing."""
+        return share(self.clone, self.target_data, self.reference)
 
     @property
     def shift_matters(self) -> bool:
         """The first gate; a policy that fails at home cannot pass it."""
-        return self.at_home > 0 and self.on_target < TRANSFER_LIMIT * self.at_home
+        return self.kept < TRANSFER_LIMIT
 
     @property
     def can_be_cloned(self) -> bool:
-        """The second gate."""
-        return self.clone >= CLONING_LIMIT * self.target_data
+        """The second gate: what the clone misses is a part of what lies above the reference.
+
+        Data that are worse than the reference can be cloned too, as closely.
+        """
+        worth = abs(self.target_data - self.reference)
+        return self.target_data - self.clone <= (1 - CLONING_LIMIT) * worth
 
     def record(self) -> dict[str, Any]:
-        """Task, source shift, the four returns and both verdicts, ready for JSON."""
+        """Task, source shift, the returns and both verdicts, ready for JSON."""
         returns = {k: round(v, 1) for k, v in asdict(self).items() if k != "task"}
         return {
             "task": str(self.task),
@@ -103,8 +137,9 @@ def gate(
         quality = {"medium-expert": "expert", TUNED: "tuned"}.get(task.quality, task.quality)
         policy = load_behaviour(task.robot, task.source_shift, quality)
     shifts = [task.source_shift, "nominal"]
+    reference = reference_return(task.robot, episodes=episodes, seed=seed)
     returns = rollout(task.robot, shifts, policy, episodes=episodes, seed=seed).returns
-    if not clear(returns):
+    if not clear(returns - reference):
         more = rollout(task.robot, shifts, policy, episodes=4 * episodes, seed=seed + episodes)
         returns = np.concatenate([returns, more.returns], axis=1)
     at_home, on_target = returns.mean(1)
@@ -120,14 +155,67 @@ def gate(
         float(card["return_mean"]),
         float(copied.returns.mean()),
         returns.shape[1],
+        reference,
     )
+
+
+def share(part: float, whole: float, reference: float = 0.0) -> float:
+    """How much of a return is kept, both measured from a reference return.
+
+    Args:
+        part: what is kept.
+        whole: of what.
+        reference: 0 of the scale.
+
+    Returns:
+        1 if nothing is lost, negative below the reference; NaN if the whole is not above it.
+    """
+    return (part - reference) / (whole - reference) if whole > reference else float("nan")
+
+
+def recorded_reference(robot: str) -> float | None:
+    """The return from which shares are measured, as far as the robot's record says it.
+
+    Args:
+        robot: name in :data:`~droco_lite.robots.ROBOTS`.
+
+    Returns:
+        0 for the package's robots that a good policy earns something with; else the record's
+        ``min_return``, a random policy's return, or None if it has none.
+    """
+    spec = get_robot(robot)
+    if not spec.own and spec.max_return > 0:
+        return 0.0
+    return float(spec.min_return) if np.isfinite(spec.min_return) else None
+
+
+def reference_return(robot: str, *, episodes: int = 20, seed: int = 0) -> float:
+    """The return from which shares are measured.
+
+    Args:
+        robot: name in :data:`~droco_lite.robots.ROBOTS`.
+        episodes: of the random policy.
+        seed: of its actions and starts.
+
+    Returns:
+        :func:`recorded_reference`, or what uniform random actions earn on the nominal robot.
+    """
+    if (known := recorded_reference(robot)) is not None:
+        return known
+    rng, columns = np.random.default_rng(seed), get_robot(robot).action_size
+
+    def policy(observations: np.ndarray) -> np.ndarray:
+        return rng.uniform(-1, 1, (len(observations), columns)).astype(np.float32)
+
+    return float(rollout(robot, ["nominal"], policy, episodes=episodes, seed=seed).returns.mean())
 
 
 def clear(returns: np.ndarray) -> bool:
     """Whether the first gate's verdict is more than two standard errors away from the limit.
 
     Args:
-        returns: of the source's policy at home and on the target ``[2, episodes]``.
+        returns: of the source's policy at home and on the target ``[2, episodes]``, each less the
+            reference return.
     """
     at_home, on_target = returns
     excess = on_target - TRANSFER_LIMIT * at_home.mean()

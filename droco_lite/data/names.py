@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from droco_lite.robots import ROBOTS, Shift, get_robot
 from droco_lite.robots.families import task_families
@@ -119,6 +120,12 @@ def all_tasks() -> tuple[Task, ...]:
         if family in ROBOTS[robot].source_shifts
         for quality in PAPER_QUALITIES
     )
+
+
+def shipped_qualities() -> tuple[str, ...]:
+    """The qualities whose policies come with the package, for one robot or more."""
+    tuned = any(Path(__file__).with_name("policies").glob("*-tuned.safetensors"))
+    return QUALITIES if tuned else PAPER_QUALITIES
 
 
 #: The package's tasks.

@@ -58,6 +58,7 @@ class CrossDomainData:
         target: the nominal robot's, few.
         task: what they are of; its ``robot`` is None where there is no simulator.
         source_card, target_card: how each was made, see :func:`make_dataset`.
+        held_out: target rows that were laid aside before a training; of recordings only.
     """
 
     source: Transitions
@@ -65,6 +66,7 @@ class CrossDomainData:
     task: Task | Recordings
     source_card: dict[str, Any]
     target_card: dict[str, Any]
+    held_out: Transitions | None = None
 
 
 def sizes_of(

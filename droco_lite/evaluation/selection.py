@@ -21,8 +21,10 @@ exam has.  All arrays carry the run axis R of the stack first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,11 +47,11 @@ from droco_lite.data.tasks import make_dataset
 from droco_lite.data.transitions import Transitions, concatenate
 from droco_lite.evaluation.judging import RULES, judge
 from droco_lite.robots import NOMINAL, BatchedRobot
-from droco_lite.training.loop import numpy_act
+from droco_lite.training.loop import fingerprint, numpy_act
 
 __all__ = [
     "RULES", "FQESettings", "evidence", "examine", "fitted_q_evaluation", "held_out_rows", "judge",
-    "laid_aside", "logged_values", "start_observations",
+    "laid_aside", "logged_values", "refuse_other_rows", "start_observations",
 ]  # fmt: skip
 
 CHUNK = 512  # rows of each run evaluated at a time
@@ -296,22 +298,51 @@ def held_out_rows(experiment, rows: int = 5000, seed: int = 1000) -> Transitions
     )[0]
 
 
-def laid_aside(experiment, place: str) -> Transitions:
-    """Target rows that the reader kept from a training on recordings: a file, folder or Minari id.
+def laid_aside(experiment, place: str, held_out: Transitions | None = None) -> Transitions:
+    """Target rows that were kept from a training on recordings.
+
+    Args:
+        experiment: the training's.
+        place: of rows that the reader kept: a file, folder or Minari id; or "".
+        held_out: rows that the training itself laid aside, for where no place is named.
 
     Raises:
-        ValueError: no place is named, or the training has seen it; or rows are refused.
+        ValueError: there are no such rows, or the training has seen them; or rows are refused.
     """
     if not experiment.recorded:
         raise ValueError("--held-out-data: a task's rows are made; say how many with --held-out")
+    if not place and held_out is not None:
+        return held_out
     if not place:
         raise ValueError(
             "--held-out-data is missing: the rules need target rows that no training has seen, and "
-            "of recordings none can be made; lay some aside and name them"
+            "of recordings none can be made; name a file that you laid aside, or train again with "
+            "--hold-out 0.05, which lays rows of the target's file aside"
         )
-    if Path(place) in [Path(experiment.task[name]) for name in ("source", "target")]:
+    own = [Path(experiment.task[name]).resolve() for name in ("source", "target")]
+    if Path(place).resolve() in own:
         raise ValueError(f"--held-out-data: {place} is one of the training's own sets")
     return load(place, experiment.task.get("robot"))
+
+
+def refuse_other_rows(facts: Mapping[str, Any], target: Transitions, place: str) -> None:
+    """Refuse recordings that changed after a training read them: what was held out may be others.
+
+    Args:
+        facts: of the training's checkpoint, as :func:`droco_lite.training.export.restore` has them.
+        target: the target's rows as they are read now.
+        place: where they lie.
+
+    Raises:
+        ValueError: they are not those that were trained on.
+    """
+    now, then = fingerprint(target), facts["facts"]["target"]
+    if now != then:
+        raise ValueError(
+            f"{place}: the rows are not those that were trained on ({now['rows']:,} now, "
+            f"{then['rows']:,} then, or other values); bring that file back, or train again into "
+            "another folder"
+        )
 
 
 def examine(

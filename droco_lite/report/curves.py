@@ -19,20 +19,23 @@ if TYPE_CHECKING:
 
 #: Columns of a curve that say which run a line is of, and are never drawn.
 KEYS = ("step", "run", "method", "label", "seed")
+#: What is drawn if nothing is named: the first of these that was measured.  Values, where a
+#: training had no simulator.
+USUAL = ("return_mean", "v_source", "q_source")
 _HUES = ("droco", "iql", "target", "dara", "deployed", "igdf", "value", "cql", "source")
 _DASHES = ("-", "--", "-.", ":")
 
 
-def read_curves(paths: Sequence[str | Path], column: str = "return_mean") -> pd.DataFrame:
+def read_curves(paths: Sequence[str | Path], column: str | None = "return_mean") -> pd.DataFrame:
     """Read the curves of some runs and name each run after what tells it apart.
 
     Args:
         paths: folders that hold a ``curve.csv``, or such files.
-        column: what will be drawn.
+        column: what will be drawn; None: the return, or a value where no return was measured.
 
     Returns:
         One line an evaluation: ``run`` (of all files together), ``name`` (the same for runs that
-        differ in their seed alone), ``seed``, ``step`` and ``column``.
+        differ in their seed alone), ``seed``, ``step`` and, last, the column.
 
     Raises:
         FileNotFoundError: a folder holds no curve.
@@ -48,14 +51,24 @@ def read_curves(paths: Sequence[str | Path], column: str = "return_mean") -> pd.
         settings |= _settings_in(curve.with_name("experiment.yaml"))
     table = pd.concat(parts, ignore_index=True)
     table["run"] = table.groupby(["folder", "run"], sort=False).ngroup()
-    numbers = [c for c in table.select_dtypes("number") if c not in KEYS]
-    if column not in numbers or table[column].isna().all():
-        have = ", ".join(c for c in numbers if table[c].notna().any())
-        raise ValueError(f"column: the curves hold no {column!r}; they hold {have}")
+    numbers = [c for c in table.select_dtypes("number") if c not in (*KEYS, *settings)]
+    have = [c for c in numbers if table[c].notna().any()]
+    if column is None:
+        column = next((c for c in (*USUAL, *have) if c in have), USUAL[0])
+    if column not in have:
+        raise ValueError(_no_column(column, have))
     own = [name for name in table if name in settings and differs(table[name])]
     table["name"] = _names(table, own)
     table = table[table[column].notna()]
     return table[["run", "name", "seed", "step", column]].sort_values(["run", "step"])
+
+
+def _no_column(column: str, have: Sequence[str]) -> str:
+    """What to say of a column that the curves do not hold."""
+    none = column.startswith("return_") and "return_mean" not in have
+    why = " (no return was measured, since the training had no simulator)" if none else ""
+    there = ", ".join(have) or "no measured numbers"
+    return f"column: the curves hold no {column!r}{why}; they hold {there}"
 
 
 def _read(path: Path) -> pd.DataFrame:

@@ -17,7 +17,9 @@ Recordings of one's own stand in place of a task's name; paths are read from the
 
 .. code-block:: yaml
 
-    task: {source: worn.hdf5, target: whole.hdf5}
+    task: {source: worn.hdf5, target: whole.hdf5, hold_out: 0.05}
+
+With ``hold_out`` that share of the target's rows is laid aside, for ``droco-lite select``.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from droco_lite.agents import METHODS
 from droco_lite.agents.agent import AgentSettings
 from droco_lite.agents.settings import check_stack
 from droco_lite.data import CrossDomainData, Recordings, Task, load_recordings, make_task
+from droco_lite.data.recorded import check_share
 from droco_lite.files import read_text, write_json, write_text
 from droco_lite.provenance import as_json, provenance
 from droco_lite.training.loop import LoopSettings, Result, train
@@ -125,7 +128,10 @@ def check_recordings(options: Mapping[str, Any], where: str) -> None:
     """
     if "name" in options:
         raise ValueError(f"{where}: give a name, or source and target, not both")
-    _check_keys(options, RECORDING_KEYS, {"contact_cost_weight": (int, float)}, where)
+    shares = dict.fromkeys(("contact_cost_weight", "hold_out"), (int, float))
+    _check_keys(options, RECORDING_KEYS, shares, where)
+    if options.get("hold_out"):
+        check_share(options["hold_out"], f"{where}: hold_out")
     for key in ("source_size", "target_size"):
         if options.get(key) is not None and options[key] < 1:
             raise ValueError(f"{where}: {key} must be at least 1, got {options[key]!r}")

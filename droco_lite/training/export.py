@@ -148,9 +148,9 @@ def _about(agent: Agent, facts: Mapping, run: int, dtype: str) -> dict[str, Any]
 
 def _card(name: str, about: Mapping, facts: Mapping, run: int, returns: pd.DataFrame | None) -> str:
     """The card: what the policy is, what it takes, what it returned, and how it is run."""
-    settings, robot = about["settings"], about["robot"] or "not stated"
+    settings, robot = about["settings"], about["robot"] or "robot not named"
     lines = [
-        f"# {settings['method']} on {robot}, run {run}", "",
+        f"# {METHODS[settings['method']].__name__}, policy {run} ({robot})", "",
         f"`{name}` maps observations to actions: {about['policy']}.", "",
         f"* input `observations`: {about['observation_dtype']}, "
         f"`[n, {about['observation_size']}]`, one row or many",

@@ -48,7 +48,7 @@ def words_of(folder: Path) -> dict[str, tuple[list, dict[str, tuple]]]:
                 "--data-seed": ("0",), "--device": ("cpu", "gpu", "cuda:9", "meta"),
                 "--evaluate-every": ("2",), "--save-every": ("1",), "--stop-after": ("1",),
                 "--json": (None,), "--source": paths[3:], "--target": paths[3:], "--robot": ROBOTS,
-                "--contact-cost-weight": ("0",),
+                "--contact-cost-weight": ("0",), "--hold-out": ("0.2", "2"),
                 "--config": files, "--results": (folder / "out" / "x", folder / "a file" / "x"),
                 "--out": (folder / "new", folder / "a file", folder / "run"), **small,
             },

@@ -7,7 +7,9 @@ import yaml
 from typer.testing import CliRunner
 
 from droco_lite import cli
+from droco_lite.data.transitions import concatenate
 from droco_lite.training.experiment import Experiment
+from droco_lite.training.export import restore
 from tests.agents.toy import transitions
 
 ONE = ("--steps", "2", "--set", "hidden=8", "--set", "batch_size=8", "--set", "ensemble_epochs=1")
@@ -146,3 +148,67 @@ def test_a_wrong_task_of_a_file_is_refused_by_key(place, task, said):
     (place / "one.yaml").write_text(f"task: {task}\nmethod: iql\nruns: [{{steps: 2}}]\n")
     with pytest.raises(ValueError, match=f"one.yaml: .*{said}"):
         Experiment.read("one.yaml")
+
+
+def test_one_target_file_is_enough_to_rank_policies(place):
+    """`train --hold-out` lays rows aside that the training does not see, `select` finds them."""
+    words = (*OWN, "--beta", "0", "--beta", "1", *ONE, "--hold-out", "0.2", "--out", "run")
+    trained = run(*words)
+    assert trained.exit_code == 0, trained.output
+    assert "droco-lite select run\n" in trained.stdout
+    data = Experiment.read("run/experiment.yaml").data()
+    whole = transitions(90, 1)
+    assert len(data.target) + len(data.held_out) == 90 and len(data.held_out) >= 18
+    both = concatenate([data.target, data.held_out]).observations
+    assert sorted(map(tuple, both)) == sorted(map(tuple, whole.observations))
+    seen = {tuple(row) for row in data.target.observations}
+    assert not any(tuple(row) in seen for row in data.held_out.observations)
+    assert trained_rows("run") == len(data.target)
+
+    ranked = run("select", "run", "--iterations", "1")
+    assert ranked.exit_code == 0, ranked.output
+    assert "prefers beta" in ranked.stdout
+    own = run("select", "run", "--held-out-data", str(place / "whole.hdf5"))
+    assert own.exit_code == 1 and "is one of the training's own sets" in own.stderr
+    write("whole.hdf5", transitions(90, 7))
+    changed = run("select", "run", "--iterations", "1")
+    assert changed.exit_code == 1 and "whole.hdf5: the rows are not those" in changed.stderr
+
+
+def trained_rows(folder):
+    """How many target rows a training read."""
+    return restore(folder)[1]["facts"]["target"]["rows"]
+
+
+def test_a_training_without_a_simulator_is_plotted_by_its_values(place):
+    assert run(*OWN, *ONE, "--evaluate-every", "1", "--out", "run").exit_code == 0
+    done = run("plot", "run", "--to", "c.svg")
+    assert done.exit_code == 0, done.output
+    assert "no return was measured, so v_source is drawn" in done.stdout
+    assert "v source" in (place / "c.svg").read_text()
+    assert run("plot", "run", "--to", "c.html").exit_code == 0
+    wrong = run("plot", "run", "--column", "return_mean")
+    assert wrong.exit_code == 1 and "no return was measured" in wrong.stderr
+    assert "they hold" in wrong.stderr and "v_source" in wrong.stderr
+    assert "expectile" not in wrong.stderr  # a setting is nothing to draw
+
+
+@pytest.mark.parametrize("method", ["bosa", "cql"])
+def test_methods_without_v_are_plotted_by_q(place, method):
+    small = tuple(x if x != "ensemble_epochs=1" else "steps=2" for x in ONE[:-2])
+    trained = run(*OWN, "--method", method, *small, "--out", "run")
+    assert trained.exit_code == 0, trained.output
+    done = run("plot", "run", "--to", "c.svg")
+    assert done.exit_code == 0 and "so q_source is drawn" in done.stdout, done.output
+
+
+@pytest.mark.parametrize("share", ["0.6", "1", "-0.1", "nan"])
+def test_a_share_that_cannot_be_laid_aside_is_refused(place, share):
+    refused = run(*OWN, *ONE, "--hold-out", share, "--out", "run")
+    assert refused.exit_code == 1 and "hold_out must be a share" in refused.stderr
+    assert not (place / "run").exists()
+
+
+def test_a_task_lays_no_rows_aside(place):
+    refused = run("train", "hopper-medium", *ONE, "--hold-out", "0.1")
+    assert refused.exit_code == 1 and "--hold-out belongs to --source" in refused.stderr

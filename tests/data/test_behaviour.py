@@ -1,6 +1,7 @@
 """Shipped behaviour policies: cards and weights belong together, and do what the card says."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -15,7 +16,9 @@ from droco_lite.data.behaviour import (
     load_snapshots,
     read_card,
 )
-from droco_lite.robots import ROBOTS, Shift, rollout
+from droco_lite.data.tasks import make_task
+from droco_lite.robots import ROBOTS, Shift, get_robot, rollout
+from droco_lite.training import online
 
 CARDS = available()
 MEDIUM = [card for card in CARDS if card["quality"] == "medium"]
@@ -166,3 +169,28 @@ def test_a_flipped_bit_in_a_policys_files_is_refused(copied, suffix):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
         with pytest.raises(ValueError, match=rf"{NAME}\.{suffix}"):
             load_behaviour("halfcheetah", folder=copied)
+
+
+@pytest.mark.parametrize("robot", ["walker2d", "halfcheetah"])
+def test_a_missing_tuned_policy_says_the_commands_that_make_it(robot, monkeypatch):
+    """They are read by the commands' own parser, and fit the policy that they begin with."""
+    with pytest.raises(FileNotFoundError) as error:
+        make_task(f"{robot}-medium-tuned", source_size=10, target_size=10, cache=False)
+    said = str(error.value)
+    shift = get_robot(robot).source_shifts["kinematic"]
+    assert f"{robot}-{shift}-tuned" in said and "medium policy, trained on under" in said
+    train, release = (
+        online._parser().parse_args(command.split())
+        for command in re.findall(r"'python -m droco_lite\.training\.online ([^']+)'", said)
+    )
+    assert (train.command, release.command, release.quality) == ("train", "release", "tuned")
+    for parsed in (train, release):
+        assert (parsed.robot, parsed.shift, parsed.start) == (robot, shift, "medium")
+    start = load_behaviour(robot)
+    assert train.hidden == [weight.shape[2] for weight, _ in start.layers[:-1]]
+    assert 0 < train.policy_after < train.steps
+
+
+def test_where_the_medium_policy_is_missing_too_it_comes_first(tmp_path):
+    with pytest.raises(FileNotFoundError, match="needs hopper-nominal-medium first"):
+        load_behaviour("hopper", "gravity-up-0.5", "tuned", tmp_path)

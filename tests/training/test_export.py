@@ -93,7 +93,8 @@ def test_the_card_says_what_it_is_and_what_it_returned(tmp_path):
     )  # fmt: skip
     path, card = export_policy(tmp_path, 1, dtype="float64", returns=returns)
     text = card.read_text()
-    assert "# cql on not stated, run 1" in text and "| seed | 1 |" in text
+    assert text.startswith("# CQL, policy 1 (robot not named)\n")
+    assert "| method | cql |" in text and "| seed | 1 |" in text
     assert "| nominal | 2345 ± 12 | 56.7 | 5 |" in text and "gravity-up-1" in text
     assert "float64" in text and "| 1 ± 0 |" not in text
     kept = session(path).get_modelmeta().custom_metadata_map["droco_lite"]
