@@ -57,8 +57,14 @@ COLUMNS = (
 CURVE_COLUMNS = ("task", "label", "method", "seed", "step", "return_mean", "return_std", "score")
 
 
+def unmarked(label: str) -> str:
+    """An arm's label without the note that it stopped early (``OTDF (16,000 steps)``)."""
+    return re.sub(r" \([\d,]+ steps\)$", "", label)
+
+
 def place(label: str) -> tuple[float, str]:
     """Where an arm stands in tables and legends: one of a study's own after what it varies."""
+    label = unmarked(label)
     kin = label if label in ORDER else label.split(",")[0]
     rank = ORDER.index(kin) if kin in ORDER else len(ORDER)
     return rank + 0.5 * (label not in ORDER), label

@@ -142,6 +142,36 @@ def difference_interval(
     return _paired_interval(x, y, gap, level, resamples, seed)
 
 
+def paired_difference_interval(
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Bootstrap interval of the mean difference of two arms, seed by seed.
+
+    A seed's difference is one number, over all conditions, and those are drawn again.  So what the
+    two arms of a seed have in common (initial weights, the order of batches, the same draws) does
+    not widen the interval, as it does that of :func:`difference_interval`.
+
+    Args:
+        x, y: row i of both is of the same seed.
+        level: of the interval.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: fewer than ``FEWEST_SEEDS`` seeds, other seeds or conditions.
+    """
+    x, y = _pair(enough_seeds(x), enough_seeds(y))
+    if len(x) != len(y):
+        raise ValueError(f"pairs need the same seeds, got {len(x)} and {len(y)}")
+    gaps = (x - y).mean(axis=1, keepdims=True)
+    return mean_interval(gaps, level=level, resamples=resamples, seed=seed)
+
+
 def _paired_interval(
     x: np.ndarray, y: np.ndarray, compare: Callable, level: float, resamples: int, seed: int
 ) -> tuple[float, float]:

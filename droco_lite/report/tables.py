@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from droco_lite.evaluation.arms import place
+from droco_lite.evaluation.arms import place, unmarked
 from droco_lite.report import statistics
 from droco_lite.report.results import DROCO, METHODS, Results, paper
 from droco_lite.robots import LEVELS, NOMINAL
@@ -58,6 +58,27 @@ def means(
     return per_seed.groupby(level=["label", *by], sort=False).mean()
 
 
+def mark_stopped(curves: pd.DataFrame) -> pd.DataFrame:
+    """Curves in which an arm that stopped before the others says so: ``OTDF (16,000 steps)``.
+
+    For every comparison at the end of training that groups curves by label: an arm that is still
+    under way must not stand among finished ones as if it were one.
+
+    Args:
+        curves: of one task, with the columns ``label, seed, step``.
+
+    Returns:
+        The same lines; an arm's steps are those that each of its seeds has had.
+    """
+    reached = curves.groupby(["label", "seed"])["step"].max().groupby("label").min()
+    names = {
+        label: f"{label} ({step:,} steps)"
+        for label, step in reached.items()
+        if step < reached.max()
+    }
+    return curves.assign(label=curves["label"].replace(names))
+
+
 def ends(results: Results, looks: int = 3) -> pd.DataFrame:
     """Mean return over the last looks of the training: a row for each arm, a column for each seed.
 
@@ -66,12 +87,15 @@ def ends(results: Results, looks: int = 3) -> pd.DataFrame:
         looks: how many of the last evaluations are averaged.
 
     Returns:
-        Seeds, and ``mean`` over them; arms that were not run have rows without numbers.
+        Seeds, and ``mean`` over them; arms that were not run, or stopped before these looks, have
+        rows without numbers. One that stopped among them says after how many steps.
     """
-    curves = results.curves
+    curves = mark_stopped(results.curves)
     last = curves[curves["step"].isin(sorted(curves["step"].unique())[-looks:])]
     table = last.groupby(["label", "seed"], sort=False)["return_mean"].mean().unstack()
-    return with_missing(table.assign(mean=table.mean(axis=1)).round(0), results.missing)
+    shown = {unmarked(label) for label in table.index}
+    missing = [label for label in results.missing if label not in shown]
+    return with_missing(table.assign(mean=table.mean(axis=1)).round(0), missing)
 
 
 def cells(lines: pd.DataFrame, column: str = "score") -> pd.DataFrame:

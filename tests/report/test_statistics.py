@@ -8,10 +8,12 @@ import pytest
 
 from droco_lite.report.statistics import (
     aggregate,
+    difference_interval,
     improvement_interval,
     interquartile_mean,
     interval,
     matrix,
+    paired_difference_interval,
     performance_profile,
     probability_of_improvement,
     profile_band,
@@ -128,3 +130,35 @@ def test_holes_and_doubles_are_named():
         matrix(pd.concat([table, table[table.seed == 2]]))
     with pytest.raises(ValueError, match="no line"):
         matrix(table.iloc[:0])
+
+
+def test_pairs_by_seed_leave_out_what_the_seeds_share():
+    """Seeds 100 apart, gaps 1, 2 and 3: all 27 draws of three gaps have a mean from 1 to 3."""
+    theirs = np.array([[0.0, 10.0], [100.0, 110.0], [200.0, 210.0]])
+    ours = theirs + np.array([[1.0], [2.0], [3.0]])
+    assert paired_difference_interval(ours, theirs) == pytest.approx((1.0, 3.0))
+    low, high = difference_interval(ours, theirs)
+    assert low < -50 and high > 50
+    assert paired_difference_interval(theirs + 5, theirs) == pytest.approx((5.0, 5.0))
+    swapped = [-end for end in paired_difference_interval(theirs, ours)][::-1]
+    assert swapped == pytest.approx(paired_difference_interval(ours, theirs))
+
+
+def test_a_pair_is_one_seed_over_all_conditions():
+    """Conditions that take from one another what they give leave no spread."""
+    theirs = np.zeros((4, 2))
+    ours = np.array([[9.0, -7.0], [-3.0, 5.0], [1.0, 1.0], [2.0, 0.0]])
+    assert paired_difference_interval(ours, theirs) == pytest.approx((1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        (np.ones((5, 1)), np.ones((3, 1)), "the same seeds, got 5 and 3"),
+        (np.ones((2, 1)), np.ones((2, 1)), "seeds"),
+        (np.ones((3, 1)), np.ones((3, 2)), "conditions"),
+    ],
+)
+def test_what_is_no_pair_is_refused(ours, theirs, said):
+    with pytest.raises(ValueError, match=said):
+        paired_difference_interval(ours, theirs)

@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 
 from droco_lite import cli, report
 from droco_lite.data import TASKS, Task
-from droco_lite.evaluation.arms import CONTROLS, ORDER, PAPER
+from droco_lite.evaluation.arms import CONTROLS, ORDER, PAPER, place
+from droco_lite.provenance import results_file
 from droco_lite.report import figures as pictures
 
 SMALL = Path(__file__).parent / "small_matrix"
@@ -387,6 +388,49 @@ def test_the_command_fails_where_a_page_is_stale(book):
     (book / "scorecard.ipynb").unlink()
     stale = run("--check", "--book", str(book))
     assert stale.exit_code == 1 and "scorecard.ipynb: the chapter is missing" in stale.output
+
+
+def stopped(small, label, step):
+    """The results with an arm that is still under way: no line of the table, a shorter curve."""
+    curves = small.curves[(small.curves["label"] != label) | (small.curves["step"] <= step)]
+    return replace(small, table=small.table[small.table["label"] != label], curves=curves)
+
+
+def test_an_arm_that_stopped_early_says_so_wherever_curves_are_grouped(small):
+    steps = sorted(small.curves["step"].unique())
+    assert len(steps) >= 3
+    pd.testing.assert_frame_equal(report.mark_stopped(small.curves), small.curves)
+    part = stopped(small, "IQL*", steps[-2])
+    found = report.mark_stopped(part.curves)
+    mark = f"IQL* ({steps[-2]:,} steps)"
+    grouped = found.groupby("label")["return_mean"].last()
+    assert mark in grouped.index and "IQL*" not in grouped.index
+    assert set(grouped.index) - {mark} == set(small.labels) - {"IQL*"}
+    assert sorted(grouped.index, key=place)[0] == mark  # in the arm's own place
+
+    table = report.ends(part, looks=2)
+    assert mark in table.index and not {"IQL*", "IQL*: not run"} & set(table.index)
+    early = report.ends(stopped(small, "IQL*", steps[0]), looks=2)
+    assert "IQL*: not run" in early.index and early.loc["IQL*: not run"].isna().all()
+
+
+def test_an_arm_has_had_the_steps_that_each_of_its_seeds_has_had(small):
+    steps = sorted(small.curves["step"].unique())
+    late = (small.curves["label"] == "DROCO") & (small.curves["seed"] == 1)
+    curves = small.curves[~late | (small.curves["step"] < steps[-1])]
+    assert f"DROCO ({steps[-2]:,} steps)" in set(report.mark_stopped(curves)["label"])
+
+
+@pytest.mark.parametrize("where", ["study", "long", "matrix", "study/100k"])
+def test_what_committed_curves_say_is_what_their_records_say(where):
+    """OTDF on Walker2d stopped at 16,000 of 40,000 steps when this was written."""
+    for task in report.tasks(results_file(where)):
+        each = report.read(task, results_file(where))
+        reached = each.about.get("reached") or {}
+        labels = set(report.mark_stopped(each.curves)["label"])
+        for label, step in reached.items():
+            mark = f"{label} ({step:,} steps)"
+            assert (mark in labels, label in labels) == (step < each.steps, step >= each.steps)
 
 
 def test_ends_are_means_of_the_last_looks_seed_by_seed(small):
