@@ -12,6 +12,7 @@ import torch
 
 from droco_lite import files
 from droco_lite.data.behaviour import QUALITIES, BehaviourPolicy, policy_folder, read_card
+from droco_lite.data.gate import recorded_reference, share
 from droco_lite.provenance import provenance
 from droco_lite.robots import Robot, get_robot, rollout
 from droco_lite.training.online import (
@@ -89,7 +90,7 @@ def release(
     goal = _medium_goal(spec, curve) if quality == "medium" else math.inf
     trained = [row for row in curve if row["updates"] > 0]
     trials = _trials(folder, settings, trained, goal, candidates, selection_episodes)
-    best = _best(trials, goal, gate, folder.name)
+    best = _best(trials, goal, gate, folder.name, _reference(spec, curve))
     selection = {
         "goal": round(goal, 1) if quality == "medium" else "highest return",
         "gate": gate,
@@ -140,9 +141,16 @@ def _trials(
     return trials
 
 
-def _best(trials: list[dict[str, float]], goal: float, gate: bool, name: str) -> dict[str, float]:
-    """The trial of least cost, among those that pass the gate if there is one."""
-    passing = [t for t in trials if t["nominal_return_mean"] < GATE * t["return_mean"]]
+def _best(
+    trials: list[dict[str, float]], goal: float, gate: bool, name: str, reference: float = 0.0
+) -> dict[str, float]:
+    """The trial of least cost, among those that pass the gate if there is one.
+
+    Shares of a return are measured from ``reference``, as in :mod:`droco_lite.data.gate`.
+    """
+    passing = [
+        t for t in trials if share(t["nominal_return_mean"], t["return_mean"], reference) < GATE
+    ]
     if gate and not passing:
         raise ValueError(
             f"{name}: none of {[t['steps'] for t in trials]} keeps less than a third of its"
@@ -228,10 +236,17 @@ def _ship_snapshots(
 
 
 def _medium_goal(spec: Robot, curve: list[dict[str, float]]) -> float:
+    if spec.max_return <= 0:  # rewards are costs: a third of the way from a random policy's
+        return spec.min_return + (spec.max_return - spec.min_return) / 3
     if math.isfinite(spec.max_return):
         return spec.max_return / 3
     returns = [row["return_mean"] for row in curve]
     return returns[0] + (max(returns) - returns[0]) / 3
+
+
+def _reference(spec: Robot, curve: list[dict[str, float]]) -> float:
+    known = recorded_reference(spec.name)
+    return curve[0]["return_mean"] if known is None else known
 
 
 def _score(spec: Robot, mean: float) -> float | None:

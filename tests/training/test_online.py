@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import threading
 from dataclasses import replace
 
@@ -14,10 +15,10 @@ from droco_lite import files
 from droco_lite.data.behaviour import load_behaviour, load_snapshots, read_card
 from droco_lite.data.names import TASKS, Task
 from droco_lite.data.tasks import make_dataset
-from droco_lite.robots import ROBOTS, rollout
+from droco_lite.robots import ROBOTS, get_robot, rollout
 from droco_lite.training import online
 from droco_lite.training.online import OnlineSettings, Replay, train
-from droco_lite.training.release import kept_policy, recorded, release
+from droco_lite.training.release import _best, _medium_goal, kept_policy, recorded, release
 
 TINY = OnlineSettings(
     "hopper", "kinematic-footjnt-hard", seed=3, batch_size=8, random_steps=40, rows=2,
@@ -285,3 +286,18 @@ def test_a_tuned_source_has_the_nominal_robot_s_medium_data_as_its_target():
     )
     assert target.observations.shape == medium.observations.shape
     assert len(TASKS) == 32 and not any(t.quality == "medium-tuned" for t in TASKS)
+
+
+def test_the_gate_and_the_goal_of_a_release_hold_where_rewards_are_costs():
+    def trial(steps, home, there):
+        return {"steps": steps, "return_mean": home, "return_sd": 1, "nominal_return_mean": there}
+
+    works_there_too, fails_there = trial(1, -20.0, -20.0), trial(2, -25.0, -95.0)
+    both = [works_there_too, fails_there]
+    assert _best(both, math.inf, True, "run", reference=-100.0) == fails_there
+    assert _best(both, math.inf, False, "run", reference=-100.0) == works_there_too
+    with pytest.raises(ValueError, match="none of \\[1\\] keeps less than a third"):
+        _best([works_there_too], math.inf, True, "run", reference=-100.0)
+    costly = replace(get_robot("hopper"), min_return=-100.0, max_return=-10.0)
+    assert _medium_goal(costly, []) == pytest.approx(-70.0)
+    assert _medium_goal(get_robot("hopper"), []) == get_robot("hopper").max_return / 3
