@@ -92,8 +92,10 @@ def load_recordings(
             )
         sets[name] = rows if size is None else rows.sample(size, seed)
     _refuse_others(recordings, sets["source"], sets["target"])
-    cards = ({"place": place} for place in (recordings.source, recordings.target))
-    return CrossDomainData(sets["source"], sets["target"], recordings, *cards, held_out=aside)
+    cards = [{"place": place} for place in (recordings.source, recordings.target)]
+    return CrossDomainData(
+        sets["source"], sets["target"], recordings, cards[0], cards[1], held_out=aside
+    )
 
 
 def check_share(share: float, where: str) -> None:
