@@ -55,3 +55,66 @@ def test_docstrings_are_of_one_dialect(name):
 )
 def test_other_dialects_are_found(text):
     assert faults(text)
+
+
+def raised(node: ast.AST) -> list[ast.Raise]:
+    """The errors that a function raises itself, not those of functions in it."""
+    found = []
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.ClassDef | ast.Lambda):
+            continue
+        found += [child] if isinstance(child, ast.Raise) and child.exc else []
+        found += raised(child)
+    return found
+
+
+def without_raises(tree: ast.AST, of: str = "") -> list[str]:
+    """Public functions, and classes, that raise an error their docstrings do not speak of."""
+    found, said = [], ast.get_docstring(tree) or ""
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            found += without_raises(node, f"{node.name}.")
+        elif isinstance(node, ast.FunctionDef) and raised(node):
+            # Settings refuse values by one rule, which their base states.
+            bases = [ast.unparse(base) for base in getattr(tree, "bases", ())]
+            settings = any(base.endswith("Settings") for base in bases)
+            builds = bool(of) and node.name in ("__init__", "__post_init__") and not settings
+            setter = any(getattr(d, "attr", "") == "setter" for d in node.decorator_list)
+            text = (ast.get_docstring(node) or "") + (said if builds else "")
+            if (builds or not node.name.startswith("_")) and "Raises:" not in text and not setter:
+                found.append(of + node.name)
+    return found
+
+
+#: The text of a command is its help.
+LIBRARY = [name for name in NAMES if not name.startswith("cli/")]
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_public_functions_name_the_errors_that_they_raise(name):
+    missing = without_raises(ast.parse((PACKAGE / name).read_text(encoding="utf-8")))
+    assert not missing, f"add Raises: to {missing}"
+
+
+def test_an_error_that_is_not_named_is_found():
+    code = '''
+class Box:
+    """A box."""
+    def __init__(self, size):
+        if size < 0:
+            raise ValueError("size")
+    def _check(self):
+        raise ValueError("private")
+    def open(self):
+        """Open it.
+
+        Raises:
+            OSError: it is locked.
+        """
+        raise OSError("locked")
+def shut(box):
+    """Shut it."""
+    with box:
+        raise OSError("jammed")
+'''
+    assert without_raises(ast.parse(code)) == ["Box.__init__", "shut"]

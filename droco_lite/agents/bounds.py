@@ -60,7 +60,11 @@ class BoundedDROCOSettings(DROCOSettings):
 
 
 def refuse_subset(subset: int, members: int) -> None:
-    """Refuse a subset that has more members than there are."""
+    """Refuse a subset that has more members than there are.
+
+    Raises:
+        ValueError: it has.
+    """
     if subset > members:
         raise ValueError(
             f"subset must be at most members, got subset {subset} of members {members}; "

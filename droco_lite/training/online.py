@@ -43,7 +43,9 @@ from droco_lite.data.behaviour import (
     BehaviourPolicy,
     load_network,
 )
-from droco_lite.robots import BatchedRobot, Shift, get_robot, load_robot_file, rollout
+from droco_lite.robots import BatchedRobot, Shift, get_robot, rollout
+from droco_lite.robots.robot_file import robot_file_option
+from droco_lite.training.options import add_settings
 
 CURVE_COLUMNS = (
     "steps", "updates", "return_mean", "return_sd", "length_mean", "q", "td_error", "seconds",
@@ -377,32 +379,30 @@ def _save_policy(state: TD3State, path: Path) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--robot-file", action="append", default=[], metavar="FILE",
-        help="a Python file that registers a robot of your own; before the command",
-    )  # fmt: skip
+    option = robot_file_option()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], parents=[option])
     commands = parser.add_subparsers(dest="command", required=True)
-    training = commands.add_parser("train", help="train or go on training")
-    training.add_argument("--steps", type=int, required=True)
-    training.add_argument("--hidden", type=int, nargs="+", default=HIDDEN)
-    for field in fields(OnlineSettings):
-        if field.name != "hidden":
-            kind = type(field.default) if field.name != "robot" else str
-            option = "--" + field.name.replace("_", "-")
-            required = field.name == "robot"
-            training.add_argument(
-                option, type=kind, required=required, default=None if required else field.default
-            )
-    releasing = commands.add_parser("release", help="choose a checkpoint, score it, ship it")
-    releasing.add_argument("--robot", required=True)
-    releasing.add_argument("--shift", default="nominal")
-    releasing.add_argument("--seed", type=int, default=0)
-    releasing.add_argument("--start", default="", help="of a run that started from a policy")
-    releasing.add_argument("--quality", default="medium", choices=QUALITIES)
-    releasing.add_argument("--gate", action="store_true", help="only what fails in the nominal")
+    training = commands.add_parser("train", help="train or go on training", parents=[option])
+    training.add_argument("--steps", type=int, required=True, help="of the environment, in all")
+    add_settings(training, OnlineSettings, [field.name for field in fields(OnlineSettings)])
+    releasing = commands.add_parser(
+        "release", help="choose a checkpoint, score it, ship it", parents=[option]
+    )
+    add_settings(releasing, OnlineSettings, ["robot", "shift", "seed", "start"])
+    releasing.add_argument(
+        "--quality", default="medium", choices=QUALITIES,
+        help="medium: nearest to a third of the expert's return; expert: the highest; tuned: of a "
+        "run that started from a policy (medium by default)",
+    )  # fmt: skip
+    releasing.add_argument(
+        "--gate", action="store_true",
+        help="only checkpoints that keep less than a third of their return on the nominal robot",
+    )  # fmt: skip
     releasing.add_argument("--note", default="", help="what the card should also say")
-    releasing.add_argument("--candidates", type=int, default=5)
+    releasing.add_argument(
+        "--candidates", type=int, default=5,
+        help="checkpoints, the best of the learning curve, that are scored again (5 by default)",
+    )  # fmt: skip
     return parser
 
 
@@ -422,8 +422,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _do(options: dict[str, Any]) -> None:
     command = options.pop("command")
-    for path in options.pop("robot_file"):
-        load_robot_file(path)
     if command == "train":
         steps = options.pop("steps")
         train(OnlineSettings(**options), steps, report=lambda line: print(line, flush=True))
