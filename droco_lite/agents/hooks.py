@@ -2,7 +2,9 @@
 
 A rival overrides the few hooks in which its paper differs from
 :class:`droco_lite.agents.iql.IQL`; see :mod:`droco_lite.agents.droco` for the shortest example that
-does something.  Both forms of the step, the readable one and the one by hand, call the same hooks.
+does something.  Both forms of the step, the readable one and the one by hand, call the same hooks,
+and take what they return as numbers: no gradient goes through a hook, but for that of
+``policy_term`` by the actions.
 """
 
 from __future__ import annotations
@@ -75,7 +77,8 @@ class IQLHooks(Agent[S]):
         raise NotImplementedError
 
     policy_term: Callable[[Batch, Tensor], Tensor] | None = None
-    """Optional ``policy_term(batch, mean) -> [R]``, added to the policy loss."""
+    """Optional ``policy_term(batch, mean) -> [R]``, added to the policy loss.  Its gradient goes to
+    the actions ``mean``, and to no network that it asks, such as the critics."""
 
     value_activation: Callable[[Tensor], Tensor] = staticmethod(torch.relu)
     """What follows each hidden layer of Q and V."""

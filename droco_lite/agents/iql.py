@@ -27,6 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, TypeVar
 
 import torch
@@ -36,7 +37,14 @@ from droco_lite.agents.agent import AgentSettings, HandStep
 from droco_lite.agents.batch import Batch
 from droco_lite.agents.fast.padded import PaddedNetworks
 from droco_lite.agents.hooks import IQLHooks
-from droco_lite.agents.losses import advantage_weight, cosine, expectile_loss, huber, pooled_mean
+from droco_lite.agents.losses import (
+    advantage_weight,
+    by_actions_alone,
+    cosine,
+    expectile_loss,
+    huber,
+    pooled_mean,
+)
 from droco_lite.agents.networks import Layers, mlp, twins
 from droco_lite.agents.optimizers import Groups, adam
 from droco_lite.agents.settings import per_run, setting
@@ -77,20 +85,21 @@ class IQL(IQLHooks[S]):
         with torch.no_grad():
             target_q = self.q(net.targets, batch.observations, batch.actions).amin(0)
             y = self.q_targets(batch)
+            source_weight, target_weight = self.source_weight(batch), self.target_weight(batch)
 
         advantage = target_q - mlp(net.value, batch.observations, self.value_activation)
         value_loss = expectile_loss(advantage, self.expectile).mean((1, 2))
 
         error = y - self.q(net.critics, batch.observations, batch.actions)
-        source_loss = self.source_weight(batch) * huber(error[:, :, :k], self.source_delta())
-        target_loss = self.target_weight(batch) * huber(error[:, :, k:], self.target_delta())
+        source_loss = source_weight * huber(error[:, :, :k], self.source_delta())
+        target_loss = target_weight * huber(error[:, :, k:], self.target_delta())
         q_loss = pooled_mean(source_loss, target_loss, self.pool_weights(batch)).sum(0)
 
         mean = torch.tanh(mlp(net.policy, batch.observations))
-        weight = self.policy_weight(advantage.detach())
+        weight = self.policy_weight(advantage.detach()).detach()
         policy_loss = (weight * (mean - batch.actions) ** 2).mean((1, 2))
         if self.policy_term is not None:
-            policy_loss = policy_loss + self.policy_term(batch, mean)
+            policy_loss = policy_loss + by_actions_alone(partial(self.policy_term, batch), mean)
         return {"value_loss": value_loss, "q_loss": q_loss, "policy_loss": policy_loss}
 
     @torch.no_grad()
@@ -172,8 +181,10 @@ class IQL(IQLHooks[S]):
         return self.networks.policy
 
     def stacks(self) -> dict[str, Layers]:
-        """Policy, V and both online critics."""
+        """Policy, V and both online critics; the policy alone where Q and V are not of ReLU."""
         net = self.networks
+        if self.value_activation is not IQLHooks.value_activation:
+            return {"policy": net.policy}
         return {"policy": net.policy, "value": net.value, "critics": net.critics}
 
     def twin_q(self, observations: Tensor, actions: Tensor) -> Tensor:

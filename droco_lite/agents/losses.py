@@ -6,6 +6,8 @@ autograd differentiates) and the one by hand (:mod:`droco_lite.agents.fast.gradi
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -34,6 +36,19 @@ def pooled_mean(source: Tensor, target: Tensor, weights: tuple[float, float]) ->
 def advantage_weight(advantage: Tensor, temperature: Tensor | float, max_weight: float) -> Tensor:
     """min(exp(A / lambda), max_weight) with temperature = 1 / lambda (IQL, eq. 7)."""
     return torch.exp(temperature * advantage).clamp(max=max_weight)
+
+
+def by_actions_alone(term: Callable[[Tensor], Tensor], actions: Tensor) -> Tensor:
+    """A loss of actions, whose gradient reaches the actions and no network that it asks.
+
+    Args:
+        term: a loss ``[R]`` of actions.
+        actions: ``[R, rows, A]``.
+    """
+    by_actions, value = torch.func.grad(  # by hand too, the term is differentiated like this
+        lambda x: (lambda loss: (loss.sum(), loss))(term(x)), has_aux=True
+    )(actions.detach())
+    return value.detach() + (by_actions.detach() * (actions - actions.detach())).sum((1, 2))
 
 
 def cosine(rate: float, progress: Tensor | float) -> Tensor:

@@ -184,11 +184,15 @@ def stacks_of(
     """Policy, and where there are such V and both critics, of one run: on the CPU, no gradients.
 
     Raises:
-        ValueError: the agent lacks one of ``needs``: only those of IQL's family have a V.
+        ValueError: the agent lacks one of ``needs``: only those of IQL's family have a V, and only
+            values of ReLU networks can be kept.
     """
     stacks = agent.stacks()
     if not set(needs) <= stacks.keys():
-        raise ValueError(f"{type(agent).__name__}: only IQL and DROCO agents have V and a policy")
+        raise ValueError(
+            f"{type(agent).__name__}: only IQL and DROCO agents have V and a policy, and only "
+            "values of ReLU networks can be kept"
+        )
     # Critics are stacked critic by critic, all runs of the first before the second's.
     rows = slice(run, None, len(agent.runs))
     return {

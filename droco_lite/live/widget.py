@@ -9,12 +9,10 @@ from typing import Any, ClassVar
 
 import anywidget
 import ipywidgets
-import torch
 import traitlets
 
 from droco_lite.agents.agent import Agent
 from droco_lite.agents.droco import DROCO
-from droco_lite.agents.iql import IQL
 from droco_lite.agents.trained_policies import TrainedPolicy, load_policy, stacks_of
 from droco_lite.data.behaviour import BehaviourPolicy
 from droco_lite.live.export import (
@@ -86,8 +84,6 @@ def facts_of(policy: Any) -> dict[str, Any]:
 def _facts_of_run(agent: Agent, run: int) -> dict[str, Any]:
     """One run of an agent: its policy, and the critics and V that its method has."""
     stacks = stacks_of(agent, run, needs=("policy",))
-    if isinstance(agent, IQL) and agent.value_activation is not torch.relu:
-        stacks = {"policy": stacks["policy"]}  # the lab's values are of ReLU networks
     held = TrainedPolicy(
         "", {}, stacks["policy"], stacks.get("value", []), stacks.get("critics", []), None
     )

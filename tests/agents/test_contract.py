@@ -1,0 +1,89 @@
+"""The contract: consumers ask for nothing else, and both forms of a step mean the same."""
+
+import ast
+from pathlib import Path
+
+import torch
+
+import droco_lite
+from droco_lite.agents import IQL, DROCOSettings, IQLSettings
+from droco_lite.agents.agent import Agent
+from droco_lite.agents.bounds import BoundedDROCO, BoundedDROCOSettings
+from tests.agents.toy import N_ACT, N_OBS, batch_of, transitions
+
+PACKAGE = Path(droco_lite.__file__).parent
+SOURCE, TARGET = transitions(60, 0, 0.1), transitions(60, 1)
+
+#: What a consumer asks of one method after it has looked that the agent is of it.
+OF_ONE_METHOD = {("live/widget.py", "floor")}
+
+
+def asked_of_agents() -> set[tuple[str, str]]:
+    """(file, name) of every attribute that a consumer reads of something called ``agent``."""
+    found = set()
+    for room in ("training", "evaluation", "live", "cli", "report"):
+        for path in (PACKAGE / room).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if not isinstance(node, ast.Attribute):
+                    continue
+                of = node.value.attr if isinstance(node.value, ast.Attribute) else node.value
+                if "agent" in (of, getattr(of, "id", "")):
+                    found.add((path.relative_to(PACKAGE).as_posix(), node.attr))
+    return found
+
+
+def test_consumers_ask_an_agent_for_what_the_contract_has_and_nothing_else():
+    bare = object.__new__(IQL)
+    Agent.__init__(bare, [IQLSettings()], N_OBS, N_ACT)
+    asked = asked_of_agents()
+    assert ("evaluation/selection.py", "v") in asked and ("training/steps.py", "update") in asked
+    contract = set(dir(Agent)) | set(vars(bare))
+    assert {one for one in asked if one[1] not in contract} <= OF_ONE_METHOD
+
+
+def test_every_method_says_how_many_passes_its_ensemble_takes_at_most():
+    assert IQLSettings().ensemble_epochs == 0
+    assert DROCOSettings(ensemble_epochs=7).ensemble_epochs == 7
+
+
+class AsksCritics(IQL):
+    """Hooks that read networks which the step moves."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.policy_term = lambda batch, mean: -self.min_q(batch.observations, mean).mean((1, 2))
+
+    def source_weight(self, batch):
+        s, a = batch.observations[:, : batch.n_source], batch.actions[:, : batch.n_source]
+        return torch.sigmoid(self.min_q(s, a))
+
+    def policy_weight(self, advantage):
+        return super().policy_weight(advantage) * self.networks.value[0][0].square().mean()
+
+
+def test_no_gradient_goes_through_a_hook_in_either_form_of_the_step():
+    agent = AsksCritics([IQLSettings(hidden=16)] * 2, N_OBS, N_ACT)
+    batch = batch_of(agent, SOURCE, TARGET)
+    leaves = agent.networks.critic_value_leaves + agent.networks.policy_leaves
+    agent.gradients(batch)
+    by_autograd = [leaf.grad.clone() for leaf in leaves]
+    step = agent.step_by_hand()
+    step.fill(step.gradients(batch))
+    for leaf, expected in zip(leaves, by_autograd, strict=True):
+        torch.testing.assert_close(leaf.grad, expected, rtol=1e-4, atol=1e-6)
+    agent.policy_term = None
+    agent.gradients(batch)
+    felt = (leaf.grad - with_it for leaf, with_it in zip(leaves, by_autograd, strict=True))
+    apart = [float(change.abs().max()) for change in felt]
+    critics, policy = apart[:6], apart[6:]
+    assert max(critics) == 0 and max(policy) > 1e-4
+
+
+def test_values_that_are_not_of_relu_networks_are_no_stacks():
+    kind = {"hidden": 8, "members": 2}
+    plain, normed = (
+        BoundedDROCO([BoundedDROCOSettings(layer_norm=on, **kind)], N_OBS, N_ACT)
+        for on in (False, True)
+    )
+    assert set(plain.stacks()) == {"policy", "value", "critics"}
+    assert set(normed.stacks()) == {"policy"}
