@@ -34,7 +34,8 @@ def heat_map(results: Sequence[Results]) -> Hover:
     rows = [ROW * (len(each.labels) + bool(each.missing)) for each in results]
     fig = _stacked(results, rows, gap=152, top=62, bottom=116)
     for title in fig.layout.annotations:
-        title.text += f"<br><sub>{PER_ROBOT}</sub>"
+        title.update(text=f'{title.text}<br><span style="font-size:12px">{PER_ROBOT}</span>')
+        title.update(align="left")
     for number, each in enumerate(results, 1):
         table = by_shift(each)
         shifts = list(dict.fromkeys(table["shift"]))
@@ -59,8 +60,9 @@ def heat_map(results: Sequence[Results]) -> Hover:
         fig.update_yaxes(tickvals=labels, ticktext=_bold(labels), row=number, col=1)
     fig.update_yaxes(autorange="reversed", showgrid=False, zeroline=False)
     fig.update_xaxes(tickangle=-90, showgrid=False)
+    of = ", ".join(f"{each.robot} {each.steps:,} steps" for each in results)  # two in one chapter
     return hover(
-        fig, "Score of every arm, clean and under each shift",
+        fig, f"Score of every arm, clean and under each shift: {of}",
         still=[figures.heat_map(each) for each in results],
     )  # fmt: skip
 

@@ -79,6 +79,15 @@ def test_each_slider_was_saved_with_its_pictures(path):
 
 
 @anything
+def test_each_figure_to_hover_has_an_id_of_its_own(path):
+    """Else the second one is drawn in the first one's place."""
+    outputs = [out for cell in cells(path, "code") for out in cell["outputs"]]
+    markup = ["".join(out.get("data", {}).get("text/html", "")) for out in outputs]
+    ids = [found for text in markup for found in re.findall(r'id="(hover-\w+)"', text)]
+    assert len(ids) == len(set(ids))
+
+
+@anything
 def test_slider_labels_are_plain_text(path):
     for _kind, label in controls(path):
         assert label and not re.search(r"[$\\]", label), label
