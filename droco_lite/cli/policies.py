@@ -36,9 +36,7 @@ def evaluate(
     ] = None,
     family: Annotated[
         list[str] | None,
-        typer.Option(
-            help="All variants of a family of {families}, at three levels; repeat."
-        ),
+        typer.Option(help="All variants of a family of {families}, at three levels; repeat."),
     ] = None,
     robot: Robot = "",
     episodes: Episodes = 10,
