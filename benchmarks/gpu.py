@@ -218,7 +218,8 @@ def rate(runs: int, precision: str, mode: str, compiling: bool, device: torch.de
     columns = {"predictions": np.random.default_rng(2).standard_normal((rows, N * S), np.float32)}
     settings = [METHODS["droco"].Settings(seed=k, hidden=args.hidden) for k in range(runs)]
     agent = METHODS["droco"](settings, S, A, device=device)
-    agent.floor = torch.full_like(agent.floor, -1e4)
+    agent.floor = torch.full_like(agent.floor, -1e4)  # ``prepare`` would set both
+    agent.ceiling = torch.full_like(agent.ceiling, 1e4)
     stepper = stepper_of(agent, data, columns, mode, compiling)
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)

@@ -54,7 +54,7 @@ class Ours:
 
     def __init__(self, source, target, predictions, device, mode, runs=1, precision="highest"):
         self.precision = precision
-        # No floor, as in the release: before ``prepare`` the usual one is not a number.
+        # No bounds, as in the release.
         settings = [DROCOSettings(seed=seed, floor=-math.inf) for seed in range(runs)]
         agent = DROCO(settings, S, A, device=device)
         rows = Rows(source, target, {"predictions": predictions}, device)

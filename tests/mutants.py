@@ -30,6 +30,7 @@ class Mutant(NamedTuple):
 
 ROWS, ENSEMBLE = "tests/training/test_rows.py", "tests/agents/test_ensemble.py"
 COLLECT, ENDS = "tests/data/test_collect.py", "tests/data/test_hdf5.py"
+SOUND = "tests/agents/test_soundness.py"
 FILES, LOOP = "tests/test_files.py", "tests/training/test_loop.py"
 
 MUTANTS = (
@@ -76,6 +77,23 @@ MUTANTS = (
            "self.ensemble = ensemble_of(\n                target,",
            "self.ensemble = ensemble_of(\n                source,",
            f"{ENSEMBLE}::test_droco_fits_its_ensemble"),
+    # Both bounds of the backup, and whose rewards they are of.
+    Mutant("agents/droco.py", "torch.clamp(robust, self.floor, self.ceiling)",
+           "torch.clamp(robust, min=self.floor)", f"{SOUND}::test_a_bonus_cannot"),
+    Mutant("agents/droco.py", "torch.clamp(robust, self.floor, self.ceiling)",
+           "torch.clamp(robust, max=self.ceiling)", f"{SOUND}::test_by_default_nothing"),
+    Mutant("agents/droco.py", "possible_returns(self.shared.discount, target)",
+           "possible_returns(self.shared.discount, source, target)",
+           f"{SOUND}::test_by_default_nothing"),
+    # Which run is warned of, and when.
+    Mutant("training/health.py", "if run in self.warned or", "if self.warned or",
+           f"{SOUND}::test_one_run_that_strays"),
+    Mutant("training/health.py", "(stays or share > PLAINLY_OUTSIDE)", "share > WARN_ABOVE",
+           f"{SOUND}::test_a_stray_share"),
+    Mutant("training/health.py", "(AS_BORN * size).clamp(min=LEAST_MARGIN)", "0 * size",
+           f"{SOUND}::test_the_values_of_a_young"),
+    Mutant("agents/sac.py", "if not self.shared.backup_entropy:\n            return 0.0, 0.0",
+           "if True:\n            return 0.0, 0.0", f"{SOUND}::test_entropy_in_the_backup"),
     # A rival's temperature.
     Mutant("agents/sac.py", ".clamp(max=self.shared.most_alpha)", "",
            "tests/agents/test_sac.py::test_a_capped"),

@@ -118,9 +118,6 @@ class Agent(ABC, Generic[S]):
     capturable: bool = True
     """Whether every step does the same on the device, so that a CUDA graph may repeat it."""
 
-    reward_slack: float = 0.0
-    """How far a reward may be moved: the range of possible values widens by it."""
-
     own_rows: int = 0
     """Rows that a run makes itself; the first half of its batches comes from them."""
 
@@ -227,6 +224,10 @@ class Agent(ABC, Generic[S]):
     @abstractmethod
     def values(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """V(s) of all rows ``[R, rows, 1]``, and what is backed up for source rows."""
+
+    def reward_slack(self, batch: Batch) -> tuple[Tensor | float, Tensor | float]:
+        """How far a method moves rewards, down and up, ``[R, 1, 1]``; so wider is the range."""
+        return 0.0, 0.0
 
     @abstractmethod
     def diagnostics(self, batch: Batch) -> dict[str, Tensor]:

@@ -1,7 +1,7 @@
-"""Other ways to keep DROCO's values in range: what was tried beside the floor.
+"""Other ways to keep DROCO's values in range: what was tried beside floor and ceiling.
 
 min_i V(s'_i) takes the lowest of N extrapolations, far from the target data.  Each setting below
-changes one thing about that, and ``floor=-inf`` leaves the floor out, so that they can be compared
+changes one thing about that, and ``floor=-inf`` leaves both out, so that they can be compared
 one by one (``results/bounds``):
 
     layer_norm     layers of Q and V are normalised before ReLU (Ball et al., ICML 2023), so that

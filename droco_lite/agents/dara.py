@@ -72,7 +72,6 @@ class DARA(IQL):
     def __init__(self, runs, n_obs, n_act, device="cpu"):
         super().__init__(runs, n_obs, n_act, device)
         self.eta, self.max_correction = map(self.column, ("eta", "max_correction"))
-        self.reward_slack = float((self.eta * self.max_correction).max())
         self.classifiers: Layers | None = None
         self.scaler: Scaler | None = None
         self.held_out_loss: Tensor | None = None
@@ -83,6 +82,10 @@ class DARA(IQL):
         """r + eta clip(Delta); Delta is 0 for target rows."""
         delta = batch.columns["log_ratio"].clamp(-self.max_correction, self.max_correction)
         return batch.rewards + self.eta * delta
+
+    def reward_slack(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """eta times the clip, on either side."""
+        return (self.eta * self.max_correction,) * 2
 
     def log_ratio(self, s: Tensor, a: Tensor, s2: Tensor) -> Tensor:
         """Delta ``[rows, 1]``: the log-odds given (s, a, s') minus those given (s, a)."""

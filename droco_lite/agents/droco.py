@@ -6,15 +6,16 @@ Qiao et al., "Dual-Robust Cross-Domain Offline Reinforcement Learning Against Dy
 predictions s'_1 ... s'_N, frozen and computed once,
 
     u   = V(s') - min_i V(s'_i)                             value penalty, source rows only
-    y   = r + gamma (1 - d) max(V(s') - beta u, floor)      source rows; target rows have u = 0
+    y   = r + gamma (1 - d) clip(V(s') - beta u, floor, ceiling)    source rows
+    y   = r + gamma (1 - d) V(s')                                   target rows
     L_Q = E_src[ huber_delta(y - Q) ] + 1/2 E_tar[ (y - Q)^2 ]
 
 beta = 0 gives the plain target, beta = 1 the worst predicted one, r + gamma min_i V(s'_i).
 
-The floor is ours.  By default it is min(0, r_min) / (1 - gamma) with r_min the smallest reward of
-the target data: no return can be below it.  The paper prints none (``floor=-inf``); then min_i V is
-the lowest of N extrapolations, the backup expands, and V runs away (chapter "Why minima of models
-run away").  The public code differs in several places; each difference is a switch below.
+The bounds are ours, by default min(0, r_min) / (1 - gamma) and max(0, r_max) / (1 - gamma) of the
+target's rows.  If no reward of the robot lies beyond these rows', no return lies beyond the bounds.
+The paper prints none (``floor=-inf``): min_i V is the lowest of N extrapolations, and V can run
+away, upwards where u < 0 (chapter "Why minima of models run away").  Switches: the public code.
 """
 
 from __future__ import annotations
@@ -30,22 +31,21 @@ from droco_lite.agents.batch import Batch
 from droco_lite.agents.ensemble import Ensemble, EnsembleSettings, ensemble_of
 from droco_lite.agents.iql import IQL, IQLSettings
 from droco_lite.agents.settings import per_run, setting
-from droco_lite.agents.soundness import possible_returns
+from droco_lite.agents.soundness import bounds_of, possible_returns
 
 
 @dataclass(frozen=True)
 class DROCOSettings(IQLSettings):
-    """DROCO with a sound floor; beta and delta default to the public code's command line."""
+    """DROCO with sound bounds; beta and delta default to the public code's command line."""
 
     method: ClassVar[str] = "droco"
 
     beta: float = per_run(1.0, low=0.0, help="weight of the value penalty u")
     delta: float = per_run(50.0, low=0.0, help="Huber threshold on source rows; infinity is L2")
-    floor: float | None = per_run(
-        None,
-        help="lower bound on the value backed up for a source row; None: the least possible "
-        "return, min(0, r_min of the target data) / (1 - discount); -inf: none, as printed",
-    )
+    floor: float | None = per_run(None, help="least value backed up for a source row; None: "
+        "min(0, r_min of the target data) / (1 - discount); -inf: none, as printed")  # fmt: skip
+    ceiling: float | None = per_run(None, help="largest such value; None: max(0, r_max of the "
+        "target data) / (1 - discount), but none beside floor=-inf; inf: none")  # fmt: skip
 
     clamp: bool = setting(False, help="u = max(u, 0), as in the public code: s' joins the ball")
     worst: str = setting("value", among=("value", "coordinate"), help="min_i V, or V(min_i s'_i)")
@@ -68,14 +68,13 @@ class DROCO(IQL[S]):
 
     def __init__(self, runs, n_obs, n_act, device="cpu", ensemble: Ensemble | None = None):
         super().__init__(runs, n_obs, n_act, device)
-        self.beta, self.delta, self.floor = map(self.column, ("beta", "delta", "floor"))
-        self.floor_given = ~self.floor.isnan()
+        self.beta, self.delta = map(self.column, ("beta", "delta"))
+        self.floor, self.ceiling = bounds_of(self, -np.inf, np.inf)  # until prepare
         self.ensemble = ensemble
 
     def prepare(self, source, target) -> dict[str, np.ndarray]:
-        """Set the floor, and predict every source row once."""
-        least, _ = possible_returns(self.shared.discount, target)
-        self.floor = torch.where(self.floor_given, self.floor, least)
+        """Set both bounds, and predict every source row once."""
+        self.floor, self.ceiling = bounds_of(self, *possible_returns(self.shared.discount, target))
         predicted = self.predict(source, target)
         # A target row's own next state stands for its predictions, so that its u is 0.
         copies = predicted.shape[1] // self.n_obs
@@ -122,9 +121,9 @@ class DROCO(IQL[S]):
         return values.amin(-1, keepdim=True)
 
     def source_value(self, batch: Batch, next_value: Tensor) -> Tensor:
-        """V(s') - beta u, not below the floor."""
+        """V(s') - beta u within both bounds: every form of the step backs up this."""
         robust = next_value - self.beta * self.penalty(batch, next_value)
-        return torch.maximum(robust, self.floor)
+        return torch.clamp(robust, self.floor, self.ceiling)
 
     def source_delta(self) -> Tensor | float:
         """Huber's delta."""

@@ -210,6 +210,21 @@ class SAC(Agent[S]):
         return self.q(self.critics, s, self.act(s)).amin(0), backed_up
 
     @torch.no_grad()
+    def reward_slack(self, batch: Batch) -> tuple[Tensor | float, Tensor | float]:
+        """What entropy in the backup adds to a reward: gamma alpha H(pi), if it is there.
+
+        H is at most A log 2, that of uniform actions, and may be far below 0; how far this policy's
+        is, its mean on the rows of ``batch`` says.
+        """
+        if not self.shared.backup_entropy:
+            return 0.0, 0.0
+        noise = Noise(None, runs=len(self.runs), device=self.device)
+        _, log_p = self.sample(batch.observations, noise.take(batch.rewards.shape[1], self.n_act))
+        scale = self.shared.discount * self.alpha
+        least = log_p.mean(1, keepdim=True).clamp(min=0.0)
+        return scale * least, scale * (self.n_act * math.log(2))
+
+    @torch.no_grad()
     def diagnostics(self, batch: Batch) -> dict[str, Tensor]:
         """Figures ``[R]`` worth logging, with the same noise at every look."""
         noise = Noise(None, runs=len(self.runs), device=self.device)

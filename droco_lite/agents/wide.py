@@ -5,7 +5,7 @@ backed up over.  DROCO has such sets on source rows alone, and they are as wide 
 disagrees: hardly at all where the policy walks (``droco-lite data widths``).  Here a target row is
 backed up robustly as well,
 
-    y = r + gamma (1 - d) max(V(s') - beta u, floor),    u = V(s') - min_i V(s'_i),
+    y = r + gamma (1 - d) clip(V(s') - beta u, floor, ceiling),    u = V(s') - min_i V(s'_i),
 
 and two settings say what s'_1 ... s'_N are, around the true next state s' of the row:
 
@@ -49,7 +49,7 @@ class WideDROCO(DROCO):
     Settings = WideDROCOSettings
 
     def prepare(self, source, target) -> dict[str, np.ndarray]:
-        """Set the floor, predict every source row, and lay a set around every target row."""
+        """Set both bounds, predict every source row, and lay a set around every target row."""
         known = self.known(target) if self.shared.shifts else None  # may refuse, so it comes first
         predictions = super().prepare(source, target)["predictions"][: len(source)]
         around = self.around(target) if known is None else known

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -55,6 +56,31 @@ def load(folder: Path, device="cpu") -> tuple[dict[str, Tensor], dict] | None:
 
 
 _MEND = "choose another output folder to start again, or put a copy of the file in its place"
+
+
+#: Settings that older checkpoints lack, by method, with the value that they go on with.
+NEWER_SETTINGS = {"droco": {"ceiling": None}}
+
+
+def with_newer_settings(facts: Mapping, folder: Path) -> dict:
+    """The facts of a checkpoint, with the defaults of settings that did not exist when it was made.
+
+    Warns where such a setting is on by default: from here on the training obeys it.
+    """
+    runs, added = [], set()
+    for run in facts["runs"]:
+        known = NEWER_SETTINGS.get(str(run.get("method")).partition("-")[0], {})
+        newer = {name: value for name, value in known.items() if name not in run}
+        if run.get("floor") not in (-float("inf"), "-inf"):
+            added |= set(newer)
+        runs.append({**run, **newer})
+    if added:
+        warnings.warn(
+            f"{Path(folder) / FILE} is older than the setting {', '.join(sorted(added))}, which is "
+            "on by default: this training goes on with it",
+            stacklevel=5,
+        )
+    return {**facts, "runs": runs}
 
 
 def differences(saved: Mapping, now: Mapping, prefix: str = "") -> list[str]:

@@ -6,10 +6,21 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from droco_lite.agents.soundness import WARN_ABOVE
+from droco_lite.agents.soundness import (
+    PLAINLY_OUTSIDE,
+    WARN_ABOVE,
+    extreme_rewards,
+    range_of,
+    value_figures,
+)
 from droco_lite.training import checkpoint
+
+#: Values may leave the range by so many times the size of an untrained network's, and by so much in
+#: any case: where rewards are small or 0, the first steps move values by about that.
+AS_BORN, LEAST_MARGIN = 2.0, 1.0
 
 TOO_FAR = "Lower the learning rate, or look for extreme rewards in the data"
 
@@ -50,16 +61,55 @@ def last_good(out) -> str:
     return "; no checkpoint was kept yet" if out else ""
 
 
-def warn_outside(lines: list[dict], possible: tuple[float, float]) -> bool:
-    """Warn of the first run whose values have left the range that returns can have."""
-    for line in lines:
-        if line["outside"] > WARN_ABOVE:
-            low, high = possible
+class Watch:
+    """Whether each run's values stay in the range that returns can have.
+
+    Args:
+        agent: prepared and not trained yet: the size of its values is no run-away.
+        probe: the rows that are looked at.
+        source, target: both data sets, whose rewards span the range.
+    """
+
+    def __init__(self, agent, probe, source, target):
+        self.agent, self.probe = agent, probe
+        self.low, self.high = extreme_rewards(source, target)
+        size = agent.values(probe)[0].abs().amax((1, 2), keepdim=True)
+        self.born = (AS_BORN * size).clamp(min=LEAST_MARGIN)
+        self.warned: set[int] = set()
+        self.before: dict[int, float] = {}
+
+    def possible(self) -> tuple[Tensor, Tensor]:
+        """The range of each run ``[R, 1, 1]``, as far as its method moves rewards by now."""
+        down, up = (
+            torch.as_tensor(part).cpu().double().expand(len(self.agent.runs), 1, 1)
+            for part in self.agent.reward_slack(self.probe)
+        )
+        return range_of(self.agent.shared.discount, self.low - down, self.high + up)
+
+    def figures(self) -> dict[str, Tensor]:
+        """``kappa`` and ``outside`` of each run now, ``[R]``."""
+        return value_figures(self.agent, self.probe, self.possible(), self.born)
+
+    def seen(self, lines: list[dict]) -> None:
+        """Take lines of a curve that was begun earlier."""
+        self.before |= {line["run"]: line["outside"] for line in lines if "outside" in line}
+
+    def warn(self, lines: list[dict]) -> None:
+        """Warn of each run whose values have left its range, once.
+
+        A share that is outside at one look may come back.  One that is there at two looks in a row
+        and does not shrink, or that is most of them, is worth the word.
+        """
+        for line, low, high in zip(lines, *(end.flatten() for end in self.possible()), strict=True):
+            run, share = line["run"], line["outside"]
+            stays = share > WARN_ABOVE and share >= self.before.get(run, 0.0) > WARN_ABOVE
+            self.before[run] = share
+            if run in self.warned or not (stays or share > PLAINLY_OUTSIDE):
+                continue
+            self.warned.add(run)
             warnings.warn(
-                f"run {line['run']} ({line['method']}): {line['outside']:.0%} of its values lie "
+                f"run {run} ({line['method']}): {share:.0%} of its values lie "
                 f"outside {low:.4g} to {high:.4g} at step {line['step']}, the range that returns "
                 f"can have (kappa {line['kappa']:.3g}); no policy can earn what it learns from",
                 stacklevel=4,
             )
-            return True
-    return False

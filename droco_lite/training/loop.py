@@ -30,12 +30,11 @@ from droco_lite.agents import METHODS
 from droco_lite.agents.agent import Agent, AgentSettings
 from droco_lite.agents.settings import Settings, check_stack, per_run_values, setting
 from droco_lite.agents.snapshots import Snapshot
-from droco_lite.agents.soundness import possible_returns, value_figures
 from droco_lite.data.transitions import Transitions
 from droco_lite.robots import NOMINAL, get_robot, rollout_runs
 from droco_lite.training import checkpoint
 from droco_lite.training.curve import CURVE, write_curve, write_scalars
-from droco_lite.training.health import refuse_not_finite, refuse_not_finite_state, warn_outside
+from droco_lite.training.health import Watch, refuse_not_finite, refuse_not_finite_state
 from droco_lite.training.precision import choose_precision, precision_restored
 from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import MODES, Stepper
@@ -218,7 +217,7 @@ class _Training:
         self.agent, self.facts, self.robot, self.loop, self.out = agent, facts, robot, loop, out
         self.total = agent.shared.steps
         self.last = self.total if stop_after is None else min(self.total, stop_after)
-        self.on_gpu, self.warned = agent.device.type == "cuda", False
+        self.on_gpu = agent.device.type == "cuda"
         saved = self._saved(lengthen)
         tensors, about = ({}, {}) if saved is None else saved
         # A training that goes on keeps what "auto" chose for it, so that it ends as if never
@@ -231,25 +230,26 @@ class _Training:
         mode = loop.mode
         if mode == "auto" and not lengthen and (before.get("mode") == "graph") == self.on_gpu:
             mode = before.get("mode", mode)
-        rows = self._prepare(source, target, mode)
+        self._prepare(source, target, mode)
+        self.watch.seen(self.lines)
         if saved is not None:  # after the stepper: rows of the runs' own have their place by now
             agent.load_state(tensors)
             write_curve(out / CURVE, self.lines)  # a process may have died before it did
-        self.probe = diagnostic_batch(rows, agent.runs, loop.diagnostic_rows)
 
     def _saved(self, lengthen: bool) -> tuple[dict[str, torch.Tensor], dict] | None:
         """The folder's checkpoint, unless it is of another training or no longer finite."""
         saved = checkpoint.load(self.out, self.agent.device) if self.out else None
         if saved is not None:
             tensors, about = saved
-            asked = as_long_as(about["facts"], self.facts) if lengthen else self.facts
-            checkpoint.refuse_other(about["facts"], asked, self.out)
+            facts = checkpoint.with_newer_settings(about["facts"], self.out)
+            asked = as_long_as(facts, self.facts) if lengthen else self.facts
+            checkpoint.refuse_other(facts, asked, self.out)
             checkpoint.refuse_not_finite(tensors, self.out)
             self.agent.load_frozen(tensors)
         return saved
 
-    def _prepare(self, source: Transitions, target: Transitions, mode: str) -> Rows:
-        """Fit what the method fits first, pack all rows, and have the stepper at hand."""
+    def _prepare(self, source: Transitions, target: Transitions, mode: str) -> None:
+        """Fit what the method fits first, pack all rows, and have stepper and watch at hand."""
         agent, own = self.agent, self.agent.own_rows
         columns = agent.prepare(source, target)
         rows = Rows(source, target, columns, agent.device, own * len(agent.runs))
@@ -257,9 +257,8 @@ class _Training:
         sizes = (len(source), len(target), agent.shared.batch_size, agent.noise_size(), own)
         sampler = Sampler(agent.runs, *sizes)
         self.stepper = Stepper(agent, rows, sampler, mode, steps=self.last - self.step)
-        slack = agent.reward_slack
-        self.possible = possible_returns(agent.shared.discount, source, target, slack=slack)
-        return rows
+        probe = diagnostic_batch(rows, agent.runs, self.loop.diagnostic_rows)
+        self.watch = Watch(agent, probe, source, target)
 
     def run(self, on_evaluation, on_progress, on_save, writer) -> Result:
         """All steps that are left."""
@@ -291,11 +290,9 @@ class _Training:
 
     def evaluate(self, on_evaluation, writer) -> None:
         """Add one line a run to the curve, and call the listeners."""
-        new = curve_lines(
-            self.agent, self.probe, self.possible, self.robot, self.loop, self.step
-        )  # fmt: skip
+        new = curve_lines(self.watch, self.robot, self.loop, self.step)
         refuse_not_finite(new, self.out)
-        self.warned = self.warned or warn_outside(new, self.possible)
+        self.watch.warn(new)
         self.lines += new
         if writer is not None:
             write_scalars(writer, new)
@@ -332,11 +329,10 @@ def keep_freed_memory() -> None:
         mallopt(trim_threshold, 2**30)
 
 
-def curve_lines(
-    agent, probe, possible: tuple[float, float], robot: str | None, loop: LoopSettings, step: int
-) -> list[dict]:
+def curve_lines(watch: Watch, robot: str | None, loop: LoopSettings, step: int) -> list[dict]:
     """One line a run: its per-run settings, diagnostics, and returns in the nominal simulator."""
-    found = agent.diagnostics(probe) | value_figures(agent, probe, possible)
+    agent = watch.agent
+    found = agent.diagnostics(watch.probe) | watch.figures()
     figures = {name: value.tolist() for name, value in found.items()}
     if robot is not None and loop.episodes > 0:
         returns = rollout_runs(

@@ -61,6 +61,7 @@ def test_a_stack_is_drawn_and_evaluated_network_by_network():
         IQLSettings(hidden=16),
         droco(beta=1.0, delta=0.1),
         droco(beta=0.5, delta=0.05, huber_on_target=True, pooled=True, clamp=True),
+        droco(beta=2.0, floor=-0.02, ceiling=0.02),
     ],
     ids=lambda s: s.method,
 )

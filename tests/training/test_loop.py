@@ -1,5 +1,6 @@
 """The loop: equal modes, independent runs, and trainings that survive being killed."""
 
+import math
 import os
 import signal
 import subprocess
@@ -44,7 +45,7 @@ def run(runs, loop=QUIET, **options):
 
 @pytest.mark.slow
 def test_every_mode_takes_the_same_steps():
-    runs = [settings(beta=0.0), settings(beta=1.0, seed=1)]
+    runs = [settings(beta=0.0), settings(beta=1.0, seed=1), settings(floor=-0.1, ceiling=0.1)]
     plain = run(runs, LoopSettings(device="cpu", mode="autograd", evaluate_every=60))
     manual = run(runs, LoopSettings(device="cpu", mode="manual", evaluate_every=60))
     assert (plain.mode, manual.mode) == ("autograd", "manual")
@@ -55,7 +56,7 @@ def test_every_mode_takes_the_same_steps():
 @pytest.mark.parametrize(
     ("one", "modes"),
     [
-        (settings(), ("compiled", "manual")),
+        (settings(beta=2.0, floor=-0.1, ceiling=0.1), ("compiled", "manual")),
         (settings(), ("manual", "compiled")),
         (tiny("otdf", steps=60), ("manual", "compiled")),
     ],
@@ -80,6 +81,7 @@ def test_compiled_steps_agree_or_fall_back_with_a_warning(one, modes, tmp_path):
 @pytest.mark.slow
 def test_a_stacked_run_equals_the_same_run_alone():
     runs = [settings(beta=0.0), settings(beta=1.0, seed=3), settings(temperature=0.0, seed=5)]
+    runs += [settings(floor=-math.inf), settings(floor=-0.1, ceiling=0.1)]
     together = run(runs)
     for r, one in enumerate(runs):
         alone = run([one])
@@ -174,6 +176,24 @@ def test_other_settings_are_refused_with_the_difference(tmp_path):
         run([settings(beta=0.7)], out=tmp_path)
     with pytest.raises(CheckpointError, match=r"target\.rows: 120 in the checkpoint, 100 now"):
         train([settings(beta=0.5)], SOURCE, TARGET.take(slice(100)), loop=QUIET, out=tmp_path)
+
+
+@pytest.mark.parametrize(("floor", "told"), [(None, True), (-math.inf, False)])
+def test_a_checkpoint_from_before_there_was_a_ceiling_goes_on(floor, told, tmp_path):
+    run([settings(floor=floor)], out=tmp_path, stop_after=20)
+    tensors, about = checkpoints.load(tmp_path)
+    for one in about["facts"]["runs"]:
+        del one["ceiling"]
+    checkpoints.save(tmp_path, tensors, about)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = run([settings(floor=floor)], out=tmp_path)
+    assert result.curve["step"].max() == 60
+    assert any("older than the setting ceiling" in str(w.message) for w in caught) == told
+    del about["facts"]["runs"][0]["floor"]
+    checkpoints.save(tmp_path / "other", tensors, about)
+    with pytest.raises(CheckpointError, match=r"runs\.0\.floor: '\(absent\)'"):
+        run([settings(floor=floor)], out=tmp_path / "other")
 
 
 def test_full_disk_keeps_the_last_good_checkpoint(tmp_path, monkeypatch):
