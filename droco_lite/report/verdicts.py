@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from droco_lite.agents.soundness import WARN_ABOVE
 from droco_lite.report import statistics
 from droco_lite.report.results import DROCO, Results
 from droco_lite.report.tables import loss_of_seeds, shifted
+from droco_lite.robots import ROBOTS
 
 LEAST = 1.0  # points of score; a smaller lead is of no use, however sure
 IQL_STAR = "IQL*"
@@ -386,18 +388,31 @@ def which_droco(results: Sequence[Results]) -> str:
 
 
 def _ran_away(results: Results) -> str:
-    """A sentence on values that no return can have, empty where there are none."""
+    """A sentence on DROCO's values where no return can have them, at any look; empty if nowhere."""
     curves = results.curves
     if "v_source" not in curves:
         return ""
-    end = curves[(curves["label"] == DROCO) & (curves["step"] == curves["step"].max())]
-    values = end["v_source"].dropna()
-    if values.empty or values.abs().max() < 10_000:  # a robot's returns are hundreds
+    own = curves[curves["label"] == DROCO].dropna(subset="v_source")
+    away = own["v_source"].abs() > _largest_value(results)
+    if "outside" in own:  # older curves have no share of values outside
+        away = away.where(own["outside"].isna(), own["outside"] > WARN_ABOVE)
+    if not away.any():
         return ""
+    last = own["step"] == own["step"].max()
+    when, values = "ended", own.loc[last, "v_source"]
+    if not away[last].any():
+        when, values = "had once been", own.loc[away, "v_source"]
     return (
-        f"On {results.robot} its values ran away: the mean of _V_ over source states ended between "
-        f"{values.min():,.0f} and {values.max():,.0f}."
+        f"On {results.robot} its values ran away: the mean of _V_ over source states {when} "
+        f"between {values.min():,.0f} and {values.max():,.0f}."
     ).replace("-", "−")
+
+
+def _largest_value(results: Results) -> float:
+    """What curves without ``outside`` are judged by: twice an expert's reward, for ever."""
+    discount = results.about["arms"][DROCO].get("discount", 0.99)
+    robot = ROBOTS[results.task.robot]
+    return 2 * robot.max_return / robot.max_episode_steps / (1 - discount)
 
 
 def not_run(results: Sequence[Results], short: Sequence[Results] = ()) -> str:

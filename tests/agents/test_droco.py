@@ -19,7 +19,9 @@ def ensemble() -> Ensemble:
 @pytest.fixture
 def make(ensemble):
     def build(*betas, **changes):
-        runs = [DROCOSettings(hidden=16, beta=b, **changes) for b in betas or (1.0,)]
+        # The toy's rewards are at most 0, and so is its ceiling, which would hide the rest.
+        given = {"hidden": 16, "ceiling": float("inf")} | changes
+        runs = [DROCOSettings(beta=b, **given) for b in betas or (1.0,)]
         agent = DROCO(runs, N_OBS, N_ACT, ensemble=ensemble)
         return agent, batch_of(agent, SOURCE, TARGET)
 
@@ -100,6 +102,14 @@ def test_floor_holds_the_backed_up_value(make):
     v, _ = values(agent, batch)
     assert float(agent.source_value(batch, v).min()) >= 0.0
     assert float(make()[0].source_value(batch, v).min()) < 0.0
+
+
+def test_ceiling_holds_it_too(make):
+    agent, batch = make(ceiling=-0.05)
+    v, _ = values(agent, batch)
+    assert float(agent.source_value(batch, v).max()) == pytest.approx(-0.05)
+    assert float(make()[0].source_value(batch, v).max()) > 0.0
+    assert float(make(ceiling=None)[0].source_value(batch, v).max()) == 0.0
 
 
 def test_delta_bounds_the_pull_of_a_source_row(make):

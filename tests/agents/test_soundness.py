@@ -184,7 +184,7 @@ def test_training_warns_once_a_run_when_its_values_leave_the_range():
         return DROCOSettings(batch_size=16, **FIT, **(given | changes))
 
     source, target = with_rewards(SOURCE, 0, 1), with_rewards(TARGET, 0, 1)
-    runs = [run(beta=0.0), run(floor=-math.inf), run(), run(floor=-math.inf, seed=1)]
+    runs = [run(beta=0.0), run(floor=-math.inf), run(), run(floor=-math.inf, label="again")]
     found, curve = warned(runs, source, target)
     assert (curve[curve["run"] == 1]["outside"] > 0.01).sum() > 1
     assert sorted(message[:13] for message in found) == ["run 1 (droco)", "run 3 (droco)"]
@@ -212,7 +212,7 @@ class Drawn:
 
     def values(self, batch):
         rows = torch.linspace(0, 1, batch.rewards.shape[1]).reshape(1, -1, 1)
-        return torch.where(rows < self.share, self.level, 0.0), self.level.expand(-1, 8, 1)
+        return torch.where(rows < self.share, self.level, 0.0), self.level.expand(-1, batch.n_source, 1)
 
     share = 1.0
 

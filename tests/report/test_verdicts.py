@@ -224,6 +224,21 @@ def test_values_that_ran_away_are_named(small):
     assert "ran away" not in report.text("which-droco", [calm])
 
 
+def test_values_are_judged_by_their_share_outside_where_it_is_logged_at_every_look(small):
+    def said(**columns):
+        curves = small.curves.assign(**columns)
+        return report.text("which-droco", [replace(small, curves=curves)])
+
+    assert "−900 and −900" in said(v_source=-900.0)  # Hopper earns 650 at most, by this rule
+    assert "ran away" not in said(v_source=-900.0, outside=0.0)
+    assert "ended between 20 and 20" in said(v_source=20.0, outside=0.3)
+    steps = small.curves["step"]
+    once = np.where(steps == steps.min(), 0.3, 0.0)
+    if steps.nunique() > 1:
+        assert "had once been between 20 and 20" in said(v_source=20.0, outside=once)
+    assert "ran away" in said(v_source=-900.0, outside=np.nan)
+
+
 def test_arms_that_overlap_are_named(small):
     """DROCO beside a copy of itself: one comparable arm, and no seed tells them apart."""
     twin = small.table[small.table["label"] == "DROCO"].assign(label="IQL*")
