@@ -36,6 +36,8 @@ DROCO = "DROCO"
 METHODS = (*PAPER, "MICRO")
 RUN_AGAIN = "run `droco-lite matrix run results/matrix/study.yaml`"
 
+OUTSIDE = 0.01  # share of values out of range from which on they count as run away
+
 
 @dataclass(frozen=True)
 class Results:
@@ -102,6 +104,23 @@ class Results:
     def floored(self) -> bool:
         """Whether DROCO's backed-up values had a floor; the paper prints none."""
         return float(self.about["arms"][DROCO].get("floor") or 0.0) != -math.inf
+
+    def values_of(self, label: str) -> pd.DataFrame:
+        """The looks at an arm's values: its curves, and ``away``, whether they are out of range.
+
+        Older curves have no share of values outside.  There the mean is judged, by twice an
+        expert's reward for ever.
+        """
+        curves = self.curves[self.curves["label"] == label]
+        if "v_source" not in curves:
+            return curves.assign(away=False)
+        robot, discount = ROBOTS[self.task.robot], self.about["arms"][label].get("discount", 0.99)
+        most = 2 * robot.max_return / robot.max_episode_steps / (1 - discount)
+        curves = curves.dropna(subset="v_source")
+        away = curves["v_source"].abs() > most
+        if "outside" in curves:
+            away = away.where(curves["outside"].isna(), curves["outside"] > OUTSIDE)
+        return curves.assign(away=away)
 
     @property
     def source_shift(self) -> Shift:

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from droco_lite.agents.soundness import WARN_ABOVE
 from droco_lite.report import statistics
 from droco_lite.report.results import DROCO, Results
 from droco_lite.report.tables import loss_of_seeds, shifted
-from droco_lite.robots import ROBOTS
 
 LEAST = 1.0  # points of score; a smaller lead is of no use, however sure
 IQL_STAR = "IQL*"
@@ -388,31 +386,16 @@ def which_droco(results: Sequence[Results]) -> str:
 
 
 def _ran_away(results: Results) -> str:
-    """A sentence on DROCO's values where no return can have them, at any look; empty if nowhere."""
-    curves = results.curves
-    if "v_source" not in curves:
+    """A sentence on values that no return can have, at any look; empty where there are none."""
+    own = results.values_of(DROCO)
+    if not own["away"].any():
         return ""
-    own = curves[curves["label"] == DROCO].dropna(subset="v_source")
-    away = own["v_source"].abs() > _largest_value(results)
-    if "outside" in own:  # older curves have no share of values outside
-        away = away.where(own["outside"].isna(), own["outside"] > WARN_ABOVE)
-    if not away.any():
-        return ""
-    last = own["step"] == own["step"].max()
-    when, values = "ended", own.loc[last, "v_source"]
-    if not away[last].any():
-        when, values = "had once been", own.loc[away, "v_source"]
+    last = own[own["step"] == own["step"].max()]
+    when, told = ("ended", last) if last["away"].any() else ("had once been", own[own["away"]])
     return (
         f"On {results.robot} its values ran away: the mean of _V_ over source states {when} "
-        f"between {values.min():,.0f} and {values.max():,.0f}."
+        f"between {told['v_source'].min():,.0f} and {told['v_source'].max():,.0f}."
     ).replace("-", "−")
-
-
-def _largest_value(results: Results) -> float:
-    """What curves without ``outside`` are judged by: twice an expert's reward, for ever."""
-    discount = results.about["arms"][DROCO].get("discount", 0.99)
-    robot = ROBOTS[results.task.robot]
-    return 2 * robot.max_return / robot.max_episode_steps / (1 - discount)
 
 
 def not_run(results: Sequence[Results], short: Sequence[Results] = ()) -> str:
