@@ -212,7 +212,8 @@ class Drawn:
 
     def values(self, batch):
         rows = torch.linspace(0, 1, batch.rewards.shape[1]).reshape(1, -1, 1)
-        return torch.where(rows < self.share, self.level, 0.0), self.level.expand(-1, batch.n_source, 1)
+        backed_up = self.level.expand(-1, batch.n_source, 1)
+        return torch.where(rows < self.share, self.level, 0.0), backed_up
 
     share = 1.0
 
