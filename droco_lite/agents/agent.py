@@ -141,7 +141,16 @@ class Agent(ABC, Generic[S]):
     # ---- Before the first step ------------------------------------------------------------------
 
     def prepare(self, source: Any, target: Any) -> dict[str, np.ndarray]:
-        """Work done once; returns arrays ``[n_source + n_target, k]`` to carry with the rows."""
+        """Work done once, before the first step.
+
+        Args:
+            source: the source domain's rows, :class:`~droco_lite.data.Transitions`.
+            target: the target domain's.
+
+        Returns:
+            Arrays ``[n_source + n_target, k]`` by name, which every batch carries as its
+            ``columns``.
+        """
         return {}
 
     def frozen(self) -> dict[str, Tensor]:
@@ -169,7 +178,12 @@ class Agent(ABC, Generic[S]):
 
     @abstractmethod
     def update(self, batch: Batch, progress: Tensor | float) -> None:
-        """One gradient step of everything; ``progress`` in [0, 1] drives any schedule."""
+        """One gradient step of everything.
+
+        Args:
+            batch: rows of both domains for every run, the source half first.
+            progress: share of the training that is done, in [0, 1]; it drives any schedule.
+        """
 
     def step_by_hand(self) -> HandStep | None:
         """The same step with gradients written by hand; None where a method has no such form.
@@ -223,7 +237,15 @@ class Agent(ABC, Generic[S]):
 
     @abstractmethod
     def values(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """V(s) of all rows ``[R, rows, 1]``, and what is backed up for source rows."""
+        """V(s) of all rows, and what is backed up for source rows.
+
+        Args:
+            batch: rows of both domains for every run, the source half first.
+
+        Returns:
+            V(s) ``[R, rows, 1]``; and the value of the next state, with any penalty, in the source
+            rows' target ``[R, n_source, 1]``.
+        """
 
     def reward_slack(self, batch: Batch) -> tuple[Tensor | float, Tensor | float]:
         """How far a method moves rewards, down and up, ``[R, 1, 1]``; so wider is the range."""
@@ -231,7 +253,14 @@ class Agent(ABC, Generic[S]):
 
     @abstractmethod
     def diagnostics(self, batch: Batch) -> dict[str, Tensor]:
-        """Figures ``[R]`` worth logging; no part of a step, so that a step never waits for them."""
+        """Figures worth logging; no part of a step, so that a step never waits for them.
+
+        Args:
+            batch: rows of both domains for every run, the source half first.
+
+        Returns:
+            One number a run, ``[R]``, by the name that the curve shows.
+        """
 
     # ---- State ----------------------------------------------------------------------------------
 

@@ -70,6 +70,10 @@ def evaluate(
     Args:
         agent: R stacked policies, as :func:`droco_lite.training.train` or
             :func:`droco_lite.training.export.restore` return them.
+        robot: name in ``ROBOTS`` of the robot that they are put into; its observations and actions
+            must be the policies'.
+        shifts: what is changed about it, as :func:`grid` lists them; texts or shifts.
+        seed: of the starts, see ``episodes``.
         episodes: episodes of each policy under each shift; episode e starts from ``seed + e``
             everywhere, so that policies and shifts are compared on the same starts.
         rows: most robots simulated side by side.
@@ -84,7 +88,7 @@ def evaluate(
         ``score`` and ``episodes``.
 
     Raises:
-        ValueError: an attack without ``deviation``.
+        ValueError: an unknown robot or shift, or an attack without ``deviation``.
     """
     robots, kinds = [Shift.parse(shift) for shift in shifts], [Attack.parse(a) for a in attacks]
     attacked = [attack for attack in kinds if attack.kind != "none"]

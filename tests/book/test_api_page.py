@@ -54,6 +54,37 @@ def test_what_chapters_import_is_on_the_api_page():
     assert not missing, f"add them to book/api.md: {missing}"
 
 
+ROOMS = ("tabular", "robots", "data", "agents", "training", "evaluation", "report", "files")
+
+
+def test_every_name_of_the_package_and_of_its_rooms_is_on_the_api_page():
+    page, known = (BOOK / "api.md").read_text(encoding="utf-8"), described()
+    missing = []
+    for name in ("droco_lite", *(f"droco_lite.{room}" for room in ROOMS), "droco_lite.explore"):
+        module = importlib.import_module(name)
+        for one in module.__all__:
+            thing = getattr(module, one)
+            shown = f"automodule:: {name}.{one}\n" in page  # a room
+            if not shown and id(thing) not in known:
+                missing.append(f"{name}.{one}")
+    assert not missing, f"add them to book/api.md: {missing}"
+
+
+def test_what_the_recipes_name_is_on_the_api_page():
+    text = (BOOK.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    run = set(re.findall(r"python -m (droco_lite[\w.]+)", text))
+    page = (BOOK / "api.md").read_text(encoding="utf-8")
+    assert "droco_lite.training.online" in run
+    for module in run - {"droco_lite.live.release"}:  # its command is all that there is to say
+        assert f"automodule:: {module}\n" in page
+    from droco_lite.live.widget import Lab
+    from droco_lite.robots.families import Family
+    from droco_lite.training import online
+    from droco_lite.training.release import release
+
+    assert {id(Lab), id(Family), id(online.train), id(release)} <= described()
+
+
 def test_a_name_that_the_page_lacks_is_found():
     from droco_lite.agents.preparation import Scaler
     from droco_lite.tabular import WassersteinBall
