@@ -298,7 +298,7 @@ class BOSA(Agent[BOSASettings]):
 
     @torch.no_grad()
     def diagnostics(self, batch: Batch) -> dict[str, Tensor]:
-        """Figures ``[R]`` worth logging, with the same noise at every look."""
+        """Figures ``[R]`` worth logging, with the same noise at every evaluation."""
         runs, (rows, k) = len(self.runs), (batch.rewards.shape[1], batch.n_source)
         noise = Noise(None, runs=runs, device=self.device)
         y, mask = self.q_targets(batch, noise.take(rows, self.n_act)), self.mask(batch)

@@ -111,7 +111,7 @@ class OTDF(IQL):
         """- lambda E[log p(pi(s) | s)] ``[R]``, divided by A like the regression's mean."""
         runs, rows, _ = mean.shape
         shape = (self.shared.latents, runs * rows, self.cvae.latent)
-        if batch.noise is None:  # a look, not a step
+        if batch.noise is None:  # an evaluation, not a step
             generator = torch.Generator().manual_seed(0)
             noise = torch.randn(shape, generator=generator).to(mean.device)
         else:

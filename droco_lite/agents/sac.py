@@ -226,7 +226,7 @@ class SAC(Agent[S]):
 
     @torch.no_grad()
     def diagnostics(self, batch: Batch) -> dict[str, Tensor]:
-        """Figures ``[R]`` worth logging, with the same noise at every look."""
+        """Figures ``[R]`` worth logging, with the same noise at every evaluation."""
         noise = Noise(None, runs=len(self.runs), device=self.device)
         at_s = noise.take(batch.rewards.shape[1], self.n_act)
         policy_loss, log_p = self.policy_loss(batch, at_s)
@@ -271,8 +271,8 @@ class SAC(Agent[S]):
 class Noise:
     """The batch's standard normal draws ``[R, k]``, handed out in order.
 
-    Without a batch's noise (a look, not a step) they come from a generator with a fixed seed, equal
-    for all runs.
+    Without a batch's noise (an evaluation, not a step) they come from a generator with a fixed
+    seed, equal for all runs.
     """
 
     def __init__(self, noise: Tensor | None, runs: int = 1, device="cpu"):

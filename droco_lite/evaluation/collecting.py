@@ -176,12 +176,12 @@ def _results(job: Job, root: Path) -> pd.DataFrame:
         files.read_csv(path, job.mend(root), keep_default_na=False) for path in job.tables(root)
     ]
     numbers = ["return_mean", "return_std", "score", "episodes"]
-    looks = pd.concat(tables[:CHECKPOINTS])[keys + numbers]
-    lines = looks.groupby(keys, sort=False, dropna=False)[numbers].mean().reset_index()
+    tried = pd.concat(tables[:CHECKPOINTS])[keys + numbers]
+    lines = tried.groupby(keys, sort=False, dropna=False)[numbers].mean().reset_index()
     lines["checkpoints"] = CHECKPOINTS
     if job.study.evaluation.final_episodes > job.study.evaluation.episodes:
-        # Without the last look's many episodes, an average over looks would be over policies that
-        # count unequally; with them, the last policy's clean return stands by itself.
+        # Without the last evaluation's many episodes, an average over evaluations would be over
+        # policies that count unequally; with them, the last policy's clean return stands by itself.
         final = tables[CHECKPOINTS - 1]
         final = final[final["shift"] == "nominal"][keys + numbers].assign(checkpoints=1)
         lines = pd.concat([final, lines[lines["shift"] != "nominal"]])

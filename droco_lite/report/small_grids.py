@@ -16,9 +16,10 @@ from droco_lite.figures.colors import COLORS
 from droco_lite.figures.style import figure
 from droco_lite.provenance import results_file
 from droco_lite.report.grid import explained
+from droco_lite.robots import ROBOTS
 
-#: Robots by their titles.
-ROBOTS = {"HalfCheetah": "halfcheetah", "Hopper": "hopper"}
+#: The robots that were trained.
+GRIDS = ("halfcheetah", "hopper")
 #: The values that both robots were trained with.
 BETAS, DELTAS = (0.0, 0.5, 1.0), (1.0, 5.0, 30.0)
 #: What is compared at the end of a run: words, and the column of the curves.
@@ -37,12 +38,12 @@ def load(name: str) -> pd.DataFrame:
 
 
 def read_grids() -> dict[str, pd.DataFrame]:
-    """The curves of both grids, by the robot's title: a line for each run and look."""
-    return {title: load(f"{robot}-medium-grid") for title, robot in ROBOTS.items()}
+    """The curves of both grids, by the robot's title: a line for each run and evaluation."""
+    return {ROBOTS[robot].title: load(f"{robot}-medium-grid") for robot in GRIDS}
 
 
 def ends(curves: pd.DataFrame) -> pd.DataFrame:
-    """The last look of every run, with the return averaged over the second half of the run."""
+    """The last evaluation of every run, with the return averaged over the second half of the run."""
     late = curves[curves["step"] > curves["step"].max() / 2]
     mean = late.groupby("run")["return_mean"].mean()
     last = curves[curves["step"] == curves["step"].max()].set_index("run")
