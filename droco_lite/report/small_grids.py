@@ -43,7 +43,7 @@ def read_grids() -> dict[str, pd.DataFrame]:
 
 
 def ends(curves: pd.DataFrame) -> pd.DataFrame:
-    """The last evaluation of every run, with the return averaged over the second half of the run."""
+    """The last evaluation of every run, with the mean return over the second half of the run."""
     late = curves[curves["step"] > curves["step"].max() / 2]
     mean = late.groupby("run")["return_mean"].mean()
     last = curves[curves["step"] == curves["step"].max()].set_index("run")
