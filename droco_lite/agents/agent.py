@@ -13,7 +13,7 @@ training loop  ``prepare``, ``frozen``, ``load_frozen``; ``noise_size``, ``own_r
                ``due``, ``refresh``; ``update``; ``diagnostics``, ``values``, ``reward_slack``;
                ``state``, ``load_state``; ``capturable``, ``by_hand``, ``step_by_hand``
 evaluation     ``act``
-export         ``policy_layers``; into the live lab ``stacks``
+export         ``whole_policy``; into the live lab ``stacks``
 attacks        ``act``, ``twin_q`` and ``min_q``
 selection      ``act``, ``twin_q``, ``v`` and ``ensemble``
 =============  =====================================================================================
@@ -215,6 +215,28 @@ class Agent(ABC, Generic[S]):
         """Deterministic actions ``[R, rows, A]`` for observations ``[R, rows, S]``."""
         with torch.no_grad():
             return torch.tanh(mlp(self.policy_layers(), observations))
+
+    def acts_by_layers(self) -> bool:
+        """Whether :meth:`act` is what :meth:`policy_layers` say, tried on a few observations."""
+        if getattr(self.act, "__func__", None) is Agent.act:
+            return True
+        seen = torch.linspace(-2.0, 2.0, 16 * self.n_obs, device=self.device)
+        seen = seen.reshape(1, 16, self.n_obs).expand(len(self.runs), -1, -1)
+        mine, layers = self.act(seen), Agent.act(self, seen)
+        return torch.allclose(mine, layers, rtol=0.0, atol=1e-2, equal_nan=True)
+
+    def whole_policy(self) -> Layers:
+        """:meth:`policy_layers`, for those who keep them in place of the agent.
+
+        Raises:
+            ValueError: the method acts otherwise than by these layers alone.
+        """
+        if not self.acts_by_layers():
+            raise ValueError(
+                f"{self.shared.method}: act is not tanh(MLP(s)) of policy_layers, so these layers "
+                "alone would be another policy; let policy_layers return what act does"
+            )
+        return self.policy_layers()
 
     @abstractmethod
     def twin_q(self, observations: Tensor, actions: Tensor) -> Tensor:

@@ -10,14 +10,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from droco_lite import files
 from droco_lite.agents import METHODS
-from droco_lite.agents.agent import AgentSettings
+from droco_lite.agents.agent import Agent, AgentSettings
 from droco_lite.agents.networks import Layers, mlp
 
 
@@ -39,10 +38,14 @@ class Snapshot:
         return self.layers[0][0].device
 
     @classmethod
-    def of(cls, agent: Any) -> Snapshot:
-        """A copy of an agent's present policies."""
+    def of(cls, agent: Agent) -> Snapshot:
+        """A copy of an agent's present policies.
+
+        Raises:
+            ValueError: the agent acts otherwise than by its ``policy_layers`` alone.
+        """
         layers = [
-            (w.detach().cpu().clone(), b.detach().cpu().clone()) for w, b in agent.policy_layers()
+            (w.detach().cpu().clone(), b.detach().cpu().clone()) for w, b in agent.whole_policy()
         ]
         return cls(agent.runs, layers)
 

@@ -193,6 +193,7 @@ def stacks_of(
             f"{type(agent).__name__}: only IQL and DROCO agents have V and a policy, and only "
             "values of ReLU networks can be kept"
         )
+    agent.whole_policy()  # refuses a method that acts otherwise than by these layers
     # Critics are stacked critic by critic, all runs of the first before the second's.
     rows = slice(run, None, len(agent.runs))
     return {

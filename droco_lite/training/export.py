@@ -77,7 +77,8 @@ def export_policy(
         The paths of policy and card; ``sha256sum -c`` checks each against ``NAME.sha256``.
 
     Raises:
-        ValueError: there is no such run or dtype, or ``to`` is no ``.onnx`` file.
+        ValueError: there is no such run or dtype, ``to`` is no ``.onnx`` file, or the method acts
+            otherwise than by its ``policy_layers`` alone.
         FileNotFoundError: there is no checkpoint in the folder.
     """
     agent, facts = restore(folder)
@@ -88,7 +89,7 @@ def export_policy(
     path = Path(to) if to is not None else Path(folder) / f"policy{run}.onnx"
     if path.suffix != ".onnx":
         raise ValueError(f"{path}: a policy is written as ONNX; let the name end in .onnx")
-    layers = [(w[run].detach().cpu(), b[run].detach().cpu()) for w, b in agent.policy_layers()]
+    layers = [(w[run].detach().cpu(), b[run].detach().cpu()) for w, b in agent.whole_policy()]
     about = as_json(_about(agent, facts, run, dtype))
     model = onnx_model(layers, dtype, {"droco_lite": json.dumps(about)})
     write_bytes(path, model.SerializeToString(), checksum=True)

@@ -89,7 +89,8 @@ def numpy_act(agent) -> Callable[[np.ndarray], np.ndarray]:
     Those of an agent on a card are copied to the CPU: a simulator asks for a few hundred actions at
     a time, and a card that trains answers late.
     """
-    acting = Snapshot.of(agent) if agent.device.type == "cuda" else agent
+    copied = agent.device.type == "cuda" and agent.acts_by_layers()
+    acting = Snapshot.of(agent) if copied else agent
     return lambda seen: acting.act(torch.tensor(seen, device=acting.device)).cpu().numpy()
 
 

@@ -3,12 +3,15 @@
 import ast
 from pathlib import Path
 
+import pytest
 import torch
 
 import droco_lite
-from droco_lite.agents import IQL, DROCOSettings, IQLSettings
+from droco_lite.agents import IQL, METHODS, DROCOSettings, IQLSettings
 from droco_lite.agents.agent import Agent
 from droco_lite.agents.bounds import BoundedDROCO, BoundedDROCOSettings
+from droco_lite.agents.snapshots import Snapshot
+from droco_lite.agents.trained_policies import stacks_of
 from tests.agents.toy import N_ACT, N_OBS, batch_of, transitions
 
 PACKAGE = Path(droco_lite.__file__).parent
@@ -77,6 +80,29 @@ def test_no_gradient_goes_through_a_hook_in_either_form_of_the_step():
     apart = [float(change.abs().max()) for change in felt]
     critics, policy = apart[:6], apart[6:]
     assert max(critics) == 0 and max(policy) > 1e-4
+
+
+class ActsHalf(IQL):
+    """Acts otherwise than its policy's layers say."""
+
+    def act(self, observations):
+        return super().act(observations) / 2
+
+
+def test_layers_are_not_kept_as_a_policy_that_acts_otherwise():
+    agent = ActsHalf([IQLSettings(hidden=16)], N_OBS, N_ACT)
+    assert not agent.acts_by_layers()
+    for keep in (Snapshot.of, lambda one: stacks_of(one, 0)):
+        with pytest.raises(ValueError, match="act is not tanh"):
+            keep(agent)
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_every_method_of_the_package_acts_by_its_layers(name):
+    kind = METHODS[name]
+    one = {"shuffled": False} if name == "droco-shuffled" else {}
+    agent = kind([kind.Settings(hidden=8, **one)], N_OBS, N_ACT)
+    assert agent.acts_by_layers() and len(agent.whole_policy()) > 1
 
 
 def test_values_that_are_not_of_relu_networks_are_no_stacks():
