@@ -132,6 +132,13 @@ def test_the_last_section_says_what_would_change_our_mind(name):
     assert headings[-2] == "What would change our mind" and "References" in headings[-1]
 
 
+#: What asks the results for the page's first sentence computes nothing, and would part the question
+#: from its answer.
+ASKED = re.compile(
+    r'(?m)^evidence = report\.read_\w+\(\)$|^Markdown\(report\.text\("[\w-]+", evidence\)\)$'
+)
+
+
 @chapters
 def test_only_code_that_draws_is_folded(name):
     """What computes is shown, however short; imports, and what calls a drawing, may be folded."""
@@ -139,6 +146,7 @@ def test_only_code_that_draws_is_folded(name):
         if not {"hide-input", "hide-cell", "remove-input"} & set(tags(cell)):
             continue
         left = re.sub(r"(?m)^(FULL|device) = .*$", "", IMPORT.sub("", source(cell)))  # set-up
+        left = ASKED.sub("", left)
         draws = re.search(r"(?m)^explore\(|^interactive\.", left)
         assert draws or not re.search(r"(?m)^\w+ = |^def |^print|^Markdown", left), left[:80]
 
