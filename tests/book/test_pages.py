@@ -649,6 +649,7 @@ TALLEST = 4_000
 SHORT = (
     *("intro", "robots_and_data", "training_droco", "rivals", "deploying", "scorecard"),
     *("sensitivity", "choosing", "bring_your_own_robot", "the_loop", "public_code_training"),
+    "public_code",
 )
 
 
