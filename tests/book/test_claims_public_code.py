@@ -167,6 +167,28 @@ def test_the_form_of_the_code_follows_plain_iql(ends):
         assert ends[name][0] == pytest.approx(ends["IQL*"][0], rel=0.05)
 
 
+def test_on_the_robot_the_printed_formula_falls_in_every_seed_and_does_not_settle(page):
+    below = page["printed"].pivot(index="step", columns="seed", values="v_source")
+    assert (below.diff().iloc[1:] < 0).all(axis=None)  # at every look lower than before
+    assert below.iloc[-1].max() < -1e6 and below.shape[1] == 3
+    assert page["printed"]["step"].max() == 200_000
+    assert page["iql"]["v_source"].between(0, 1000).all()
+
+
+def test_the_ceiling_stops_the_lowest_state_and_the_floor_does_not(page):
+    """Of the exercise, on two seeds that are not on the page."""
+    inf, ends = float("inf"), {}
+    for name, bounds in (("floor", {"floor": None, "ceiling": inf}), ("both", {"floor": None})):
+        chosen = {"beta": 1.0, "delta": 50.0, "worst": "coordinate", "steps": 1200} | bounds
+        runs = [replace(page["SMALL"], seed=seed, **chosen) for seed in list(SEEDS)[:2]]
+        curve = page["train"](
+            runs, page["source"], page["target"], loop=page["LOOP"], ensemble=page["released"]
+        ).curve
+        ends[name] = curve[curve.step == curve.step.max()].v_source.to_numpy()
+    most = float(page["target"].rewards.max()) / (1 - page["gamma"])
+    assert (ends["floor"] > most).any() and (ends["both"] < most).all()
+
+
 # Training, models, data ---------------------------------------------------------------------------
 
 
