@@ -19,8 +19,8 @@ PAPER_QUALITIES = ("medium", "medium-replay", "medium-expert", "expert")
 TUNED = "medium-tuned"
 QUALITIES = (*PAPER_QUALITIES, TUNED)
 
-# The order of the paper's tables; robots that it does not have follow.
-_ORDER = ("halfcheetah", "hopper", "walker2d", "ant")
+#: The paper's robots in the order of its tables; others follow.
+PAPER_ROBOTS = ("halfcheetah", "hopper", "walker2d", "ant")
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,8 @@ class Task:
 
 def robots() -> tuple[str, ...]:
     """Names of all robots in the order of the paper's tables, the user's own last."""
-    return (*(n for n in _ORDER if n in ROBOTS), *(n for n in ROBOTS if n not in _ORDER))
+    others = [name for name in ROBOTS if name not in PAPER_ROBOTS]
+    return (*(name for name in PAPER_ROBOTS if name in ROBOTS), *others)
 
 
 def all_tasks() -> tuple[Task, ...]:

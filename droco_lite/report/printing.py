@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from droco_lite.data import TASKS
+from droco_lite.data.names import PAPER_ROBOTS
 from droco_lite.evaluation.arms import CONTROLS
 from droco_lite.report import statistics
 from droco_lite.report.results import DROCO, METHODS, Results, read_longer, read_study
@@ -193,7 +194,7 @@ def _losses_of_paper(results: Sequence[Results]) -> str:
 def _remaining(results: Sequence[Results]) -> str:
     table = costs(results)
     reached = {(each.task.robot, each.task.quality) for each in results}
-    cells_16 = {(task.robot, task.quality) for task in TASKS}
+    cells_16 = {(task.robot, task.quality) for task in TASKS if task.robot in PAPER_ROBOTS}
     work = (table["arms"] * table["seeds"] * table["steps"]).sum()
     arms = len((*METHODS, *CONTROLS))
     hours = table["hours"].sum() / work * arms * FULL_SEEDS * FULL_STEPS
