@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -24,10 +24,15 @@ from droco_lite.agents.settings import per_run_values
 from droco_lite.agents.snapshots import Snapshot
 from droco_lite.data import Task, make_task
 from droco_lite.evaluation.arms import ARMS, file_name
+from droco_lite.evaluation.checks import (
+    check_evaluation,
+    check_names,
+    check_sizes,
+    families_of,
+)
 from droco_lite.evaluation.controls import arm_of, beside, check_partner, partner_of
 from droco_lite.evaluation.suite import EVALUATED, evaluate, grid
 from droco_lite.provenance import as_json, provenance
-from droco_lite.robots import SHIFTS
 from droco_lite.training.curve import CURVE, read_curve
 from droco_lite.training.experiment import check_data, check_kinds, read_keys
 from droco_lite.training.export import restore
@@ -88,14 +93,16 @@ class Study:
     def __post_init__(self) -> None:
         for task in self.tasks:
             Task.parse(task)
-        _refuse_shared_folders("tasks", map(str, self.tasks))
-        _refuse_shared_folders("arms", self.arms)
+        check_names("tasks", list(map(str, self.tasks)))
+        check_names("arms", self.arms)
         for label in (*self.arms, *self.settings):
             if "method" not in self.arm(label):
                 raise ValueError(
                     f"arms: {label!r} is none of {', '.join(ARMS)}; an arm of your own needs its "
                     "method in settings"
                 )
+        if unused := [label for label in self.settings if label not in {*self.arms, *ARMS}]:
+            raise ValueError(f"settings: {unused[0]!r} is no arm of the study; add it to arms")
         for key, seeds in [("seeds", self.seeds), *self.more_seeds.items()]:
             every = [*seeds, *(self.seeds if key != "seeds" else ())]
             if len(set(every)) != len(every) or not every:
@@ -109,8 +116,8 @@ class Study:
                     "control, which needs the same seeds"
                 )
         check_data(self.data, "data")
-        if self.evaluation.every < 1:
-            raise ValueError(f"evaluation.every must be at least 1, got {self.evaluation.every}")
+        check_sizes(self.tasks, self.data)
+        check_evaluation(self.tasks, self.evaluation)
         if self.steps % self.evaluation.every or self.steps < CHECKPOINTS * self.evaluation.every:
             raise ValueError(
                 f"steps: {self.steps} must be a multiple of evaluation.every "
@@ -379,11 +386,8 @@ class Job:
         else:
             kept = self.snapshot(root, stops[path])
             policies = Snapshot.load(kept, self.mend(root))
-            # A robot of the user's own need not have every family of the default.
-            families = [f for f in evaluation.families if f in SHIFTS[robot] or f not in EVALUATED]
-            table = evaluate(
-                policies, robot, grid(robot, families, evaluation.strengths), **options
-            )
+            shifts = grid(robot, families_of(robot, evaluation), evaluation.strengths)
+            table = evaluate(policies, robot, shifts, **options)
             if stops[path] == study.steps and evaluation.final_episodes > evaluation.episodes:
                 more = {**options, "episodes": evaluation.final_episodes}
                 clean = evaluate(policies, robot, ["nominal"], **more)
@@ -404,18 +408,6 @@ class Job:
             spent[part] = round(spent.get(part, 0.0) + seconds, 1)
             files.write_json(path, spent, checksum=True)
         say(f"{self.name}: {part} in {seconds:.0f} s")
-
-
-def _refuse_shared_folders(key: str, names: Iterable[str]) -> None:
-    """Two arms or tasks whose names differ in signs only would write over each other."""
-    found: dict[str, str] = {}
-    for name in names:
-        other = found.setdefault(file_name(name), name)
-        if other != name:
-            raise ValueError(
-                f"{key}: {other!r} and {name!r} would share the folder {file_name(name)!r}; "
-                "rename one of them"
-            )
 
 
 def job_facts(steps: int, seeds: Sequence[int], data: Mapping, evaluation: Mapping, arms: Mapping):
