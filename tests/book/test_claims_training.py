@@ -166,3 +166,10 @@ def test_a_twin_charged_on_other_rows_walks_no_less_far_at_the_last_look():
     last = curves[curves["step"] == curves["step"].max()].groupby("label").return_mean.mean()
     assert curves["step"].max() == 60_000
     assert last["DROCO, shuffled"] >= last["DROCO"]
+
+
+def test_as_printed_values_go_on_falling_in_the_long_runs():
+    old = next(each for each in report.read_long() if each.robot == "Walker2d")
+    assert not old.floored and old.steps == 200_000
+    ends = old.curves[(old.curves["step"] == old.steps) & (old.curves["label"] == "DROCO")]
+    assert len(ends) == 3 and (ends["v_source"] < -2_000_000).all()
