@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -88,8 +89,9 @@ def _facts_of_run(agent: Agent, run: int) -> dict[str, Any]:
         "", {}, stacks["policy"], stacks.get("value", []), stacks.get("critics", []), None
     )
     settings = agent.runs[run].to_dict()
-    if isinstance(agent, DROCO):  # a floor of the data's own is known since the training
-        settings["floor"] = float(agent.floor.flatten()[run])
+    if isinstance(agent, DROCO) and settings["floor"] is None:
+        floor = float(agent.floor.flatten()[run])  # of the data's own, known since the training
+        settings["floor"] = floor if math.isfinite(floor) else None
     label, color = label_of(settings)
     facts: dict[str, Any] = {**backup_facts(settings)}
     if agent.ensemble is not None and "value" in stacks:  # the models are shown by V of theirs
