@@ -1,5 +1,7 @@
 """Choosing beta and delta: its sentences on the exams, held to the exams' files."""
 
+import re
+
 import pytest
 from chapters import ROOT, cells, source
 
@@ -31,6 +33,19 @@ def test_the_first_sentence_says_what_the_claim_finds(shares, intervals, shifted
     assert "No rule that reads data alone is shown to choose" in lead
     claim = exams.claim(shares, intervals, shifted)
     assert claim.startswith("**No rule is shown to choose well.**")
+
+
+def test_on_snapshots_the_order_is_found_and_the_level_is_not():
+    said = "".join(
+        "".join(output.get("text", ""))
+        for cell in cells(ROOT / "book/choosing.ipynb", "code")
+        for output in cell["outputs"]
+    )
+    assert "rank correlation with the truth above 0.5: True" in said
+    fifth = re.search(r"true value / estimate ([\d.]+)", said)[1]
+    assert float(fifth) == 0.2
+    low, high = map(float, re.search(r"data's policy = 1: ([\d.]+) to ([\d.]+)", said).groups())
+    assert 0.7 <= low <= high <= 1 and high - low < 0.25  # "a narrow band below"
 
 
 def test_fitted_q_evaluation_fails_on_the_grid(shares, intervals):

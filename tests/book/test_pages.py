@@ -775,6 +775,8 @@ class TestHover:
         try:
             page = context.new_page()
             page.goto(f"{address}/{name}.html")
+            for heading in page.locator("details.droco-fold > summary").all():
+                heading.click()  # a fold needs no script
             stills = page.locator(".droco-still svg").all()
             assert stills and all(still.is_visible() for still in stills)
             assert not any(each.is_visible() for each in page.locator(".droco-plotly select").all())
