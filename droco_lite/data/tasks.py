@@ -200,6 +200,35 @@ def make_dataset(
     return out, card
 
 
+def refuse_missing(
+    name: Task | str,
+    *,
+    source_size: int | None = None,
+    target_size: int | float | None = None,
+    seed: int = 0,
+    cache: bool = True,
+) -> None:
+    """Refuse a task whose data :func:`make_task` could not give, without making them.
+
+    Args:
+        name: the task.
+        source_size, target_size, seed, cache: as in :func:`make_task`.
+
+    Raises:
+        FileNotFoundError: a behaviour policy is not there, and the set that it makes is not cached;
+            the message says how the policy is made.
+    """
+    task = Task.parse(name)
+    rows = sizes_of(task, source_size, target_size)
+    for shift, count in zip((task.source_shift, "nominal"), rows, strict=True):
+        try:
+            _behaviours(task.robot, shift, task.quality)
+        except FileNotFoundError:
+            set_name = dataset_id(task.robot, shift, task.quality, count, seed)
+            if not (cache and minari_store.is_local(set_name)):
+                raise
+
+
 def missing_policies(task: Task | str) -> list[str]:
     """What the package lacks to make a task's data: ``source``, ``target``, both or nothing."""
     task = Task.parse(task)

@@ -38,6 +38,7 @@ from typing import Any
 import pandas as pd
 import torch
 
+from droco_lite.data.tasks import refuse_missing
 from droco_lite.evaluation.arms import (
     ARMS,
     COLUMNS,
@@ -82,6 +83,7 @@ def work(
 
     Raises:
         ValueError: a job's folder holds results of other settings.
+        FileNotFoundError: a task's behaviour policies are missing; nothing was trained.
     """
     return work_all([(study, root)], stacked=stacked, trains=trains, say=say)
 
@@ -104,6 +106,9 @@ def work_all(
     jobs = [(job, Path(root)) for study, root in studies for job in study.jobs(stacked, root)]
     for job, at in jobs:
         job.same(at)
+    untrained = [job for job, at in jobs if trains and not job.trained(at)]
+    for job in {(job.task, id(job.study)): job for job in untrained}.values():
+        refuse_missing(job.task, **job.study.data)  # before hours are spent on other tasks
     did = 0
     while (found := _one_part(jobs, stacked, trains, say)) != "none":
         did += found == "finished"

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from droco_lite.evaluation.study import Evaluation, Study
+from droco_lite.data import tasks
+from droco_lite.evaluation import matrix
+from droco_lite.evaluation.study import Evaluation, Job, Study
 from droco_lite.studies import find, overview
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -73,3 +75,23 @@ def test_shipped_studies_are_read():
     names = [row["name"] for row in overview()]
     assert names and all(Study.read(find(name)).jobs() for name in names)
     assert len(COMMITTED) >= 14
+
+
+def test_a_task_without_policies_is_refused_before_the_first_is_trained(monkeypatch, tmp_path):
+    """No policy of medium-tuned ships; the study would have trained Hopper first."""
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    monkeypatch.setattr(Job, "train", lambda *given: pytest.fail("a job was trained"))
+    some = made(tasks=["hopper-medium", "hopper-medium-tuned"])
+    with pytest.raises(FileNotFoundError, match="--start medium"):
+        matrix.work(some, tmp_path)
+    assert not list(tmp_path.glob("hopper*"))
+
+
+def test_data_that_are_cached_need_no_policy(monkeypatch):
+    monkeypatch.setattr(tasks.minari_store, "is_local", lambda name: "tuned-300-seed2" in name)
+    given = {"source_size": 300, "target_size": 200, "seed": 2}
+    tasks.refuse_missing("hopper-medium-tuned", **given)
+    for other in ({"cache": False}, {"seed": 1}, {"source_size": 301}):
+        with pytest.raises(FileNotFoundError):
+            tasks.refuse_missing("hopper-medium-tuned", **{**given, **other})
+    tasks.refuse_missing("hopper-medium")
