@@ -11,7 +11,9 @@ mode            what runs
 ==============  ====================================================================================
 
 Batches come from the sampler's blocks, so all modes see the same rows and give the same parameters
-up to rounding.  Where compiling or recording fails, training warns and takes eager steps.
+up to rounding.  Where compiling or recording fails, training warns and takes eager steps; where a
+method lacks the mode that was asked for, it says so and steps by autograd.  A method that overrides
+what the step by hand replaces (:mod:`droco_lite.agents.fast.step`) lacks that step.
 """
 
 from __future__ import annotations
