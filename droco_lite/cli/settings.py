@@ -121,11 +121,12 @@ def table_of_settings(name: str, rows: Sequence[Mapping[str, Any]]):
     from rich.markup import escape
     from rich.table import Column, Table
 
+    differ = "* may differ between the runs of one training"
     table = Table(
         Column("setting", no_wrap=True), Column("default", no_wrap=True), "range", "meaning",
         title=f"{name}: {PARTS.get(name, '--set KEY=VALUE')}", box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
-        caption="* may differ between the runs of one training",
+        caption=differ if any(row["per_run"] for row in rows) else None,
     )  # fmt: skip
     for row in rows:
         star = "*" if row["per_run"] else ""
