@@ -203,7 +203,7 @@ def backup_facts(settings: dict[str, Any]) -> dict[str, float]:
     """What DROCO's backup needs of a run's settings, and where the run stands along β."""
     found = {
         key: value
-        for key in ("beta", "delta", "floor", "discount")
+        for key in ("beta", "delta", "floor", "ceiling", "discount")
         if isinstance(value := settings.get(key), (int, float)) and np.isfinite(value)
     }
     if (beta := beta_of(settings)) is not None:

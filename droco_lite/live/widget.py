@@ -89,9 +89,11 @@ def _facts_of_run(agent: Agent, run: int) -> dict[str, Any]:
         "", {}, stacks["policy"], stacks.get("value", []), stacks.get("critics", []), None
     )
     settings = agent.runs[run].to_dict()
-    if isinstance(agent, DROCO) and settings["floor"] is None:
-        floor = float(agent.floor.flatten()[run])  # of the data's own, known since the training
-        settings["floor"] = floor if math.isfinite(floor) else None
+    if isinstance(agent, DROCO):
+        for name in ("floor", "ceiling"):  # of the data's own, known since the training
+            bound = float(getattr(agent, name).flatten()[run])
+            if settings[name] is None and math.isfinite(bound):
+                settings[name] = bound
     label, color = label_of(settings)
     facts: dict[str, Any] = {**backup_facts(settings)}
     if agent.ensemble is not None and "value" in stacks:  # the models are shown by V of theirs

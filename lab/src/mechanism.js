@@ -5,11 +5,13 @@ import { Ensemble } from "./networks.js";
 import { Robot, RobotModel } from "./physics.js";
 
 /** The numbers of DROCO's backup; see Python's `agents.droco`. */
-export function backup({ reward, value, values, q, beta, delta, floor = -Infinity, discount, end }) {
+export function backup({
+  reward, value, values, q, beta, delta, floor = -Infinity, ceiling = Infinity, discount, end,
+}) {
   const worst = values.reduce((least, v, i) => (v < values[least] ? i : least), 0);
   const penalty = value - values[worst];
   const unbounded = value - beta * penalty;
-  const backed = Math.max(unbounded, floor);
+  const backed = Math.min(Math.max(unbounded, floor), ceiling);
   const target = reward + (end ? 0 : discount * backed);
   const error = target - q;
   const kept = Math.abs(error) > delta ? delta / Math.abs(error) : 1; // of the squared loss's pull
@@ -65,7 +67,7 @@ export class Mechanism {
   /**
    * Everything about taking an action in a state.
    * @param agent a trained run with V and critics, whose values are asked.
-   * @param settings {beta, delta, floored: whether the run's floor holds}.
+   * @param settings {beta, delta, floored: whether the run's floor and ceiling hold}.
    */
   look({ qpos, qvel, action }, agent, { beta, delta, floored = true }) {
     const { dt } = this.spec;
@@ -84,11 +86,12 @@ export class Mechanism {
       qpos: pose(this.spec, next, qpos, dt),
       value: agent.value(next),
     }));
-    const { discount = 0.99, floor } = agent.facts;
+    const { discount = 0.99, ...own } = agent.facts;
+    const { floor, ceiling } = floored ? own : {};
     const numbers = backup({
       reward: truth.source.reward, end: truth.source.end, value: truth.source.value,
       values: predicted.map(({ value }) => value), q: agent.critic(observation, action),
-      beta, delta, floor: floored ? floor : undefined, discount,
+      beta, delta, floor, ceiling, discount,
     });
     // How far apart the models are, in the target data's own usual steps.
     const scale = ensemble.output_std;

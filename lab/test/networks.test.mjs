@@ -59,6 +59,14 @@ test("DROCO's backup, with floor and Huber's clip, is Python's", { skip }, () =>
   assert.ok(clipped > 5 && clipped < 50, `δ clips ${clipped} of 50: the test sees one side only`);
 });
 
+test("both bounds hold the backup", () => {
+  const row = { reward: 0, q: 0, beta: 2, delta: 50, discount: 1, end: false, floor: -1, ceiling: 3 };
+  assert.equal(backup({ ...row, value: 1, values: [5, 6] }).backed, 3); // a bonus: 1 + 2 * 4
+  assert.equal(backup({ ...row, value: 1, values: [-5, 6] }).backed, -1);
+  assert.equal(backup({ ...row, value: 1, values: [1, 6] }).backed, 1);
+  assert.equal(backup({ ...row, ceiling: undefined, value: 1, values: [5, 6] }).backed, 9);
+});
+
 test("a step that ends the episode backs nothing up", () => {
   const got = backup({ reward: 2, value: 9, values: [1, 5], q: 0, beta: 1, delta: 50, discount: 0.9,
     end: true });

@@ -100,7 +100,7 @@ def networks(folder: Path) -> dict:
     """A DROCO run with random weights, released and loaded; what it makes of random states."""
     robot, size = "walker2d", get_robot("walker2d")
     n_obs, n_act = size.observation_size, size.action_size
-    run = DROCOSettings(beta=0.5, delta=0.02, floor=-0.05)
+    run = DROCOSettings(beta=0.5, delta=0.02, floor=-0.05, ceiling=0.05)
     sizes = (n_obs + n_act, *[run.hidden] * 2, 2 * (n_obs + 1))
     rng = np.random.default_rng(3)
     scales = [rng.uniform(0.5, 2, n).astype(np.float32) for n in (n_obs + n_act, n_obs + 1)]
@@ -121,11 +121,12 @@ def networks(folder: Path) -> dict:
     values = np.stack([loaded.value(member) for member in predicted])
     # DROCO's own equations, from the docstring of agents/droco.py.
     penalty = loaded.value(after) - values.min(0)
-    backed = np.maximum(loaded.value(after) - run.beta * penalty, run.floor)
+    backed = np.clip(loaded.value(after) - run.beta * penalty, run.floor, run.ceiling)
+    assert (backed == run.floor).any() and (backed == run.ceiling).any()
     error = r + run.discount * backed - loaded.critic(s, a)
     return {
         "policy": policy_facts(loaded), "ensemble": ensemble_facts(loaded.ensemble),
-        "settings": {k: getattr(run, k) for k in ("beta", "delta", "floor", "discount")},
+        "settings": {k: getattr(run, k) for k in ("beta", "delta", "floor", "ceiling", "discount")},
         "observations": array(s), "actions": array(a), "after": array(after), "rewards": array(r),
         "acted": array(loaded.policy(s)), "value": array(loaded.value(s)),
         "critic": array(loaded.critic(s, a)), "predicted": array(predicted),

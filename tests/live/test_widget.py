@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -98,7 +99,10 @@ def test_a_droco_that_was_just_trained_brings_its_models():
     facts = facts_of(DROCO([run], 11, 3, ensemble=models))
     assert (facts["beta"], facts["delta"], facts["alongBeta"]) == (0.25, 7.0, 0.25)
     assert len(facts["models"]["members"]) == 2
-    assert "floor" not in facts
+    assert "floor" not in facts and "ceiling" not in facts
+    run = replace(run, floor=-1.0, ceiling=2.0)
+    facts = facts_of(DROCO([run], 11, 3, ensemble=models))
+    assert (facts["floor"], facts["ceiling"]) == (-1.0, 2.0)
 
 
 @pytest.mark.parametrize("method", ["cql", "bosa", "dara", "igdf", "otdf", "micro"])
