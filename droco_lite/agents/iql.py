@@ -181,9 +181,10 @@ class IQL(IQLHooks[S]):
         return self.networks.policy
 
     def stacks(self) -> dict[str, Layers]:
-        """Policy, V and both online critics; the policy alone where Q and V are not of ReLU."""
+        """Policy, V and both online critics; only the policy where Q and V are not these layers."""
         net = self.networks
-        if self.value_activation is not IQLHooks.value_activation:
+        plain = type(self).q is IQL.q and type(self).v is IQL.v
+        if not plain or self.value_activation is not IQLHooks.value_activation:
             return {"policy": net.policy}
         return {"policy": net.policy, "value": net.value, "critics": net.critics}
 

@@ -113,3 +113,9 @@ def test_values_that_are_not_of_relu_networks_are_no_stacks():
     )
     assert set(plain.stacks()) == {"policy", "value", "critics"}
     assert set(normed.stacks()) == {"policy"}
+
+    class Scaled(IQL):
+        def v(self, observations):
+            return 2 * super().v(observations)
+
+    assert set(Scaled([IQLSettings(hidden=8)], N_OBS, N_ACT).stacks()) == {"policy"}
