@@ -137,7 +137,7 @@ def fitted_q_evaluation(
         return torch.as_tensor(np.ascontiguousarray(array, np.float32), device=device)
 
     s, a, s2, s0 = map(tensor, (data.observations, data.actions, data.next_observations, starts))
-    r, alive = tensor(data.rewards)[:, None], tensor(1.0 - data.terminations)[:, None]
+    r, continues = tensor(data.rewards)[:, None], tensor(1.0 - data.terminations)[:, None]
     a2, a0 = actions_of(agent, s2), actions_of(agent, s0)  # constant: pi does not move
     mean, scale = s.mean(0), s.std(0) + 1e-3
 
@@ -165,7 +165,7 @@ def fitted_q_evaluation(
             index = torch.from_numpy(index).to(device)
             with torch.no_grad():
                 after = q(frozen, s2[index].expand(runs, -1, -1), a2[:, index])
-                y = (r[index] + gamma * alive[index] * after).clamp(low, high)
+                y = (r[index] + gamma * continues[index] * after).clamp(low, high)
             adam.zero_grad(set_to_none=True)
             error = (q(layers, s[index], a[index]) - y) / unit
             error.square().mean((1, 2)).sum().backward()
@@ -184,8 +184,8 @@ def bellman_error(agent: Agent, data: Transitions) -> np.ndarray:
     """
 
     def errors(part: Transitions) -> Tensor:
-        s, a, r, alive, s2 = _tensors(agent, part)
-        y = r + agent.shared.discount * alive * agent.v(s2)
+        s, a, r, continues, s2 = _tensors(agent, part)
+        y = r + agent.shared.discount * continues * agent.v(s2)
         return (y - agent.twin_q(s, a)).square().mean(0)[..., 0]
 
     return _over_rows(errors, data).mean(1)

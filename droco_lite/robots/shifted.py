@@ -16,6 +16,8 @@ class _Shifted(EzPickle):
     """Gymnasium's environment on our model; comes before Gymnasium's class."""
 
     robot: str
+    width: int  # Gymnasium's own
+    height: int
 
     def __init__(self, shift: Shift | str = NOMINAL, **kwargs):
         self.shift = Shift.parse(shift)
