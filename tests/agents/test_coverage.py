@@ -15,6 +15,7 @@ from droco_lite.cli import app
 from droco_lite.data import OracleTransitions
 from droco_lite.data.names import gate_tasks
 from droco_lite.files import write_json
+from droco_lite.robots import ROBOTS
 from tests.agents.toy import transitions
 
 TARGET, HELD_OUT = transitions(1500, 0), transitions(300, 1)
@@ -89,7 +90,8 @@ def test_the_table_puts_pairs_that_pass_first():
 
 def test_the_gates_are_those_of_every_pair_that_can_be_made():
     tasks = [str(task) for task in gate_tasks()]
-    assert len(tasks) == len(set(tasks)) == 32 + 1 + 8
+    pairs = sum(len(robot.source_shifts) for robot in ROBOTS.values())  # 4 qualities and the tuned
+    assert len(tasks) == len(set(tasks)) == 5 * pairs + 1
     assert "halfcheetah-medium@otdf-kinematic-backthighjnt-hard" in tasks
     assert "walker2d-medium-tuned-morphology" in tasks
 
