@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one built page stand together, so that they share it open; sliders move last.
+    """Tests of one built page stand together and share it open; what moves sliders comes last.
 
     What needs the built book, or runs a chapter's cells, is slow.
     """
@@ -29,7 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def order(item: pytest.Item) -> tuple[int, bool]:
         name = item.callspec.params.get("name", "").removeprefix("book/")
-        return place.get(f"book/{name}", -1), "TestSliders" in item.nodeid
+        moves = "TestSliders" in item.nodeid or "TestDropdowns" in item.nodeid
+        return place.get(f"book/{name}", -1), moves
 
     def visits(item: pytest.Item) -> bool:
         return "visit" in getattr(item, "fixturenames", ()) and hasattr(item, "callspec")
