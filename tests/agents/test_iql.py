@@ -116,7 +116,8 @@ def test_targets_move_by_the_polyak_share():
 
 def test_droco_without_its_terms_is_iql():
     iql = IQL([IQLSettings(hidden=16)], N_OBS, N_ACT)
-    other = DROCO([droco(beta=0.0, delta=float("inf"))], N_OBS, N_ACT)
+    no_terms = droco(beta=0.0, delta=float("inf"), floor=-float("inf"))
+    other = DROCO([no_terms], N_OBS, N_ACT)
     batch = batch_of(other, SOURCE, TARGET)
     for step in range(20):
         iql.update(batch, step / 100)

@@ -426,6 +426,9 @@ class TestDropdowns:
         if name == "none":
             pytest.skip("no page has a drop-down yet")
         page = visit(name)
+        page.reload()  # where another test has left a slider, a name may change nothing
+        await_sliders(page, name)
+        fold(page, False)
         labels = expected_dropdowns(name)
         selects = page.locator(".widget-dropdown select").all()
         assert len(selects) == len(labels)
