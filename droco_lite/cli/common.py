@@ -123,9 +123,10 @@ class Command(TyperCommand):
         """The usual help, with the lists filled in."""
         params: list[Any] = [p for p in self.params if getattr(p, "help", None)]
         written = {parameter: parameter.help for parameter in params}
+        there_is = _there_is() if any("{" in text for text in written.values()) else {}
         try:
             for parameter, text in written.items():
-                for name, found in _there_is().items():
+                for name, found in there_is.items():
                     text = text.replace(f"{{{name}}}", found)
                 parameter.help = escaped(text)
             super().format_help(ctx, formatter)

@@ -22,6 +22,8 @@ LEAST = 1.0  # points of score; a smaller lead is of no use, however sure
 IQL_STAR = "IQL*"
 #: What nobody needs the source for.
 TARGET_ALONE = ("IQL, target", "cloning, target")
+#: The arms that the answer rests on.
+ASKED = (IQL_STAR, *TARGET_ALONE)
 WORDS = ("ahead of", "level with", "behind")
 #: Families that a loss is said of, in words.
 CHANGED = {"kinematic": "joints that lost range", "morph": "other limbs"}
@@ -103,7 +105,9 @@ def lead(results: Sequence[Results], short: Sequence[Results] = ()) -> str:
     """
     said = []
     for where, words in WHERE.items():
-        found = {each.robot: {v.second: v for v in verdicts(each, where)} for each in results}
+        found = {
+            each.robot: {v.second: v for v in _against(each, where, ASKED)} for each in results
+        }
         penalty, source = _penalty(found), _source(found)
         parts = [f"{words}, {penalty}." if penalty else f"{words}:", f"{source}." if source else ""]
         if penalty or source:
@@ -184,7 +188,7 @@ def _lead_after(before: Results, after: Results) -> str:
         (True, False): "does not keep its lead",
         (False, True): "takes the lead",
         (False, False): "does not take the lead either",
-    }[_leads(before), _leads(after)]
+    }[_least_lead(before) is not None, _least_lead(after) is not None]
 
 
 def _earlier(before: Results, after: Results) -> str:
@@ -206,15 +210,11 @@ def _least_lead(results: Results) -> float | None:
     return min(v.points for v in found)
 
 
-def _leads(results: Results) -> bool:
-    """Whether DROCO is ahead of both arms without the source, on the robot as it is."""
-    return _least_lead(results) is not None
-
-
 def _against(results: Results, where: str, arms: Sequence[str]) -> list[Verdict]:
-    """How DROCO stands to those of the arms that have results."""
-    found = {v.second: v for v in verdicts(results, where)}
-    return [found[arm] for arm in arms if arm in found]
+    """How DROCO stands to those of the arms that have results, and to no other: each costs time."""
+    there = [arm for arm in arms if arm in results.labels]
+    found = {v.second: v for v in verdicts(results.only([DROCO, *there]), where)}
+    return [found[arm] for arm in there]
 
 
 def claim(results: Sequence[Results]) -> str:
@@ -223,11 +223,12 @@ def claim(results: Sequence[Results]) -> str:
 
 
 def _claim(results: Results) -> str:
-    clean = {v.second: v.word for v in verdicts(results)}
+    found = {where: _against(results, where, ASKED) for where in WHERE}
+    clean = {verdict.second: verdict.word for verdict in found["clean"]}
     said = [f"**{results.robot}.** {meaning(clean)}".strip()]
     for where, words in WHERE.items():
-        if wanted := _against(results, where, (IQL_STAR, *TARGET_ALONE)):
-            said.append(f"{words}, DROCO is {_grouped(wanted)}.")
+        if found[where]:
+            said.append(f"{words}, DROCO is {_grouped(found[where])}.")
     said.append(f"({results.steps:,} steps, {_seeds(results)}.)")
     return " ".join(said)
 
