@@ -11,7 +11,8 @@ who asks       what
 =============  =====================================================================================
 training loop  ``prepare``, ``frozen``, ``load_frozen``; ``noise_size``, ``own_rows``, ``attach``,
                ``due``, ``refresh``; ``update``; ``diagnostics``, ``values``, ``reward_slack``;
-               ``state``, ``load_state``; ``capturable``, ``by_hand``, ``step_by_hand``
+               ``state``, ``load_state``; ``capturable``, ``phases``, ``as_step``; ``by_hand``,
+               ``step_by_hand``
 evaluation     ``act``
 export         ``whole_policy``; into the live lab ``stacks``
 attacks        ``act``, ``twin_q`` and ``min_q``
@@ -22,7 +23,8 @@ selection      ``act``, ``twin_q``, ``v`` and ``ensemble``
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -116,7 +118,14 @@ class Agent(ABC, Generic[S]):
     """The method's settings class."""
 
     capturable: bool = True
-    """Whether every step does the same on the device, so that a CUDA graph may repeat it."""
+    """Whether every step of a kind does the same on the device, so that a CUDA graph may repeat it.
+    """
+
+    phases: int = 1
+    """Kinds of :meth:`update` that take turns: step n of a training is of kind n % phases."""
+
+    phase: int | None = None
+    """The kind of the update that is taken; None where nobody told (:meth:`as_step`)."""
 
     own_rows: int = 0
     """Rows that a run makes itself; the first half of its batches comes from them."""
@@ -180,15 +189,27 @@ class Agent(ABC, Generic[S]):
     def update(self, batch: Batch, progress: Tensor | float) -> None:
         """One gradient step of everything.
 
+        A method of several ``phases`` takes the kind that ``phase`` says.  Where that is None it
+        counts its updates, for which a card has to wait.
+
         Args:
             batch: rows of both domains for every run, the source half first.
             progress: share of the training that is done, in [0, 1]; it drives any schedule.
         """
 
+    @contextmanager
+    def as_step(self, step: int) -> Iterator[None]:
+        """Have :meth:`update` take the kind of step number ``step`` of a training."""
+        self.phase = step % self.phases
+        try:
+            yield
+        finally:
+            self.phase = None
+
     def step_by_hand(self) -> HandStep | None:
         """The same step with gradients written by hand; None where a method has no such form.
 
-        A method whose :meth:`update` does more than that step must return None.
+        A method whose :meth:`update` does more than that step, or has phases, must return None.
         """
         return None
 

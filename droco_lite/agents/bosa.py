@@ -87,7 +87,6 @@ class BOSA(Agent[BOSASettings]):
     """R runs of BOSA that share their autoencoders."""
 
     Settings = BOSASettings
-    capturable = False  # a step's kind depends on a counter on the host
 
     def __init__(
         self, runs: Sequence[BOSASettings], n_obs: int, n_act: int,
@@ -102,6 +101,7 @@ class BOSA(Agent[BOSASettings]):
             target_noise=shared.target_noise, target_noise_clip=shared.target_noise_clip,
             learning_rate=shared.learning_rate, normalise_q=True,
         )  # fmt: skip
+        self.phases = shared.policy_delay
         self.support_weight = self.column("support_weight")
         self.conservation = self.column("conservation")
         self.masks = shared.quantile > 0
@@ -119,7 +119,7 @@ class BOSA(Agent[BOSASettings]):
             return torch.ones_like(batch.rewards)
         mask = (batch.columns["log_likelihood"] >= self.threshold).float()
         if not self.shared.faithful:
-            mask[:, batch.n_source :] = 1.0
+            mask[:, batch.n_source :].fill_(1.0)  # no number from the host
         return mask
 
     def q_targets(self, batch: Batch, noise: Tensor) -> Tensor:
@@ -153,9 +153,9 @@ class BOSA(Agent[BOSASettings]):
             state.critic, batch, y, self.mask(batch), self.push_down(batch)
         )
         leaves = td3.parameters(state.critic)
-        count = state.counter.fill_(state.updates)
+        count = state.counter.copy_(state.updates)
         adam_(leaves, gradients, state.critic_moments, count, rate)
-        if state.updates % self.shared.policy_delay == 0:
+        if self.policy_moves():
             extra = None
             if self.constrains:
                 latents = noise.take(rows, 2 * self.n_act)
@@ -167,6 +167,13 @@ class BOSA(Agent[BOSASettings]):
                         return torch.autograd.grad(loss.sum(), actions)[0]
 
             td3.move_policy_(state, batch.observations, self.settings, extra)
+
+    def policy_moves(self) -> bool:
+        """Whether the policy moves in the update that is taken: in the last of ``policy_delay``."""
+        kind = self.phase
+        if kind is None:
+            kind = (int(self.td3.updates) - 1) % self.phases
+        return kind == self.phases - 1
 
     def noise_size(self) -> int:
         per_row = self.n_act * (3 if self.constrains else 1)
@@ -318,10 +325,13 @@ class BOSA(Agent[BOSASettings]):
         }
 
     def tensors(self) -> dict[str, Tensor]:
+        """Networks and their targets, by name."""
+        return {f"td3.{name}": t for name, t in self.td3.networks().items()}
+
+    def state(self) -> dict[str, Tensor]:
         """Networks, Adam's moments and the count of updates, by name."""
-        return {f"td3.{name}": t for name, t in self.td3.tensors().items()} | {
-            "td3.updates": torch.tensor(self.td3.updates)
-        }
+        moved = self.td3.tensors() | {"updates": self.td3.updates}
+        return {f"td3.{name}": t for name, t in moved.items()}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Put back what :meth:`state` returned."""

@@ -79,7 +79,7 @@ class TD3Batch(NamedTuple):
 
 @dataclass
 class TD3State:
-    """Everything an update reads and moves: networks, their targets, Adam's moments, counters."""
+    """Everything an update reads and moves: networks, their targets, Adam's moments, a count."""
 
     actor: Layers
     critic: Layers
@@ -87,9 +87,11 @@ class TD3State:
     target_critic: Layers
     actor_moments: Moments
     critic_moments: Moments
-    updates: int = 0
+    updates: Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.long))
+    """Updates taken so far, counted in place on the device: a CUDA graph goes on counting, where a
+    number from the host would be the same at every replay."""
     counter: Tensor = field(default_factory=lambda: torch.zeros(()))
-    """Room on the device for Adam's count: a number from the host would make a card wait."""
+    """Room for the count that Adam reads, which is no integer."""
 
     @property
     def runs(self) -> int:
@@ -108,25 +110,35 @@ class TD3State:
         return TD3State(
             stack(self.actor), stack(self.critic), stack(self.target_actor),
             stack(self.target_critic), moments(self.actor_moments), moments(self.critic_moments),
-            self.updates, self.counter.to(device),
+            self.updates.to(device), self.counter.to(device),
         )  # fmt: skip
 
     def tensors(self) -> dict[str, Tensor]:
-        """All tensors by name, in a fixed order, for a checkpoint."""
+        """Networks and moments by name, in a fixed order, for a checkpoint."""
+        return self.networks() | self.moments()
+
+    def networks(self) -> dict[str, Tensor]:
+        """The networks and their targets, by name."""
+        stacks = {
+            "actor": self.actor,
+            "critic": self.critic,
+            "target_actor": self.target_actor,
+            "target_critic": self.target_critic,
+        }
+        return _numbered({name: parameters(layers) for name, layers in stacks.items()})
+
+    def moments(self) -> dict[str, Tensor]:
+        """Adam's moments, by name."""
         groups = {
-            "actor": parameters(self.actor),
-            "critic": parameters(self.critic),
-            "target_actor": parameters(self.target_actor),
-            "target_critic": parameters(self.target_critic),
             "actor_mean": self.actor_moments[0],
             "actor_square": self.actor_moments[1],
             "critic_mean": self.critic_moments[0],
             "critic_square": self.critic_moments[1],
         }
-        return {f"{group}.{i}": t for group, ts in groups.items() for i, t in enumerate(ts)}
+        return _numbered(groups)
 
     def load_(self, tensors: Mapping[str, Tensor], updates: int) -> None:
-        """Copy a checkpoint's tensors in.
+        """Copy a checkpoint's tensors in, and the number of its updates.
 
         Raises:
             ValueError: a tensor is missing or has another shape.
@@ -140,7 +152,12 @@ class TD3State:
                     f" these networks need {tuple(mine.shape)}"
                 )
             mine.copy_(tensors[name])
-        self.updates = updates
+        self.updates.fill_(updates)
+
+
+def _numbered(groups: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
+    """``<group>.<i>`` of the tensors in each group."""
+    return {f"{group}.{i}": t for group, ts in groups.items() for i, t in enumerate(ts)}
 
 
 def init_td3(
@@ -254,9 +271,9 @@ def td3_update_(
     target = bellman_target(state, batch, noise, settings)
     gradients, q = critic_gradients(state.critic, batch, target)
     rate = settings.learning_rate
-    count = state.counter.fill_(state.updates)
+    count = state.counter.copy_(state.updates)
     adam_(parameters(state.critic), gradients, state.critic_moments, count, rate)
-    if state.updates % settings.policy_delay == 0:
+    if int(state.updates) % settings.policy_delay == 0:
         if move_policy:
             move_policy_(state, batch.observations, settings)
         else:
@@ -280,7 +297,9 @@ def move_policy_(
     gradients, q = actor_gradients(
         state.actor, state.critic, observations, settings.normalise_q, extra
     )
-    count = state.counter.fill_(state.updates // settings.policy_delay)
+    # Rounded up, for a graph is tried from any state: Adam's first move is its move number 1.
+    moves = (state.updates + (settings.policy_delay - 1)) // settings.policy_delay
+    count = state.counter.copy_(moves)
     adam_(
         parameters(state.actor), gradients, state.actor_moments, count, settings.learning_rate
     )  # fmt: skip

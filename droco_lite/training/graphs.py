@@ -1,4 +1,5 @@
 """One training step as a CUDA graph: recorded once, checked once, then replayed without a launch.
+Where a method's steps are of several kinds that take turns, each kind is a graph of its own.
 
 The step counter, the schedule and the batches live on the device, so that a replay asks nothing of
 the host.  Before a graph is used, one replay is compared with one eager step from the same state:
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -30,7 +32,8 @@ class GraphedStep:
     """A step that reads batch ``position`` of a block of indices, and moves on by itself.
 
     Args:
-        agent: R runs; every step must do the same on the device (``agent.capturable``).
+        agent: R runs; steps of a kind must do the same on the device (``agent.capturable``); of
+            ``agent.phases`` kinds each is recorded.
         rows: the table of transitions.
         hand: the agent's step by hand; None takes ``agent.update``.
         gradients: its ``(index, noise) -> gradients``, compiled or not; not used without ``hand``.
@@ -56,15 +59,15 @@ class GraphedStep:
         self.position = torch.zeros(1, dtype=torch.long, device=self.device)
         self.noise_position = torch.zeros_like(self.position)
         self.count = torch.zeros((), device=self.device)
-        before = {name: tensor.clone() for name, tensor in agent.state().items()}
+        before = {name: tensor.detach().clone() for name, tensor in agent.state().items()}
         try:
             with on_device(self.device):
-                self.graph = self._capture(before)
+                self.graphs = self._capture(before)
         finally:
             restore(agent, before)
 
-    def step(self) -> None:
-        """The step that is recorded."""
+    def step(self, phase: int = 0) -> None:
+        """The step of kind ``phase``, as it is recorded."""
         index = self.index.index_select(0, self.position)[0]
         noise = None if self.noise is None else self.noise.index_select(0, self.noise_position)[0]
         progress = self.count / self.agent.shared.steps
@@ -72,7 +75,8 @@ class GraphedStep:
             self.hand.fill(self.gradients(index, noise))
             self.hand.apply(progress)
         else:
-            self.agent.update(self.rows.batch(index, noise), progress)
+            with self.agent.as_step(phase):
+                self.agent.update(self.rows.batch(index, noise), progress)
         self.position += 1
         self.noise_position += 1
         self.count += 1
@@ -83,38 +87,44 @@ class GraphedStep:
         self.noise_position.fill_(noise_position)
         self.count.fill_(step)
 
-    def replay(self) -> None:
-        """Take the step."""
-        self.graph.replay()
+    def replay(self, step: int) -> None:
+        """Take step number ``step``; after :meth:`seek` the numbers follow one another."""
+        self.graphs[step % len(self.graphs)].replay()
 
     # ---- Recording ------------------------------------------------------------------------------
 
-    def _capture(self, before: Mapping[str, Tensor]) -> torch.cuda.CUDAGraph:
+    def _capture(self, before: Mapping[str, Tensor]) -> list[torch.cuda.CUDAGraph]:
         current = torch.cuda.current_stream()
         try:
             side = torch.cuda.Stream()
             side.wait_stream(current)
             with torch.cuda.stream(side):
                 for _ in range(WARM_UP_STEPS):
-                    self.seek(0, 0, 0)
-                    self.step()
+                    for phase in range(self.agent.phases):
+                        self.seek(0, 0, 0)
+                        self.step(phase)
             current.wait_stream(side)
             self.seek(0, 0, 0)
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph):
-                self.step()
-            self._check(graph, before)
-            return graph
+            graphs: list[torch.cuda.CUDAGraph] = []
+            for phase in range(self.agent.phases):
+                graph = torch.cuda.CUDAGraph()
+                # One after another they can use the same memory: a step leaves nothing in it.
+                with torch.cuda.graph(graph, pool=graphs[0].pool() if graphs else None):
+                    self.step(phase)
+                graphs.append(graph)
+            for phase, graph in enumerate(graphs):
+                self._check(graph, phase, before)
+            return graphs
         except Exception:
             # A capture that broke off may leave its own stream as the current one.
             torch.cuda.synchronize()
             torch.cuda.set_stream(current)
             raise
 
-    def _check(self, graph: torch.cuda.CUDAGraph, before: Mapping[str, Tensor]) -> None:
-        """Compare one replay with one eager step, both from the state ``before``."""
-        moved = []
-        for take in (graph.replay, self.step):
+    def _check(self, graph: torch.cuda.CUDAGraph, phase: int, before: Mapping[str, Tensor]) -> None:
+        """Compare one replay with one eager step of kind ``phase``, from the state ``before``."""
+        moved, counts = [], []
+        for take in (graph.replay, partial(self.step, phase)):
             restore(self.agent, before)
             self.seek(0, 0, 0)
             take()
@@ -123,6 +133,9 @@ class GraphedStep:
             counted = int(self.position.item())
             if counted != 1:
                 raise GraphError(f"one step moved the counter of batches by {counted}")
+            counts.append(integers(self.agent))
+        if counts[0] != counts[1]:
+            raise GraphError(f"a replay counts {counts[0]}, an eager step {counts[1]}")
         replayed, eager = moved
         length, apart = (
             float(torch.stack([t.double().square().sum().cpu() for t in parts]).sum().sqrt())
@@ -140,6 +153,12 @@ class GraphedStep:
 def on_device(device: torch.device) -> AbstractContextManager:
     """CUDA's streams and graphs belong to the current device: make it this one."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
+
+
+def integers(agent: Agent) -> dict[str, object]:
+    """What the agent counts, by name."""
+    state = agent.state().items()
+    return {n: t.tolist() for n, t in state if not t.is_floating_point()}
 
 
 @torch.no_grad()

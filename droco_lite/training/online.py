@@ -239,7 +239,7 @@ def _train_in(folder: Path, settings: OnlineSettings, steps: int, report) -> lis
         done = (segment + 1) * settings.segment_steps
         seconds = time.perf_counter() - began + (curve[-1]["seconds"] if curve else 0.0)
         values = (
-            done, state.updates, returns.mean(), returns.std(), lengths.mean(),
+            done, int(state.updates), returns.mean(), returns.std(), lengths.mean(),
             logs["q"], logs["td_error"], seconds,
         )  # fmt: skip
         curve.append(dict(zip(CURVE_COLUMNS, map(float, values), strict=True)))
@@ -367,7 +367,7 @@ def _save_checkpoint(
     curve: list[dict[str, float]],
     replay: list[str],
 ) -> None:
-    record = {"settings": asdict(settings), "updates": state.updates, "curve": curve}
+    record = {"settings": asdict(settings), "updates": int(state.updates), "curve": curve}
     files.save_tensors(path, state.tensors(), {"record": json.dumps(record | {"replay": replay})})
 
 

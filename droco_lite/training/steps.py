@@ -6,7 +6,8 @@ mode            what runs
 ``autograd``    the step a reader sees in :mod:`droco_lite.agents.iql`, on any device
 ``manual``      the same step with gradients written by hand (IQL family)
 ``compiled``    gradients by hand and Adam in one ``torch.compile``; needs a C++ compiler on CPU
-``graph``       a CUDA graph of compiled gradients and Adam (CUDA): no launch overhead, no sync
+``graph``       a CUDA graph of compiled gradients and Adam (CUDA): no launch overhead, no sync;
+                a graph for each kind of step, where a method's are of several that take turns
 ``auto``        the fastest for the length of the run, see :func:`choose_mode`
 ==============  ====================================================================================
 
@@ -174,7 +175,7 @@ class Stepper:
             self._capture()
             return
         self._plan(step, 1)
-        before = {name: tensor.clone() for name, tensor in self.agent.state().items()}
+        before = {name: tensor.detach().clone() for name, tensor in self.agent.state().items()}
         self._step(step)  # goes on by hand where it cannot be compiled
         restore(self.agent, before)
 
@@ -196,7 +197,7 @@ class Stepper:
                 at, noise_at = step % self.block, step % self.noise_block
                 if step == first or at == 0 or noise_at == 0:
                     self.graph.seek(at, noise_at, step)
-                self.graph.replay()
+                self.graph.replay(step)
             else:
                 self._step(step)
         if self.mode == "compiled":
@@ -242,7 +243,8 @@ class Stepper:
         index = self.index[step % self.block]
         noise = None if self.noise is None else self.noise[step % self.noise_block]
         if self.mode == "autograd":
-            self.agent.update(self.rows.batch(index, noise), progress)
+            with self.agent.as_step(step):
+                self.agent.update(self.rows.batch(index, noise), progress)
             return
         if self.mode == "compiled":
             try:

@@ -51,17 +51,20 @@ def replayed(monkeypatch):
         def replay(self):
             self.captured()
 
+        def pool(self):
+            return "a pool"
+
     @contextmanager
-    def graph(one):
+    def graph(one, pool=None):
         yield
-        one.captured = replayed.last.step
+        one.captured = partial(replayed.last.step, *replayed.phase)
 
     class replayed:
-        last = None
+        last, phase = None, ()
 
-    def noted(one):
-        replayed.last = one
-        step(one)
+    def noted(one, *phase):
+        replayed.last, replayed.phase = one, phase
+        step(one, *phase)
 
     step = graphs.GraphedStep.step
     monkeypatch.setattr(graphs.GraphedStep, "step", noted)
@@ -76,7 +79,7 @@ def replayed(monkeypatch):
     return replayed
 
 
-@pytest.mark.parametrize("method", ["iql", "otdf", "cql", "micro"])
+@pytest.mark.parametrize("method", ["iql", "otdf", "cql", "micro", "bosa"])
 def test_a_graph_reads_the_rows_noise_and_schedule_of_every_step(method, replayed):
     settings = tiny(method, steps=30)
     plain = stepper_of(settings, "manual")
@@ -93,7 +96,7 @@ def test_a_graph_reads_the_rows_noise_and_schedule_of_every_step(method, replaye
 
 
 DROCO = DROCOSettings(hidden=16, batch_size=16, steps=30, ensemble_epochs=1, members=2)
-ALL = [DROCO, *(tiny(method) for method in ("iql", "dara", "igdf", "otdf", "cql", "micro"))]
+ALL = [DROCO, *(tiny(method) for method in ("iql", "dara", "igdf", "otdf", "cql", "micro", "bosa"))]
 
 
 @pytest.mark.parametrize("one", ALL, ids=lambda one: one.method)
@@ -113,7 +116,8 @@ def test_what_a_graph_records_asks_nothing_of_the_host(one, by_hand, replayed, m
     stepper.mode = "graph"
     stepper.run(0, 1)
     with Watch():
-        stepper.graph.replay()
+        for step in range(stepper.agent.phases):
+            stepper.graph.replay(step)
     never = ("_local_scalar_dense", "nonzero", "masked_select", "unique", "lift_fresh", "rand")
     assert len(seen) > 10
     assert not [name for name in seen if any(word in name for word in never)]
@@ -121,7 +125,7 @@ def test_what_a_graph_records_asks_nothing_of_the_host(one, by_hand, replayed, m
 
 @pytest.mark.parametrize("method", ["iql", "cql"])
 def test_without_a_graph_training_goes_on_eagerly_and_says_so(method, replayed, monkeypatch):
-    def broken(graph):
+    def broken(graph, pool=None):
         raise RuntimeError("capture failed")
 
     monkeypatch.setattr(torch.cuda, "graph", broken)
@@ -147,11 +151,11 @@ def test_the_tenth_training_of_a_process_is_still_compiled(monkeypatch):
     assert len(compiled) == 10
 
 
-@pytest.mark.parametrize("method", ["iql", "cql"])
+@pytest.mark.parametrize("method", ["iql", "cql", "bosa"])
 def test_a_graph_that_does_nothing_is_refused_and_training_goes_on(method, replayed, monkeypatch):
     """What a capture on another device would record: nothing at all."""
 
-    class Empty:
+    class Empty(torch.cuda.CUDAGraph):
         def replay(self):
             pass
 
@@ -253,8 +257,10 @@ def test_a_mode_that_a_method_does_not_have_is_said_to_be_left_out(method, mode)
 
 def test_a_graph_of_a_method_that_cannot_be_captured_is_said_to_be_left_out():
     steps.say_once.cache_clear()
-    with pytest.warns(UserWarning, match="mode 'graph': bosa has no step that a CUDA graph"):
-        assert steps.possible_mode(fitted(tiny("bosa"))[0], "graph") == "autograd"
+    agent = fitted(tiny("cql"))[0]
+    agent.capturable = False
+    with pytest.warns(UserWarning, match="mode 'graph': cql has no step that a CUDA graph"):
+        assert steps.possible_mode(agent, "graph") == "autograd"
 
 
 def test_auto_and_a_mode_that_there_is_say_nothing():
@@ -321,7 +327,8 @@ def test_auto_takes_the_fastest_form_for_the_length_of_the_run(monkeypatch):
     assert steps.choose_mode(iql, cpu, few) == "manual"
     assert steps.choose_mode(iql, cpu, many) == "compiled"
     assert steps.choose_mode(cql, cpu, many) == "autograd"
-    assert steps.choose_mode(cql, torch.device("cuda"), few) == "graph"
+    for agent in (cql, fitted(tiny("bosa"))[0]):
+        assert steps.choose_mode(agent, torch.device("cuda"), few) == "graph"
     assert steps.choose_mode(iql, torch.device("mps"), many) == "manual"
 
 
