@@ -50,7 +50,7 @@ ROOT = Path(__file__).resolve().parent.parent
 STUDIES = ROOT / "results" / "study"
 SHARES = {"agreement": 0.35, "rates": 0.6}  # most of the time that (a) and (b) may take
 LAST_SECONDS = 25.0  # kept for stopping workers and writing tables
-FIRST = ("droco", "iql", "cql", "bosa")  # methods whose agreement is asked first
+FIRST = ("droco", "iql", "bosa", "micro", "cql")  # methods whose agreement is asked first
 STEPS = 200  # of each side of the comparison
 CLOSE = 0.05  # largest distance, as a share of the way moved, that counts as agreement
 
@@ -254,11 +254,14 @@ def rates(path: Path, device: torch.device, clock: Clock, args) -> None:
     on_card = device.type == "cuda"
     stacked = "graph" if on_card else "manual"
     cases = [(1, "highest", "autograd", False), (1, "highest", "manual", False)]
+    if on_card:  # what is asked for first: one run, and 64 with TF32 and a graph of a compiled step
+        cases += [(1, "highest", stacked, False), (64, "high", stacked, True)]
+        cases += [(runs, "high", stacked, True) for runs in (8, 16, 256)]
     cases += [(runs, "highest", stacked, False) for runs in args.stacks]
-    if on_card:  # TF32, and graphs of a compiled step, which take a while to be ready
+    if on_card:
         cases += [(runs, "high", stacked, False) for runs in args.stacks[2:]]
         cases += [(runs, "highest", stacked, True) for runs in args.stacks[1:3]]
-        cases += [(runs, "high", stacked, True) for runs in args.stacks[1:]]
+    cases = list(dict.fromkeys(cases))
     began = clock.left()
     for case in cases:
         name = "{} runs, {}, {}".format(*case) + ", compiled" * case[3]

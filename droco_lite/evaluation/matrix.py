@@ -125,9 +125,9 @@ def _one_part(jobs: Sequence[tuple[Job, Path]], stacked: bool, trains: bool, say
         will come, else "none".
     """
     training = False
-    # Attacks need the critics, which stay where the training was: the final policies come first.
+    # Attacks come first: they need the critics, which stay where the training was.
     if stacked:
-        parts = [(kind, *job) for kind in ("train", "final", "all") for job in jobs]
+        parts = [(kind, *job) for kind in ("train", "attacks", "all") for job in jobs]
     else:
         parts = [(kind, *job) for job in jobs for kind in ("train", "all")]
     for kind, job, root in parts:
@@ -141,7 +141,7 @@ def _one_part(jobs: Sequence[tuple[Job, Path]], stacked: bool, trains: bool, say
                     return "worked"
         if kind == "train" or not job.trained(root):
             continue
-        for path in job.parts(root, final=kind == "final"):
+        for path in job.parts(root, attacks=kind == "attacks"):
             with claimed(root / job.name / "parts" / path.stem) as mine:
                 if mine and not path.exists():
                     job.try_policies(root, path, say)

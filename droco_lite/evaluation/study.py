@@ -188,19 +188,17 @@ class Study:
     def jobs(self, stacked: bool = False, root: str | Path = "") -> list[Job]:
         """All jobs in the order in which they should run.
 
-        ``stacked`` puts arms of one method with equal shared settings into one loop: better on a
-        GPU, no gain on a CPU.  Arms that :func:`restore` has put into ``root`` stay alone.
+        ``stacked`` puts arms of one method with equal shared settings and seeds into one loop:
+        better on a GPU, no gain on a CPU.  Arms that :func:`restore` has put into ``root`` stay
+        alone.
         """
 
         def loop_of(task: str, label: str):
             label = self.partner(label) or label  # a control is trained beside its partner
             run, own = self.runs(label)[0], per_run_values(self.runs(label)[0])
-            alone = (
-                not stacked
-                or label in self.more_seeds
-                or Job(self, task, (label,)).elsewhere(root).exists()
-            )
-            return label if alone else str({**run.to_dict(), **dict.fromkeys(own)})
+            alone = not stacked or Job(self, task, (label,)).elsewhere(root).exists()
+            shared = {**run.to_dict(), **dict.fromkeys(own), "seed": self.seeds_of(label)}
+            return label if alone else str(shared)
 
         jobs = []
         for task in map(str, self.tasks):
@@ -322,9 +320,9 @@ class Job:
         """Whether all that is left is to try policies."""
         return self.done(Path(root)) or not self._lost(root)
 
-    def parts(self, root: str | Path, final: bool = False) -> list[Path]:
-        """The tables that are still to be made; or of those, the ones of the final policies."""
-        tables = self.tables(Path(root))[CHECKPOINTS - 1 if final else 0 :]
+    def parts(self, root: str | Path, attacks: bool = False) -> list[Path]:
+        """The tables that are still to be made; or of those, the attacks' alone."""
+        tables = self.tables(Path(root))[CHECKPOINTS if attacks else 0 :]
         return [] if self.done(Path(root)) else [path for path in tables if not path.exists()]
 
     def run(self, root: Path, say: Callable[[str], None] = print) -> None:

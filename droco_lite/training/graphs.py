@@ -59,6 +59,8 @@ class GraphedStep:
         self.position = torch.zeros(1, dtype=torch.long, device=self.device)
         self.noise_position = torch.zeros_like(self.position)
         self.count = torch.zeros((), device=self.device)
+        # Detached: a copy that remembers its leaf keeps a node of the default stream alive, and
+        # CUDA then refuses to record a step by autograd.
         before = {name: tensor.detach().clone() for name, tensor in agent.state().items()}
         try:
             with on_device(self.device):

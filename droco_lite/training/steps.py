@@ -25,6 +25,7 @@ import sys
 import types
 import warnings
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -126,6 +127,8 @@ class Stepper:
         block: indices of so many steps are on the device at a time.
         steps: how many will be taken, for ``auto``; None: the whole run.
         compiling: whether a graph may be one of a compiled step.
+        ahead: whether the next block of indices is drawn while steps run; None: on a card, which
+            would wait for it a tenth of the time.
 
     Raises:
         ValueError: no such mode, or a graph without a CUDA device.
@@ -140,6 +143,7 @@ class Stepper:
         block: int = 1000,
         steps: int | None = None,
         compiling: bool = True,
+        ahead: bool | None = None,
     ):
         if mode not in MODES:
             raise ValueError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
@@ -156,6 +160,9 @@ class Stepper:
         self.index: Tensor | None = None
         self.noise: Tensor | None = None
         self.loaded: int | None = None
+        ahead = self.device.type == "cuda" if ahead is None else ahead
+        self.drawing = ThreadPoolExecutor(1) if ahead else None
+        self.drawn: dict[int, Future[Tensor]] = {}
         self.noise_loaded: int | None = None
         self.refreshed: int | None = None
         self.noise_block = sampler.noise_steps(block)
@@ -207,7 +214,7 @@ class Stepper:
         """Have all that ``step`` reads on the device: indices, noise, and rows of the runs' own."""
         number, noise_number = step // self.block, step // self.noise_block
         if self.loaded != number:
-            self.index = self._put(self.index, self.sampler.block(number, self.block))
+            self.index = self._put(self.index, self._block(number))
             self.loaded = number
         if self.sampler.noise_size and self.noise_loaded != noise_number:
             noise = self.sampler.noise(noise_number, self.noise_block, self.device)
@@ -216,6 +223,15 @@ class Stepper:
         if self.agent.due(step) and self.refreshed != step:
             self.agent.refresh(self.rows, step)
             self.refreshed = step
+
+    def _block(self, number: int) -> Tensor:
+        """Block ``number`` of indices, drawn by now or here; the next one is drawn meanwhile."""
+        drawn = self.drawn.pop(number, None)
+        made = self.sampler.block(number, self.block) if drawn is None else drawn.result()
+        if self.drawing is not None and (number + 1) * self.block < self.agent.shared.steps:
+            following = self.drawing.submit(self.sampler.block, number + 1, self.block)
+            self.drawn = {number + 1: following}
+        return made
 
     def _put(self, place: Tensor | None, made: Tensor) -> Tensor:
         """``made`` on the device; at its old place if a graph reads that address."""

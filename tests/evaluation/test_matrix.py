@@ -365,6 +365,16 @@ def test_compare_trains_resumes_and_prints_one_table(tmp_path):
     assert "evaluation" in other.output
 
 
+def test_arms_of_equal_seeds_share_a_loop_on_a_card():
+    labels = ("IQL*", "IQL, target", "cloning, target", "cloning, both")
+    more = {"IQL, target": (7, 8), "cloning, both": (7, 8)}
+    study = replace(STUDY, arms=labels, more_seeds=more)
+    assert {job.labels for job in study.jobs(stacked=True)} == {
+        labels[:1] + labels[2:3],
+        labels[1::2],
+    }
+
+
 @pytest.mark.slow
 def test_an_arm_may_have_further_seeds_and_many_last_episodes(tmp_path):
     study = replace(

@@ -138,6 +138,29 @@ def test_without_a_graph_training_goes_on_eagerly_and_says_so(method, replayed, 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method", ["cql", "micro"])
+def test_what_a_graph_keeps_aside_holds_no_node_of_autograd(method, replayed, monkeypatch):
+    """Such a node belongs to the default stream, and CUDA then refuses to record the step."""
+    kept = []
+    put_back = graphs.restore
+    monkeypatch.setattr(graphs, "restore", lambda agent, b: kept.append(b) or put_back(agent, b))
+    tried = stepper_of(tiny(method, steps=12), "autograd")
+    tried.mode = "graph"
+    tried.warm_up(0)
+    assert kept and not any(t.requires_grad for before in kept for t in before.values())
+
+
+def test_blocks_that_are_drawn_ahead_are_the_same_blocks():
+    plain = stepper_of(tiny("iql", steps=20), "manual")
+    agent, columns = fitted(tiny("iql", steps=20))
+    tried = Stepper(agent, *rows_of(agent, columns), "manual", block=7, ahead=True)
+    for stepper in (plain, tried):
+        stepper.run(0, 15)
+        stepper.run(15, 5)
+    assert_same_state(tried, plain, rtol=0.0, atol=0.0)
+    assert list(tried.drawn) == []  # none beyond the last step
+
+
 def test_the_tenth_training_of_a_process_is_still_compiled(monkeypatch):
     compiled = []
 
