@@ -1,4 +1,5 @@
 from . import (
+    answers,
     exams,
     figures,
     grid,
@@ -55,6 +56,7 @@ __all__ = [
     "SHOWN",
     "TABLES",
     "Results",
+    "answers",
     "attacked",
     "beside_paper",
     "by_shift",

@@ -345,17 +345,34 @@ def chances(results: Results) -> Figure:
     table = improvement(results)
     fig, ax = figure(4.6, 1.0 + 0.27 * len(table))
     for row, label in enumerate(reversed(table.index)):
-        line, color = table.loc[label], look(label)["color"]
-        for name, up, face in (("shifted", 0.12, color), ("clean", -0.16, "none")):
-            ends = [line[f"{name} low"], line[f"{name} high"]]
-            ax.plot(ends, [row + up] * 2, color=color, lw=2 if name == "shifted" else 1)
-            ax.plot([line[name]], [row + up], "o", color=color, mfc=face)
-    ax.axvline(0.5, color=COLORS["muted"], lw=1, ls=":")
-    ax.set(xlim=(-0.03, 1.03), xlabel=f"P({DROCO} > arm)")
-    ax.set(yticks=range(len(table)), yticklabels=table.index[::-1])
-    ax.set_ylim(-0.6, len(table) - 0.4)
+        _chance(ax, row, table.loc[label], look(label)["color"])
+    _chance_axes(ax, list(table.index[::-1]))
     ax.set_title(results.robot)
     return fig
+
+
+def chances_by_robot(table: pd.DataFrame) -> Figure:
+    """The same beside a few arms on every robot; rows of :func:`tables.improvement` in order."""
+    fig, ax = figure(4.6, 1.0 + 0.27 * len(table))
+    for row, (_, line) in enumerate(table.iloc[::-1].iterrows()):
+        _chance(ax, row, line, look(line["arm"])["color"])
+    names = (table["arm"] + ", " + table["robot"]).iloc[::-1]
+    _chance_axes(ax, list(names))
+    ax.set_title("filled: under shifts; hollow: clean")
+    return fig
+
+
+def _chance(ax: Axes, row: int, line: pd.Series, color: str) -> None:
+    for name, up, face in (("shifted", 0.12, color), ("clean", -0.16, "none")):
+        ends = [line[f"{name} low"], line[f"{name} high"]]
+        ax.plot(ends, [row + up] * 2, color=color, lw=2 if name == "shifted" else 1)
+        ax.plot([line[name]], [row + up], "o", color=color, mfc=face)
+
+
+def _chance_axes(ax: Axes, names: Sequence[str]) -> None:
+    ax.axvline(0.5, color=COLORS["muted"], lw=1, ls=":")
+    ax.set(xlim=(-0.03, 1.03), xlabel=f"P({DROCO} > arm)")
+    ax.set(yticks=range(len(names)), yticklabels=names, ylim=(-0.6, len(names) - 0.4))
 
 
 def losses(results: Results, family: str, level: str) -> Figure:

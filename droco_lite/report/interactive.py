@@ -18,92 +18,69 @@ from droco_lite.report import figures
 from droco_lite.report.figures import CELL_INK, GREY, LIT, PER_ROBOT, SHADES, look
 from droco_lite.report.results import DROCO, Results
 from droco_lite.report.tables import NOT_RUN, by_shift, improvement
+from droco_lite.report.verdicts import ASKED
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 ROW = 21  # CSS pixels of a row of arms
+LEFT = 122  # and of the names beside it
+#: The robot that a figure opens on: its pair of data sets came first, and has the most arms.
+OPENED = "Walker2d"
+ASKS = "beside {}"
+#: Kind of condition -> what it is called, its mark, and how far that is off the row's middle.
+MARKS = {"shifted": ("under shifts", "circle", -0.14), "clean": ("clean", "circle-open", 0.14)}
 _DASHES = {"-": "solid", "--": "dash", "-.": "dashdot", ":": "dot"}
 
 
 def heat_map(results: Sequence[Results]) -> Hover:
     """Arm x shift, clean first; the colour is the score, the interval shows on hover.
 
-    Each robot has its own scale of colours, from 0 to its highest score.
+    One robot at a time, which the reader chooses: each has its own scale of colours, from 0 to its
+    highest score.
     """
-    rows = [ROW * (len(each.labels) + bool(each.missing)) for each in results]
-    fig = _stacked(results, rows, gap=152, top=62, bottom=116)
-    for title in fig.layout.annotations:
-        title.update(text=f'{title.text}<br><span style="font-size:12px">{PER_ROBOT}</span>')
-        title.update(align="left")
-    for number, each in enumerate(results, 1):
-        table = by_shift(each)
-        shifts = list(dict.fromkeys(table["shift"]))
-        labels = [*each.labels, NOT_RUN] if each.missing else each.labels
-        wide = table.pivot(index="label", columns="shift").reindex(labels)
-        mean, low, high = (wide[name][shifts].to_numpy() for name in ("mean", "low", "high"))
-        fig.add_heatmap(
-            z=mean, x=shifts, y=labels, zmin=0, zmax=max(1.0, float(np.nanmax(mean))),
-            xgap=1, ygap=1, hoverongaps=False,
-            colorscale=list(SHADES), showscale=False, texttemplate="%{z:.0f}",
-            textfont={"color": CELL_INK},
-            customdata=np.stack([low, high], -1),
-            hovertemplate="%{y}, %{x}<br>score %{z:.1f}, "
-            "95 %: %{customdata[0]:.1f} to %{customdata[1]:.1f}<extra></extra>",
-            row=number, col=1,
-        )  # fmt: skip
-        if each.missing:
-            fig.add_annotation(
-                x=-0.5, y=NOT_RUN, text=", ".join(each.missing), showarrow=False, xanchor="left",
-                font={"color": COLORS["muted"], "size": 12}, row=number, col=1,
-            )  # fmt: skip
-        fig.update_yaxes(tickvals=labels, ticktext=_bold(labels), row=number, col=1)
-    fig.update_yaxes(autorange="reversed", showgrid=False, zeroline=False)
-    fig.update_xaxes(tickangle=-90, showgrid=False)
-    of = ", ".join(f"{each.robot} {each.steps:,} steps" for each in results)  # two in one chapter
+    results = _opened(results)
+    shown = {f"{each.robot}, {each.steps:,} steps": _cells(each) for each in results}
     return hover(
-        fig, f"Score of every arm, clean and under each shift: {of}",
-        still=[figures.heat_map(each) for each in results],
+        shown, f"Score of every arm, clean and under each shift: {'; '.join(shown)}",
+        still=[figures.heat_map(each) for each in results], choice="robot",
     )  # fmt: skip
 
 
 def forest(results: Sequence[Results]) -> Hover:
-    """P(DROCO > arm) with its interval: over shifts that no learner saw, and clean."""
-    rows = [ROW * (len(each.labels) - 1) for each in results]
-    fig = _stacked(results, rows, gap=58, top=74, bottom=70)
-    marks = {"shifted": ("under shifts", "circle"), "clean": ("clean", "circle-open")}
-    for number, each in enumerate(results, 1):
-        table = improvement(each)
-        colors = [look(label)["color"] for label in table.index]
-        for name, (said, symbol) in marks.items():
-            chance, low, high = (table[f"{name}{end}"] for end in ("", " low", " high"))
-            lift = 0.14 if name == "clean" else -0.14
+    """P(DROCO > arm) with its interval on every robot, a panel for each arm that the answer needs.
+
+    Filled: over shifts that no learner saw; hollow: clean.
+    """
+    table = _chances(results)
+    arms = list(dict.fromkeys(table["arm"]))
+    counts = [int((table["arm"] == arm).sum()) for arm in arms]
+    rows = [ROW * count for count in counts]
+    fig = _stacked([ASKS.format(arm) for arm in arms], rows, gap=44, top=66, bottom=54)
+    for number, arm in enumerate(arms, 1):
+        lines = table[table["arm"] == arm]
+        for name, (said, symbol, lift) in MARKS.items():
+            chance, low, high = (lines[f"{name}{end}"] for end in ("", " low", " high"))
+            points = _scatter(chance, low, high, lines["robot"], look(arm)["color"], symbol, lift)
             fig.add_scatter(
-                x=chance, y=np.arange(len(table)) + lift, mode="markers", name=said,
-                marker={"color": colors, "symbol": symbol, "size": 9}, legendgroup=name,
-                error_x={"type": "data", "symmetric": False, "array": high - chance,
-                         "arrayminus": chance - low, "width": 0, "thickness": 1.5,
-                         "color": COLORS["muted"]},
-                customdata=np.stack([low, high], -1), text=list(table.index),
-                hovertemplate=f"{DROCO} above %{{text}}, {said}: %{{x:.2f}}<br>"
+                **points, name=said, legendgroup=name, showlegend=number == 1, row=number, col=1,
+                hovertemplate=f"%{{text}}: {DROCO} above {arm}, {said}: %{{x:.2f}}<br>"
                 "95 %: %{customdata[0]:.2f} to %{customdata[1]:.2f}<extra></extra>",
-                showlegend=number == 1, row=number, col=1,
             )  # fmt: skip
         fig.update_yaxes(
-            tickvals=list(range(len(table))), ticktext=list(table.index), row=number, col=1,
-            range=[len(table) - 0.4, -0.6],
+            tickvals=list(range(len(lines))), ticktext=list(lines["robot"]), row=number, col=1,
+            range=[len(lines) - 0.4, -0.6],
         )  # fmt: skip
         fig.add_vline(0.5, line={"color": COLORS["muted"], "dash": "dot"}, row=number, col=1)
+        fig.update_xaxes(showticklabels=number == len(arms), row=number, col=1)
     fig.update_xaxes(range=[-0.03, 1.03], zeroline=False)
-    fig.update_xaxes(title_text=f"P({DROCO} > arm)", row=len(results), col=1)
+    fig.update_xaxes(title_text=f"P({DROCO} > arm)", row=len(arms), col=1)
     fig.update_yaxes(zeroline=False)
     fig.update_layout(
         legend={"orientation": "h", "yref": "container", "y": 1.0, "yanchor": "top", "x": 0}
     )
-    return hover(
-        fig, "Probability that a seed of DROCO is above a seed of another arm",
-        still=[figures.chances(each) for each in results],
-    )  # fmt: skip
+    label = "Probability that a seed of DROCO is above a seed of another arm, by arm and robot"
+    return hover(fig, label, still=figures.chances_by_robot(table))
 
 
 def over_strength(results: Sequence[Results]) -> Hover:
@@ -112,6 +89,7 @@ def over_strength(results: Sequence[Results]) -> Hover:
     It opens on a shift that no learner saw; the source's own come last.
     """
     shown: dict[str, go.Figure] = {}
+    results = _opened(results)
     for each in results:
         for family, variant in sorted(each.variants(), key=lambda v: each.is_own(*v)):
             mark = "° (the source's own: no test)" if each.is_own(family, variant) else ""
@@ -123,6 +101,80 @@ def over_strength(results: Sequence[Results]) -> Hover:
     ]
     label = "Return over the strength of a shift"
     return hover(shown, label, height=490, still=opened, choice="robot, shift")
+
+
+def _opened(results: Sequence[Results]) -> list[Results]:
+    """The same with the robot in front that a figure opens on."""
+    return sorted(results, key=lambda each: each.robot != OPENED)
+
+
+def _cells(results: Results) -> go.Figure:
+    """One robot's heat map."""
+    import plotly.graph_objects as go
+
+    table = by_shift(results)
+    shifts = list(dict.fromkeys(table["shift"]))
+    labels = [*results.labels, NOT_RUN] if results.missing else results.labels
+    wide = table.pivot(index="label", columns="shift").reindex(labels)
+    mean, low, high = (wide[name][shifts].to_numpy() for name in ("mean", "low", "high"))
+    fig, top, bottom = go.Figure(), 34, 116
+    fig.add_heatmap(
+        z=mean, x=shifts, y=labels, zmin=0, zmax=max(1.0, float(np.nanmax(mean))),
+        xgap=1, ygap=1, hoverongaps=False,
+        colorscale=list(SHADES), showscale=False, texttemplate="%{z:.0f}",
+        textfont={"color": CELL_INK},
+        customdata=np.stack([low, high], -1),
+        hovertemplate="%{y}, %{x}<br>score %{z:.1f}, "
+        "95 %: %{customdata[0]:.1f} to %{customdata[1]:.1f}<extra></extra>",
+    )  # fmt: skip
+    if results.missing:
+        fig.add_annotation(
+            x=-0.5, y=NOT_RUN, text=", ".join(results.missing), showarrow=False, xanchor="left",
+            font={"color": COLORS["muted"], "size": 12},
+        )  # fmt: skip
+    fig.update_yaxes(
+        tickvals=labels, ticktext=_bold(labels), autorange="reversed", showgrid=False,
+        zeroline=False,
+    )  # fmt: skip
+    fig.update_xaxes(tickangle=-90, showgrid=False)
+    fig.update_layout(
+        title={"text": f"{results.robot}, score; {PER_ROBOT}", "font": {"size": 14}, "x": 0,
+               "xref": "paper", "y": 1, "yanchor": "top", "pad": {"t": 8}},
+        height=ROW * len(labels) + top + bottom,
+        margin={"l": LEFT, "r": 4, "t": top, "b": bottom},
+    )  # fmt: skip
+    return fig
+
+
+def _chances(results: Sequence[Results]) -> pd.DataFrame:
+    """P(DROCO > arm) with its interval, a row for each of :data:`ASKED` and each robot with it."""
+    parts = []
+    for each in results:
+        there = each.only([arm for arm in (*ASKED, DROCO) if arm in each.labels])
+        parts.append(improvement(there).rename_axis("arm").reset_index().assign(robot=each.robot))
+    table = pd.concat(parts, ignore_index=True)
+    order = table["arm"].map({arm: k for k, arm in enumerate(ASKED)})
+    return table.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True)
+
+
+def _scatter(
+    chance: pd.Series,
+    low: pd.Series,
+    high: pd.Series,
+    robots: pd.Series,
+    color: str,
+    symbol: str,
+    lift: float,
+) -> dict:
+    """Marks with bars, a row for each robot."""
+    return {
+        "x": chance, "y": np.arange(len(chance)) + lift, "mode": "markers",
+        "marker": {"color": color, "symbol": symbol, "size": 9},
+        "error_x": {"type": "data", "symmetric": False, "array": high - chance,
+                    "arrayminus": chance - low, "width": 0, "thickness": 1.5,
+                    "color": COLORS["muted"]},
+        "customdata": np.stack([low, high], -1), "text": list(robots),
+    }  # fmt: skip
 
 
 def _bold(labels: Sequence[str]) -> list[str]:
@@ -170,24 +222,18 @@ def _lit(label: str, seeds: pd.DataFrame) -> dict:
 
 
 def _stacked(
-    results: Sequence[Results],
-    rows: Sequence[int],
-    gap: int,
-    top: int = 46,
-    bottom: int | None = None,
+    titles: Sequence[str], rows: Sequence[int], gap: int, top: int, bottom: int
 ) -> go.Figure:
-    """A panel for each task, one below the other, ``rows`` pixels high and ``gap`` apart."""
+    """A panel for each title, one below the other, ``rows`` pixels high and ``gap`` apart."""
     from plotly.subplots import make_subplots
 
     height = sum(rows) + gap * (len(rows) - 1)
-    bottom = gap - 20 if bottom is None else bottom
     fig = make_subplots(
-        rows=len(results), cols=1, row_heights=list(rows),
-        vertical_spacing=gap / height if len(rows) > 1 else 0.0,
-        subplot_titles=[f"{each.robot}, {each.steps:,} steps" for each in results],
+        rows=len(rows), cols=1, row_heights=list(rows),
+        vertical_spacing=gap / height if len(rows) > 1 else 0.0, subplot_titles=list(titles),
     )  # fmt: skip
     fig.update_layout(
-        height=height + top + bottom, margin={"l": 122, "r": 4, "t": top, "b": bottom}
+        height=height + top + bottom, margin={"l": LEFT, "r": 4, "t": top, "b": bottom}
     )
     fig.update_annotations(font_size=14, x=0, xanchor="left")  # the panels' titles
     return fig

@@ -17,7 +17,15 @@ from droco_lite.data import TASKS
 from droco_lite.data.names import PAPER_ROBOTS
 from droco_lite.evaluation.arms import CONTROLS
 from droco_lite.report import statistics
-from droco_lite.report.results import DROCO, METHODS, Results, read_longer, read_study
+from droco_lite.report.answers import lead, longer
+from droco_lite.report.results import (
+    DROCO,
+    METHODS,
+    Results,
+    read_long,
+    read_longer,
+    read_study,
+)
 from droco_lite.report.tables import (
     EQUAL,
     beside_paper,
@@ -35,8 +43,6 @@ from droco_lite.report.tables import (
 )
 from droco_lite.report.verdicts import (
     claim,
-    lead,
-    longer,
     losses,
     not_run,
     standings,
@@ -218,7 +224,7 @@ def _lead(results: Sequence[Results]) -> str:
 
 
 def _not_run(results: Sequence[Results]) -> str:
-    return not_run(results, read_study())
+    return not_run(results, [*read_study(), *read_long()])
 
 
 def _longer(results: Sequence[Results]) -> str:

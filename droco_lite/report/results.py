@@ -36,7 +36,8 @@ DROCO = "DROCO"
 METHODS = (*PAPER, "MICRO")
 RUN_AGAIN = "run `droco-lite matrix run results/matrix/study.yaml`"
 
-OUTSIDE = 0.01  # share of values out of range from which on they count as run away
+OUTSIDE = 0.01  # share of values out of range from which on a page names it
+FAR_OUTSIDE = 0.5  # and from which on they count as run away, as in droco_lite.agents.soundness
 
 
 @dataclass(frozen=True)
@@ -106,21 +107,21 @@ class Results:
         return float(self.about["arms"][DROCO].get("floor") or 0.0) != -math.inf
 
     def values_of(self, label: str) -> pd.DataFrame:
-        """The looks at an arm's values: its curves, and ``away``, whether they are out of range.
+        """The looks at an arm's values: its curves, and whether the values are out of range.
 
-        Older curves have no share of values outside.  There the mean is judged, by twice an
-        expert's reward for ever.
+        ``away`` says that a share of them is, ``far`` that their mean is beyond twice an expert's
+        reward for ever.  Older curves have no share; there the mean decides both.
         """
         curves = self.curves[self.curves["label"] == label]
         if "v_source" not in curves:
-            return curves.assign(away=False)
+            return curves.assign(away=False, far=False)
         robot, discount = ROBOTS[self.task.robot], self.about["arms"][label].get("discount", 0.99)
         most = 2 * robot.max_return / robot.max_episode_steps / (1 - discount)
         curves = curves.dropna(subset="v_source")
-        away = curves["v_source"].abs() > most
+        far = away = curves["v_source"].abs() > most
         if "outside" in curves:
             away = away.where(curves["outside"].isna(), curves["outside"] > OUTSIDE)
-        return curves.assign(away=away)
+        return curves.assign(away=away, far=far)
 
     @property
     def source_shift(self) -> Shift:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from droco_lite.report import statistics
-from droco_lite.report.results import DROCO, Results
+from droco_lite.report.results import DROCO, FAR_OUTSIDE, Results
 from droco_lite.report.tables import loss_of_seeds, shifted
 
 LEAST = 1.0  # points of score; a smaller lead is of no use, however sure
@@ -96,121 +96,7 @@ def verdicts(results: Results, where: str = "clean", over: str = DROCO) -> list[
     return [compare(scores[over], scores[label], over, label) for label in others]
 
 
-def lead(results: Sequence[Results], short: Sequence[Results] = ()) -> str:
-    """The answer in short, as a list: what helped on which robot, by how much, and how sure.
-
-    Args:
-        results: by task.
-        short: those of the same tasks after a shorter training.
-    """
-    said = []
-    for where, words in WHERE.items():
-        found = {
-            each.robot: {v.second: v for v in _against(each, where, ASKED)} for each in results
-        }
-        penalty, source = _penalty(found), _source(found)
-        parts = [f"{words}, {penalty}." if penalty else f"{words}:", f"{source}." if source else ""]
-        if penalty or source:
-            said.append(f"* {' '.join(filter(None, parts))}")
-    said += [f"* {_earlier(*pair)}" for pair in _pairs(short, results)]
-    trained = [f"{each.steps:,} steps and {_seeds(each)} on {each.robot}" for each in results]
-    said.append(
-        f"* How sure: {', '.join(trained)}, with one pair of data sets a robot. Another pair "
-        "may change the order."
-    )
-    return "\n".join(["**In short**, in points of score (95 % intervals):", "", *said])
-
-
-def _penalty(found: Mapping[str, Mapping[str, Verdict]]) -> str:
-    """On which robots DROCO is ahead of IQL*, and on which it is not; empty without IQL*."""
-    says = {"ahead of": "helps", "level with": "shows no effect", "behind": "costs return"}
-    parts = []
-    for word, verb in says.items():
-        robots = [
-            f"{robot} ({by[IQL_STAR].size})"
-            for robot, by in found.items()
-            if IQL_STAR in by and by[IQL_STAR].word == word
-        ]
-        if robots:
-            parts.append(f"{verb} on {_listed(robots)}")
-    return f"the penalty {' and '.join(parts)}" if parts else ""
-
-
-def _source(found: Mapping[str, Mapping[str, Verdict]]) -> str:
-    """How DROCO stands on each robot to what leaves the source out; empty without such arms."""
-    asked = {
-        robot: _beside_both([by[arm] for arm in TARGET_ALONE])
-        for robot, by in found.items()
-        if all(arm in by for arm in TARGET_ALONE)
-    }
-    if not asked:
-        return ""
-    said = [f"on {robot} DROCO is {words}" for robot, words in asked.items()]
-    return f"The two arms that never see the source: {'; '.join(said)}"
-
-
-def _beside_both(by: Sequence[Verdict]) -> str:
-    """``ahead of both (by 1.5 or more)``, ``level with both``, or one by one if they differ."""
-    words = {verdict.word for verdict in by}
-    if words == {"level with"}:
-        return "level with both"
-    if len(words) == 1:
-        return f"{words.pop()} both (by {min(abs(v.points) for v in by):.1f} or more)"
-    return _grouped(by)
-
-
-def longer(short: Sequence[Results], long: Sequence[Results]) -> str:
-    """Whether DROCO's lead over leaving the source out stays when training goes on; or empty.
-
-    Args:
-        short: results by task.
-        long: those of the same tasks that were trained for longer.
-    """
-    said = [
-        f"**Trained for {each.steps:,} steps, DROCO {_lead_after(before, each)} "
-        f"over both arms that never see the source.** {_claim(each)}"
-        for before, each in _pairs(short, long)
-    ]
-    return "\n\n".join(said)
-
-
-def _pairs(short: Sequence[Results], long: Sequence[Results]) -> list[tuple[Results, Results]]:
-    """Of each task that was trained for longer, the shorter training's results and the longer's."""
-    before = {each.task: each for each in short}
-    found = [(before[each.task], each) for each in long if each.task in before]
-    return [(first, second) for first, second in found if first.steps < second.steps]
-
-
-def _lead_after(before: Results, after: Results) -> str:
-    """What became of the lead over both arms without the source, on the robot as it is."""
-    return {
-        (True, True): "keeps its lead",
-        (True, False): "does not keep its lead",
-        (False, True): "takes the lead",
-        (False, False): "does not take the lead either",
-    }[_least_lead(before) is not None, _least_lead(after) is not None]
-
-
-def _earlier(before: Results, after: Results) -> str:
-    """Whether what DROCO gains over both arms without the source was there earlier too."""
-    led, leads = _least_lead(before), _least_lead(after)
-    on, then, now = f"On {after.robot}", f"after {before.steps:,} steps", f"after {after.steps:,}"
-    if led is None:
-        had = "either" if leads is None else "yet"
-        return f"{on} DROCO was not ahead of both {then} {had}."
-    kept = "and no longer" if leads is None else "and still is"
-    return f"{on} DROCO was ahead of both {then} (by {led:.1f} or more), {kept} {now}."
-
-
-def _least_lead(results: Results) -> float | None:
-    """Points to the better of both arms without the source; None where DROCO does not lead both."""
-    found = _against(results, "clean", TARGET_ALONE)
-    if len(found) < len(TARGET_ALONE) or any(v.word != "ahead of" for v in found):
-        return None
-    return min(v.points for v in found)
-
-
-def _against(results: Results, where: str, arms: Sequence[str]) -> list[Verdict]:
+def against(results: Results, where: str, arms: Sequence[str]) -> list[Verdict]:
     """How DROCO stands to those of the arms that have results, and to no other: each costs time."""
     there = [arm for arm in arms if arm in results.labels]
     found = {v.second: v for v in verdicts(results.only([DROCO, *there]), where)}
@@ -219,21 +105,21 @@ def _against(results: Results, where: str, arms: Sequence[str]) -> list[Verdict]
 
 def claim(results: Sequence[Results]) -> str:
     """What DROCO gains, as one short paragraph a task: over IQL*, and over the target alone."""
-    return "\n\n".join(_claim(each) for each in results)
+    return "\n\n".join(claim_of(each) for each in results)
 
 
-def _claim(results: Results) -> str:
-    found = {where: _against(results, where, ASKED) for where in WHERE}
+def claim_of(results: Results) -> str:
+    found = {where: against(results, where, ASKED) for where in WHERE}
     clean = {verdict.second: verdict.word for verdict in found["clean"]}
     said = [f"**{results.robot}.** {meaning(clean)}".strip()]
     for where, words in WHERE.items():
         if found[where]:
             said.append(f"{words}, DROCO is {_grouped(found[where])}.")
-    said.append(f"({results.steps:,} steps, {_seeds(results)}.)")
+    said.append(f"({results.steps:,} steps, {seeds_of(results)}.)")
     return " ".join(said)
 
 
-def _seeds(results: Results) -> str:
+def seeds_of(results: Results) -> str:
     """How many seeds an arm has had: ``3 seeds``, or ``3 to 5 seeds``."""
     counts = results.clean.groupby("label")["seed"].nunique()
     few, many = counts.min(), counts.max()
@@ -284,7 +170,7 @@ def standings(results: Sequence[Results]) -> str:
             for word in WORDS:
                 arms = [written(v.second) for v in found if v.word == word]
                 if arms:
-                    parts.append(f"{word} {_listed(arms)}")
+                    parts.append(f"{word} {listed(arms)}")
             lines.append(f"* {words}, DROCO is {'; '.join(parts)}.")
         lines.append("")
     return "\n".join(lines).strip()
@@ -342,7 +228,7 @@ def _answer(found: Sequence[_Losses]) -> str:
 
 
 def _losses(results: Results, compared: Mapping[str, _Losses | None]) -> str:
-    said = [f"**{results.robot}** ({results.steps:,} steps, {_seeds(results)})."]
+    said = [f"**{results.robot}** ({results.steps:,} steps, {seeds_of(results)})."]
     for family, words in CHANGED.items():
         found = compared[family]
         if found is None:
@@ -357,9 +243,9 @@ def _losses(results: Results, compared: Mapping[str, _Losses | None]) -> str:
         for word, arms in (("less", found.less), ("more", found.more)):
             if arms:
                 lose = "loses" if len(arms) == 1 else "lose"
-                said.append(f"{_listed(list(map(written, arms)))} {lose} {word} in every seed.")
+                said.append(f"{listed(list(map(written, arms)))} {lose} {word} in every seed.")
         if found.rest:
-            said.append(f"The seeds of {_listed(list(map(written, found.rest)))} overlap with its.")
+            said.append(f"The seeds of {listed(list(map(written, found.rest)))} overlap with its.")
     return " ".join(said)
 
 
@@ -370,12 +256,12 @@ def which_droco(results: Sequence[Results]) -> str:
     said = []
     if kept:
         said.append(
-            f"On {_listed(kept)}, DROCO has a *floor*: no value that it backs up is lower than "
+            f"On {named(kept)}, DROCO has a *floor*: no value that it backs up is lower than "
             "any return can be."
         )
     if free:
         said.append(
-            f"On {_listed(free)}, DROCO is the formula as the paper prints it, without a floor."
+            f"On {named(free)}, DROCO is the formula as the paper prints it, without a floor."
         )
     if any("DROCO, shuffled" in each.labels and not each.floored for each in results):
         said.append(
@@ -391,6 +277,12 @@ def _ran_away(results: Results) -> str:
     own = results.values_of(DROCO)
     if not own["away"].any():
         return ""
+    share = own.loc[own["away"], "outside"].max() if "outside" in own else np.nan
+    if share < FAR_OUTSIDE and not own["far"].any():
+        return (
+            f"On {results.robot} up to {100 * share:.1f} % of its values at a look lay outside of "
+            "the range that returns can have."
+        )
     last = own[own["step"] == own["step"].max()]
     when, told = ("ended", last) if last["away"].any() else ("had once been", own[own["away"]])
     return (
@@ -399,35 +291,39 @@ def _ran_away(results: Results) -> str:
     ).replace("-", "−")
 
 
-def not_run(results: Sequence[Results], short: Sequence[Results] = ()) -> str:
+def not_run(results: Sequence[Results], others: Sequence[Results] = ()) -> str:
     """Which of the paper's methods, and MICRO, have no results; empty if none.
 
     Args:
         results: by task.
-        short: those of the same tasks after a shorter training, which may hold more methods.
+        others: of other studies of the same tasks, which may hold more methods.
     """
-    robots: dict[tuple[str, ...], list[str]] = {}
-    said = []
-    before = {after.task: first for first, after in _pairs(short, results)}
+    robots: dict[tuple[int, int, tuple[str, ...]], list[str]] = {}
     for each in results:
-        first = before.get(each.task)
-        only = [label for label in each.missing if first and label in first.labels]
-        missing = tuple(written(label) for label in each.missing if label not in only)
-        if first and only:
-            arms = _listed(list(map(written, only)))
-            was = "was" if len(only) == 1 else "were"
-            said.append(f"On {each.robot}, {arms} {was} trained for {first.steps:,} steps only.")
-        if missing:
-            robots.setdefault(missing, []).append(each.robot)
-    said += [
-        f"On {_listed(where)}, {_listed(missing)} {_has(missing)} not been run."
-        for missing, where in robots.items()
-    ]
-    return " ".join(said)
+        left = list(each.missing)
+        for other in (other for other in others if other.task == each.task):
+            only = [label for label in each.missing if label in other.labels]
+            if only and other.steps != each.steps:
+                key = (other.steps, other.steps < each.steps, tuple(only))
+                robots.setdefault(key, []).append(each.robot)
+                left = [label for label in left if label not in only]
+        if left:
+            robots.setdefault((0, 0, tuple(left)), []).append(each.robot)
+    return " ".join(
+        _where_run(steps, bool(short), list(map(written, labels)), named(where))
+        for (steps, short, labels), where in robots.items()
+    )
 
 
-def _has(parts: Sequence[str]) -> str:
-    return "has" if len(parts) == 1 else "have"
+def _where_run(steps: int, short: bool, arms: Sequence[str], robots: str) -> str:
+    """A sentence on arms that another study has, for so many steps, or none."""
+    one = len(arms) == 1
+    if not steps:
+        return f"On {robots}, {listed(arms)} {'has' if one else 'have'} not been run."
+    how = "only" if short else "in an older study, beside DROCO without a floor"
+    return (
+        f"On {robots}, {listed(arms)} {'was' if one else 'were'} trained for {steps:,} steps {how}."
+    )
 
 
 def written(label: str) -> str:
@@ -439,9 +335,15 @@ def _signed(number: float) -> str:
     return f"{number:+.1f}".replace("-", "−")
 
 
-def _listed(parts: Sequence[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
     """``a``, ``a and b``, or ``a; b; and c``."""
     *most, last = parts
     if len(most) < 2:
         return " and ".join(parts)
     return f"{'; '.join(most)}; and {last}"
+
+
+def named(parts: Sequence[str]) -> str:
+    """Names that hold no comma: ``a``, ``a and b``, or ``a, b and c``."""
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last

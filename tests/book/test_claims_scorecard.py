@@ -3,11 +3,14 @@
 import re
 
 import pytest
+from chapters import ROOT, cells, source
 
 from droco_lite import report
 from droco_lite.report import verdicts
 
-ALONE = ("IQL, target", "cloning, target")
+#: Where the source's data ruin the plain learner, and where they do it no harm.
+RUINED, UNHARMED = ("Walker2d", "Hopper"), ("HalfCheetah",)
+IN_WORDS = {3: "three", 4: "four", 5: "five"}
 
 
 @pytest.fixture(scope="module")
@@ -19,32 +22,67 @@ def found(results, where="clean"):
     return {v.second: v for v in verdicts.verdicts(results, where)}
 
 
-def test_the_penalty_helps_where_the_source_s_data_are_fatal(evidence):
-    walker = found(evidence["Walker2d"])
-    assert walker["IQL*"].word == "ahead of" and walker["IQL*"].points > 20  # "far ahead"
-    returns = evidence["Walker2d"].clean.groupby("label").return_mean.max()
-    assert returns["IQL*"] < 0  # "fatal": no seed of the plain learner earns anything
+def first(name: str) -> str:
+    """The first paragraph, as one line."""
+    return " ".join(source(cells(ROOT / f"book/{name}.ipynb", "markdown")[0]).split())
 
 
-def test_beside_arms_that_never_see_the_source_it_gains_little(evidence):
-    walker, cheetah = found(evidence["Walker2d"]), found(evidence["HalfCheetah"])
-    assert {walker[arm].word for arm in ALONE} == {"level with"}  # "nothing on Walker2d"
-    assert {cheetah[arm].word for arm in ALONE} == {"ahead of"}
-    assert 1 <= min(cheetah[arm].points for arm in ALONE) < 2  # "a point or two"
-    worn = found(evidence["Walker2d"], "shifted")
-    assert worn["IQL, target"].word == "behind" and worn["IQL, target"].points > -3  # "a little"
+def test_every_robot_is_named(evidence):
+    said = first("scorecard")
+    assert set(evidence) == {*RUINED, *UNHARMED}  # another one: say in the paragraph how it stands
+    assert all(robot in said for robot in evidence)
+    assert f"any of the {IN_WORDS[len(evidence)]}" in said
+
+
+@pytest.mark.parametrize("robot", RUINED)
+def test_the_penalty_helps_where_the_source_s_data_ruin_the_learner(evidence, robot):
+    assert f"On {' and '.join(RUINED)} the source's data ruin IQL" in first("scorecard")
+    star = found(evidence[robot])["IQL*"]
+    assert star.word == "ahead of" and star.points > 15  # "far ahead"
+    scores = evidence[robot].clean.groupby("label").score.mean()
+    assert scores["IQL*"] < 3 < scores["IQL, target"] / 5  # "ruin": next to nothing is left
+
+
+@pytest.mark.parametrize("robot", UNHARMED)
+def test_the_penalty_shows_nothing_where_they_do_no_harm(evidence, robot):
+    star = found(evidence[robot])["IQL*"]
+    assert star.word == "level with" and star.low < 0 < star.high
+
+
+def test_beside_iql_on_the_target_s_data_alone_it_gains_nothing(evidence):
+    assert "Beside IQL on the target's data alone DROCO gains nothing on any" in first("scorecard")
+    for where in ("clean", "shifted"):
+        words = {name: found(each, where)["IQL, target"] for name, each in evidence.items()}
+        assert not [name for name, verdict in words.items() if verdict.word == "ahead of"]
+    assert {v["IQL, target"].word for v in map(found, evidence.values())} == {"level with"}
+
+
+def test_under_shifts_it_loses_a_little_on_walker2d_alone(evidence):
+    worn = {name: found(each, "shifted")["IQL, target"] for name, each in evidence.items()}
+    assert [name for name, verdict in worn.items() if verdict.word == "behind"] == ["Walker2d"]
+    assert worn["Walker2d"].points > -3  # "a little"
 
 
 def test_the_seeds_are_as_many_as_the_page_says(evidence):
     counts = [each.clean.groupby("label")["seed"].nunique() for each in evidence.values()]
     assert min(c.min() for c in counts) == 3 and max(c.max() for c in counts) == 5
+    assert "With three to five seeds" in first("scorecard")
 
 
-def test_under_wear_it_loses_more_than_others_more_often_than_less(evidence):
+def test_under_wear_the_seeds_mostly_overlap_and_it_loses_more_about_as_often_as_less(evidence):
     said = report.text("losses", list(evidence.values()))
-    assert said.startswith("**Mostly not.**")
+    assert said.startswith("**Mostly not.**") and "Mostly not." in first("deploying")
     less, more, overlap = map(
         int,
         re.search(r"less in (\d+) of .* and more in (\d+); in (\d+) the seeds", said).groups(),
     )
-    assert more > less and overlap >= more
+    assert overlap > less + more  # "in most comparisons"
+    assert abs(more - less) <= 2  # "about as often"
+
+
+def test_the_older_studies_have_five_times_as_many_source_rows_and_no_floor(evidence):
+    for older in report.read_long():
+        new = evidence[older.robot]
+        sizes = [each.about["data"]["source_size"] for each in (older, new)]
+        assert sizes[0] == 5 * sizes[1] and new.floored and not older.floored
+        assert older.seeds == 3

@@ -764,12 +764,14 @@ class TestHover:
         )
         assert page.locator(".droco-plot").count() > 0
         assert page.locator(".droco-still").count() == 0
-        for select in page.locator(".droco-plotly select").all():
-            drawn = page.locator(".droco-plot").first.inner_html()
-            select.focus()
+        figures = page.locator(".droco-plotly")
+        for figure in filter(lambda each: each.locator("select").count(), figures.all()):
+            drawn = figure.locator(".droco-plot").inner_html()
+            figure.locator("select").focus()
             page.keyboard.press("ArrowDown")
             page.wait_for_function(
-                "drawn => document.querySelector('.droco-plot').innerHTML !== drawn", arg=drawn
+                "([id, drawn]) => document.querySelector(`#${id} .droco-plot`).innerHTML !== drawn",
+                arg=[figure.get_attribute("id"), drawn],
             )
 
     def test_without_scripts_the_still_pictures_are_there(self, browser, address, name):

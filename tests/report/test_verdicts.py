@@ -14,7 +14,10 @@ import pandas as pd
 import pytest
 
 from droco_lite import report
-from droco_lite.report import verdicts
+from droco_lite.agents.soundness import PLAINLY_OUTSIDE, WARN_ABOVE
+from droco_lite.data import Task
+from droco_lite.provenance import results_file
+from droco_lite.report import results, verdicts
 
 SMALL = Path(__file__).parent / "small_matrix"
 LOW = np.array([[10.0, 12.0], [11.0, 13.0], [12.0, 14.0]])
@@ -79,53 +82,6 @@ def test_what_the_comparison_comes_to(iql, alone, said):
 
 def test_without_the_controls_nothing_is_concluded():
     assert verdicts.meaning({"IQL*": "ahead of"}) == ""
-
-
-def told(word: str, points: float = 5.0) -> dict[str, verdicts.Verdict]:
-    """DROCO beside IQL* and both arms without a source, by one word."""
-    arms = ("IQL*", "IQL, target", "cloning, target")
-    numbers = (points, points - 1, points + 1, 1.0, 0.9, 1.0)
-    return {arm: verdicts.Verdict("DROCO", arm, word, *numbers) for arm in arms}
-
-
-@pytest.mark.parametrize(
-    ("words", "penalty", "source"),
-    [
-        (
-            ["ahead of", "ahead of"],
-            "helps on A (+5.0; +4.0 to +6.0) and B (+5.0; +4.0 to +6.0)",
-            "on A DROCO is ahead of both (by 5.0 or more); "
-            "on B DROCO is ahead of both (by 5.0 or more)",
-        ),
-        (
-            ["ahead of", "behind"],
-            "helps on A (+5.0; +4.0 to +6.0) and costs return on B (+5.0; +4.0 to +6.0)",
-            "on A DROCO is ahead of both (by 5.0 or more); "
-            "on B DROCO is behind both (by 5.0 or more)",
-        ),
-        (
-            ["level with"],
-            "shows no effect on A (+5.0; +4.0 to +6.0)",
-            "on A DROCO is level with both",
-        ),
-    ],
-)
-def test_the_short_answer_names_the_robots_and_by_how_much(words, penalty, source):
-    found = {robot: told(word) for robot, word in zip("AB", words, strict=False)}
-    assert verdicts._penalty(found) == f"the penalty {penalty}"
-    assert verdicts._source(found) == f"The two arms that never see the source: {source}"
-
-
-def test_one_arm_ahead_is_not_both():
-    mixed = told("ahead of") | {"cloning, target": told("level with")["cloning, target"]}
-    said = verdicts._source({"A": mixed})
-    assert "both" not in said and "ahead of _IQL, target_" in said
-    assert "level with _cloning, target_" in said
-
-
-def test_the_short_answer_leaves_out_what_was_not_compared():
-    found = {"A": {"IQL, target": told("ahead of")["IQL, target"]}}
-    assert verdicts._penalty(found) == verdicts._source(found) == ""
 
 
 @pytest.mark.parametrize(
@@ -231,12 +187,25 @@ def test_values_are_judged_by_their_share_outside_where_it_is_logged_at_every_lo
 
     assert "−900 and −900" in said(v_source=-900.0)  # Hopper earns 650 at most, by this rule
     assert "ran away" not in said(v_source=-900.0, outside=0.0)
-    assert "ended between 20 and 20" in said(v_source=20.0, outside=0.3)
+    assert "ended between 20 and 20" in said(v_source=20.0, outside=0.6)
     steps = small.curves["step"]
-    once = np.where(steps == steps.min(), 0.3, 0.0)
+    once = np.where(steps == steps.min(), 0.6, 0.0)
     if steps.nunique() > 1:
         assert "had once been between 20 and 20" in said(v_source=20.0, outside=once)
     assert "ran away" in said(v_source=-900.0, outside=np.nan)
+
+
+def test_a_few_values_outside_are_counted_and_are_no_run_away(small):
+    def said(**columns):
+        curves = small.curves.assign(**columns)
+        return report.text("which-droco", [replace(small, curves=curves)])
+
+    few = said(v_source=20.0, outside=0.3)
+    assert "On Hopper up to 30.0 % of its values at a look lay outside" in few
+    assert "ran away" not in few
+    assert "ran away" in said(v_source=-900.0, outside=0.3)  # and so is their mean
+    assert "values" not in said(v_source=20.0, outside=results.OUTSIDE).split("return can be.")[-1]
+    assert (results.OUTSIDE, results.FAR_OUTSIDE) == (WARN_ABOVE, PLAINLY_OUTSIDE)
 
 
 def test_arms_that_overlap_are_named(small):
@@ -245,38 +214,6 @@ def test_arms_that_overlap_are_named(small):
     both = pd.concat([small.table[small.table["label"] == "DROCO"], twin])
     said = report.text("losses", [replace(small, table=both)])
     assert r"The seeds of _IQL\*_ overlap with its." in said
-
-
-def test_a_lead_that_longer_training_takes_away_is_said_in_the_lead_and_in_full():
-    (short,) = report.read_study()
-    long = next(each for each in report.read_evidence() if each.task == short.task)
-    said = verdicts.lead([long], [short])
-    assert "On Walker2d DROCO was ahead of both after 40,000 steps (by 7.0 or more)" in said
-    assert f"and no longer after {long.steps:,}." in said
-    assert "3 to 5 seeds" in verdicts.longer([short], [long])
-    assert "does not keep its lead" in verdicts.longer([short], [long])
-
-
-@pytest.mark.parametrize(
-    "led, leads, headline, in_short",
-    [
-        (True, True, "keeps its lead", "and still is after"),
-        (True, False, "does not keep its lead", "and no longer after"),
-        (False, True, "takes the lead", "was not ahead of both after 40,000 steps yet"),
-        (False, False, "does not take the lead either", "ahead of both after 40,000 steps either"),
-    ],
-)
-def test_what_became_of_a_lead_is_said_in_each_case(led, leads, headline, in_short):
-    (early,) = report.read_study()  # DROCO leads both
-    late = next(each for each in report.read_longer() if each.task == early.task)  # and here not
-    short, long = early if led else late, early if leads else late
-    short, long = (
-        replace(each, table=each.table.assign(steps=steps))
-        for each, steps in ((short, 40_000), (long, 100_000))
-    )
-    assert headline in verdicts.longer([short], [long])
-    assert in_short in verdicts.lead([long], [short])
-    assert not verdicts.longer([long], [long]) and "DROCO was" not in verdicts.lead([long])
 
 
 def test_what_a_shorter_training_holds_is_no_longer_said_to_be_missing():
@@ -288,11 +225,32 @@ def test_what_a_shorter_training_holds_is_no_longer_said_to_be_missing():
     assert "_MICRO_" in verdicts.not_run([long]).split("have not been run")[0]
 
 
+def test_what_an_older_study_holds_is_said_of_all_its_robots_at_once(small):
+    twin = replace(small, task=Task.parse("walker2d-medium"))
+    micro = small.table[small.table["label"] == "DROCO"].assign(label="MICRO", steps=200_000)
+    older = [replace(each, table=micro) for each in (small, twin)]
+    said = verdicts.not_run([small, twin], older)
+    assert "On Hopper and Walker2d, _MICRO_ was trained for 200,000 steps in an older study" in said
+    assert "MICRO" not in said.split("floor.")[1] and "_BOSA_" in said.split("floor.")[1]
+    hopper_alone = verdicts.not_run([small, twin], older[:1])
+    assert "On Hopper, _MICRO_ was trained" in hopper_alone
+    assert "_MICRO_ have not been run" in hopper_alone
+
+
 def test_the_older_runs_control_is_left_out_of_the_evidence():
+    long = results_file("long")
     old = next(each for each in report.read_long() if each.robot == "HalfCheetah")
     assert "DROCO, shuffled" in old.labels and not old.floored
-    new = next(each for each in report.read_evidence() if each.robot == "HalfCheetah")
+    new = next(each for each in report.read_evidence(long) if each.robot == "HalfCheetah")
     assert set(old.labels) - set(new.labels) == {"DROCO, shuffled"}
+
+
+def test_the_evidence_is_the_study_of_100_000_steps_where_there_is_one():
+    longer = {str(each.task): each for each in report.read_longer()}
+    evidence = {str(each.task): each for each in report.read_evidence()}
+    assert len(longer) >= 3 and set(longer) <= set(evidence)
+    for task, each in longer.items():
+        assert each.floored and evidence[task].labels == each.labels
 
 
 def test_arms_trained_as_long_in_a_study_of_their_own_stand_beside_the_others():
