@@ -358,7 +358,7 @@ def chances_by_robot(table: pd.DataFrame) -> Figure:
         _chance(ax, row, line, look(line["arm"])["color"])
     names = (table["arm"] + ", " + table["robot"]).iloc[::-1]
     _chance_axes(ax, list(names))
-    ax.set_title("filled: under shifts; hollow: clean")
+    ax.set_title("●: under shifts, ○: clean")
     return fig
 
 
