@@ -139,7 +139,7 @@ def _cells(results: Results) -> go.Figure:
     fig.update_xaxes(tickangle=-90, showgrid=False)
     fig.update_layout(
         title={"text": f"{results.robot}, score; {PER_ROBOT}", "font": {"size": 14}, "x": 0,
-               "xref": "paper", "y": 1, "yanchor": "top", "pad": {"t": 8}},
+               "xref": "container", "y": 1, "yanchor": "top", "pad": {"t": 8}},
         height=ROW * len(labels) + top + bottom,
         margin={"l": LEFT, "r": 4, "t": top, "b": bottom},
     )  # fmt: skip

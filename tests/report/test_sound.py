@@ -14,6 +14,16 @@ WITHOUT_FLOOR |= {"layer norm", "low quantile", "outside rows left out"}
 #: The first study of 100,000 steps had a floor and no ceiling yet: the oracle's bonuses lifted its
 #: values above the range.  The page shows them, and says so; made again it has a ceiling.
 FLOOR_ONLY = {("100k", "DROCO, oracle")}
+#: The largest share outside of arms that leave the range by a little, by file and label.  DROCO on
+#: Hopper: 1.07 and 1.12 % at two looks of one seed of three, with 0.73 % between them; the pages
+#: say so.  The arms without a source: 2.1 to 5.0 % at every look, of rows of which half are the
+#: source's, on which they never train; their means stay well inside.  Which rows they are, and at
+#: which end, the curves do not keep.
+A_LITTLE = {
+    ("100k", "hopper-medium-replay"): {
+        "DROCO": 0.0113, "IQL, target": 0.0503, "cloning, target": 0.0503,
+    },
+}  # fmt: skip
 #: Smallest and largest reward of 4,000 rows of each half of the data, rounded outwards, by robot.
 REWARDS = {"halfcheetah": (-2.0, 8.0), "hopper": (0.8, 6.0), "walker2d": (-1.6, 6.5)}
 
@@ -40,8 +50,20 @@ def test_values_stay_in_the_range_that_returns_can_have(path):
     logged = table[kinds & table["outside"].notna()]
     logged = logged[~logged["label"].isin(WITHOUT_FLOOR | climbs)]
     assert len(logged)
-    left = logged[logged["outside"] > WARN_ABOVE]
+    known = A_LITTLE.get((path.parent.name, path.stem.removesuffix("-curves")), {})
+    allowed = logged["label"].map(known).fillna(WARN_ABOVE)
+    left = logged[logged["outside"] > allowed]
     assert left.empty, left[["label", "seed", "step", "outside"]].to_string()
+
+
+@pytest.mark.parametrize(("folder", "task"), A_LITTLE)
+def test_what_leaves_the_range_by_a_little_does_so_and_no_more(folder, task):
+    table = pd.read_csv(results_file(f"study/{folder}/{task}-curves.csv"))
+    for label, most in A_LITTLE[folder, task].items():
+        shares = table[table["label"] == label]["outside"]
+        assert WARN_ABOVE < shares.max() <= most < 0.06, label
+    droco = table[(table["label"] == "DROCO") & (table["outside"] > WARN_ABOVE)]
+    assert list(zip(droco["seed"], droco["step"], strict=True)) == [(1, 60_000), (1, 100_000)]
 
 
 def older():
