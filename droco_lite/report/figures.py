@@ -56,7 +56,7 @@ SHADES = ("#f7fbff", "#deebf7", "#c6dbef", "#9ecae1", "#6baed6", "#4292c6")
 CELL_INK = "#1b1f25"
 PER_ROBOT = "colours are per robot"
 FEW = 6  # so many bands can be told apart
-RUN_OFF = 10_000  # no robot here can earn a discounted return of that size
+BENT_ABOVE = 10_000  # values whose axis is logarithmic beyond 1,000: other curves stay readable
 OWN = "moves what the source's shift moves: no test of robustness"
 
 
@@ -250,7 +250,7 @@ def values(results: Results) -> Figure:
     """
     drawn = results.curves["label"].isin(results.labels)  # the others are not at their end
     sizes = results.curves.loc[drawn, "v_source"].abs()
-    linear = 1000.0 if sizes.max() > RUN_OFF else None
+    linear = 1000.0 if sizes.max() > BENT_ABOVE else None
     return over_steps(results, "v_source", "V on source next states", "mean V(s')", linear)
 
 

@@ -155,7 +155,7 @@ class Stepper:
             mode = choose_mode(agent, self.device, agent.shared.steps if steps is None else steps)
         mode = possible_mode(agent, mode)
         self.mode, self.compiling = mode, compiling
-        self.hand = agent.step_by_hand() if manual_possible(agent) else None
+        self.hand = agent.step_by_hand()
         self.graph: GraphedStep | None = None
         self.index: Tensor | None = None
         self.noise: Tensor | None = None
