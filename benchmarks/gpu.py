@@ -378,12 +378,10 @@ def run_studies(studies: list[Path], out: Path, clock: Clock, args) -> None:
 
 
 def cores_of(number: int, args) -> list[int]:
-    """The processor cores of a worker: two while it also compiles, else one.
-
-    Without it each would simulate with as many threads as there are cores.
-    """
+    """A worker's cores, two while it also compiles, else one: a simulator takes all it may use."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    pair = [cores[(2 * number + k) % len(cores)] for k in (0, 1)] if cores else []
+    first = 2 * number if args.trainers else number - 1  # without trainers: each its own core
+    pair = [cores[(first + k) % len(cores)] for k in (0, 1)] if cores else []
     return pair if number < args.trainers else pair[1:]
 
 

@@ -8,9 +8,8 @@ from chapters import ROOT, cells, source
 from droco_lite import report
 from droco_lite.report import verdicts
 
-#: Where the source's data ruin the plain learner, and where they do it no harm.
-RUINED, UNHARMED = ("Walker2d", "Hopper"), ("HalfCheetah",)
-IN_WORDS = {3: "three", 4: "four", 5: "five"}
+#: Where the source's data ruin the plain learner, do it no harm, and do it good.
+RUINED, UNHARMED, GOOD = ("Walker2d", "Hopper"), ("HalfCheetah",), ("Ant",)
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +28,8 @@ def first(name: str) -> str:
 
 def test_every_robot_is_named(evidence):
     said = first("scorecard")
-    assert set(evidence) == {*RUINED, *UNHARMED}  # another one: say in the paragraph how it stands
+    assert set(evidence) == {*RUINED, *UNHARMED, *GOOD}  # another one: say how it stands
     assert all(robot in said for robot in evidence)
-    assert f"any of the {IN_WORDS[len(evidence)]}" in said
 
 
 @pytest.mark.parametrize("robot", RUINED)
@@ -49,12 +47,19 @@ def test_the_penalty_shows_nothing_where_they_do_no_harm(evidence, robot):
     assert star.word == "level with" and star.low < 0 < star.high
 
 
-def test_beside_iql_on_the_target_s_data_alone_it_gains_nothing(evidence):
-    assert "Beside IQL on the target's data alone DROCO gains nothing on any" in first("scorecard")
-    for where in ("clean", "shifted"):
-        words = {name: found(each, where)["IQL, target"] for name, each in evidence.items()}
-        assert not [name for name, verdict in words.items() if verdict.word == "ahead of"]
-    assert {v["IQL, target"].word for v in map(found, evidence.values())} == {"level with"}
+@pytest.mark.parametrize("robot", GOOD)
+def test_the_penalty_costs_return_where_the_source_s_data_are_good(evidence, robot):
+    assert f"on {robot} DROCO is behind" in first("scorecard")
+    assert found(evidence[robot])["IQL*"].word == "behind"
+
+
+def test_beside_iql_on_the_target_s_data_alone_it_gains_on_ant_only(evidence):
+    assert "Beside IQL on the target's data alone DROCO gains on Ant only" in first("scorecard")
+    clean = {name: found(each)["IQL, target"].word for name, each in evidence.items()}
+    assert clean.pop("Ant") == "ahead of"
+    assert set(clean.values()) == {"level with"}
+    worn = {name: found(each, "shifted")["IQL, target"].word for name, each in evidence.items()}
+    assert not [name for name, word in worn.items() if word == "ahead of" and name != "Ant"]
 
 
 def test_under_shifts_it_loses_a_little_on_walker2d_alone(evidence):

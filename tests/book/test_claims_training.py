@@ -161,6 +161,16 @@ def test_scarce_target_rows_bring_no_lead():
     assert seeds.max() > 2 * seeds.min()  # "its seeds lie far apart"
 
 
+def test_on_ant_it_is_ahead_of_the_target_alone_and_behind_plain_iql():
+    ant = next(each for each in report.read_longer() if each.robot == "Ant")
+    clean = words(ant, "clean")
+    assert clean["IQL*"] == "behind" and {clean[arm] for arm in ALONE} == {"ahead of"}
+    looks = pd.read_csv(results_file("study/100k/ant-medium-replay-curves.csv"))
+    last = looks[looks["step"] == 100_000].groupby("label").return_mean.mean()
+    assert last["IQL, target"] < last["DROCO"] < last["cloning, both"] < last["DROCO"] + 100
+    assert abs(last["DROCO, oracle"] - last["DROCO"]) < 50  # "ends where DROCO does"
+
+
 def test_which_rows_are_charged_matters_late_and_only_on_the_robot_as_it_is():
     control = report.read("walker2d-medium", results_file("study/control"))
     twin, clean, worn = "DROCO, shuffled", words(control, "clean"), words(control, "shifted")
