@@ -234,8 +234,8 @@ def _losses(results: Results, compared: Mapping[str, _Losses | None]) -> str:
         if found is None:
             continue
         said.append(
-            f"With {words}, DROCO loses {found.ours.mean():.0f} % of its clean return (seeds "
-            f"{found.ours.min():.0f} to {found.ours.max():.0f})."
+            f"With {words}, DROCO loses {_whole(found.ours.mean())} % of its clean return (seeds "
+            f"{_whole(found.ours.min())} to {_whole(found.ours.max())})."
         )
         if not found.arms:
             said.append("No other method has a clean return near its own.")
@@ -347,3 +347,7 @@ def named(parts: Sequence[str]) -> str:
     """Names that hold no comma: ``a``, ``a and b``, or ``a, b and c``."""
     *most, last = parts
     return f"{', '.join(most)} and {last}" if most else last
+
+
+def _whole(number: float) -> str:
+    return f"{number:.0f}".replace("-", "−")

@@ -159,9 +159,9 @@ def test_scarce_target_rows_bring_no_lead():
     assert {worn[arm] for arm in ALONE} == {"behind"}
     seeds = scarce.clean[scarce.clean["label"] == "DROCO"].return_mean
     assert seeds.max() > 2 * seeds.min()  # "its seeds lie far apart"
-    fewer = pd.read_csv(results_file("study/300-rows/walker2d-medium-curves.csv"))
-    looks = fewer.pivot_table(index="step", columns="label", values="return_mean").iloc[-3:]
-    assert (looks.idxmax(axis=1) == "IQL, target").all()
+    fewer = report.read("walker2d-medium", results_file("study/300-rows"))
+    assert words(fewer, "clean")["IQL, target"] == "behind"
+    assert {words(fewer, "shifted")[arm] for arm in ALONE} == {"behind"}
 
 
 def test_on_ant_it_is_ahead_of_the_target_alone_and_behind_plain_iql():
