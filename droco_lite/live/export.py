@@ -49,6 +49,8 @@ __all__ = ["LAB_ROBOTS", "array", "policy_facts", "robot_facts", "write_scripts"
 
 #: Robots that race in the lab.
 LAB_ROBOTS = ("walker2d", "halfcheetah", "hopper", "ant")
+#: Those whose models are drawn as ghosts, and travel with the page: it sees a robot from the side.
+GHOSTS = ("walker2d", "halfcheetah", "hopper")
 #: Seeds whose starts the lab has: so many robots run in its swarm.
 START_SEEDS = tuple(range(30))
 RECORDED_STEPS = 300
@@ -279,7 +281,7 @@ def lab_facts(robot: str) -> dict[str, Any]:
     ensembles = {
         policy.card["ensemble"]["file"]: policy.ensemble
         for policy in trained(robot).values()
-        if policy.ensemble is not None
+        if policy.ensemble is not None and robot in GHOSTS
     }
     return {
         **facts,
