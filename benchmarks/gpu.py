@@ -419,7 +419,7 @@ def options() -> argparse.Namespace:
     args.hidden, args.rows, args.steps, args.methods = 256, 20_000, STEPS, len(METHODS)
     args.stacks, args.window, args.chunk = [1, 8, 16, 64, 256], 1.5, 100
     if args.rehearse:
-        args.device, args.hidden, args.rows, args.steps, args.methods = "cpu", 16, 400, 8, 4
+        args.device, args.hidden, args.rows, args.steps, args.methods = "cpu", 16, 400, 8, len(FIRST)
         args.stacks, args.window, args.chunk = [1, 2], 0.05, 4
     return args
 
