@@ -419,7 +419,8 @@ def options() -> argparse.Namespace:
     args.hidden, args.rows, args.steps, args.methods = 256, 20_000, STEPS, len(METHODS)
     args.stacks, args.window, args.chunk = [1, 8, 16, 64, 256], 1.5, 100
     if args.rehearse:
-        args.device, args.hidden, args.rows, args.steps, args.methods = "cpu", 16, 400, 8, len(FIRST)
+        args.device, args.hidden, args.rows, args.steps = "cpu", 16, 400, 8
+        args.methods = len(FIRST)
         args.stacks, args.window, args.chunk = [1, 2], 0.05, 4
     return args
 
