@@ -313,7 +313,9 @@ def heat_map(results: Results) -> Figure:
     written = table.map(lambda value: f"{value:.0f}".replace("-0", "0").replace("-", "−"))
     shade(ax, table, written)
     for row in np.flatnonzero(table.isna().all(axis=1)):
-        ax.text(0.1, row + 0.5, ", ".join(results.missing), va="center", color=COLORS["muted"])
+        # One name alone would be taken for that of a curve, in a curve's colour.
+        names = ", ".join(results.missing) + " only" * (len(results.missing) == 1)
+        ax.text(0.1, row + 0.5, names, va="center", color=COLORS["muted"])
     ax.set_xticks(np.arange(table.shape[1]) + 0.5, table.columns, rotation=90)
     ax.set_yticks(np.arange(len(table)) + 0.5, table.index)
     for name in ax.get_yticklabels():

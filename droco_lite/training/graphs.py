@@ -1,4 +1,5 @@
 """One training step as a CUDA graph: recorded once, checked once, then replayed without a launch.
+
 Where a method's steps are of several kinds that take turns, each kind is a graph of its own.
 
 The step counter, the schedule and the batches live on the device, so that a replay asks nothing of
