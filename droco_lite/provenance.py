@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -98,11 +99,20 @@ def _running_command() -> str:
 
 
 def _portable(word: str) -> str:
-    """A path relative to the repository, or its last part where it lies outside."""
-    path = Path(word)
-    if not path.is_absolute():
+    """A word with its paths relative to the repository, or their last part if they lie outside.
+
+    A path may be a part of the word, as in ``--root=/data/jobs``.
+    """
+    if "://" in word:
         return word
-    return path.relative_to(_ROOT).as_posix() if path.is_relative_to(_ROOT) else path.name
+
+    def relative(part: str) -> str:
+        path = Path(part)
+        if not path.is_absolute():
+            return part
+        return path.relative_to(_ROOT).as_posix() if path.is_relative_to(_ROOT) else path.name
+
+    return "".join(map(relative, re.split("([=:,])", word)))
 
 
 def _cpu_model() -> str:

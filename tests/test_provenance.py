@@ -39,6 +39,17 @@ def test_the_running_command_has_paths_relative_to_the_repository(tmp_path):
     assert shown == "python some_table.py --out 'results/a b.json'"
 
 
+@pytest.mark.parametrize(("word", "shown"), [
+    (f"--out={ROOT / 'results'}", "--out=results"),
+    ("study.yaml::/data/jobs/ant::results", "study.yaml::ant::results"),
+    ("--shifts=a,b:1", "--shifts=a,b:1"),
+    ("https://example.org/a/b", "https://example.org/a/b"),
+])  # fmt: skip
+def test_a_path_within_a_word_is_made_relative_too(word, shown, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["table.py", word])
+    assert provenance()["command"] == f"python table.py {shown}"
+
+
 def test_a_named_commit_wins_where_there_is_no_git(monkeypatch):
     monkeypatch.setenv("DROCO_LITE_COMMIT", "abc123")
     assert provenance()["commit"] == "abc123"

@@ -125,10 +125,9 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
     """
     root, to, written = Path(root), Path(to), []
     restore(study, root, to)
-    both = study.jobs(False, root) + study.jobs(True, root)
+    every = study.every_job(root)
     for task in map(str, study.tasks):
-        every = list({job.name: job for job in both if job.task == task}.values())
-        begun = [job for job in every if job.step(root)]
+        begun = [job for job in every if job.task == task and job.step(root)]
         if not begun:
             continue
         for job in begun:

@@ -210,6 +210,11 @@ class Study:
             jobs += [Job(self, task, tuple(labels)) for labels in groups.values()]
         return jobs
 
+    def every_job(self, root: str | Path = "") -> list[Job]:
+        """The jobs that ``root`` may hold: of arms alone, and of arms that share a loop."""
+        both = self.jobs(False, root) + self.jobs(True, root)
+        return list({job.name: job for job in both}.values())
+
 
 @dataclass(frozen=True)
 class Job:

@@ -154,10 +154,9 @@ def release(
     unknown = set(only) - set(read.arms)
     if unknown:
         raise ValueError(f"--only: {study} has no arm {', '.join(sorted(unknown))}")
-    both = {job.name: job for job in read.jobs(False, root) + read.jobs(True, root)}
     jobs = [
         job
-        for job in both.values()
+        for job in read.every_job(root)
         if (root / job.name / FILE).is_file() and job.done(root)
         if not only or set(only) & set(job.labels)
     ]

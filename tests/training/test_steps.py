@@ -137,7 +137,6 @@ def test_without_a_graph_training_goes_on_eagerly_and_says_so(method, replayed, 
     assert_same_state(tried, plain)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["cql", "micro"])
 def test_what_a_graph_keeps_aside_holds_no_node_of_autograd(method, replayed, monkeypatch):
     """Such a node belongs to the default stream, and CUDA then refuses to record the step."""
@@ -161,6 +160,7 @@ def test_blocks_that_are_drawn_ahead_are_the_same_blocks():
     assert list(tried.drawn) == []  # none beyond the last step
 
 
+@pytest.mark.slow
 def test_the_tenth_training_of_a_process_is_still_compiled(monkeypatch):
     compiled = []
 
