@@ -96,8 +96,8 @@ class Sampler:
         return (first, first + self.own), self.places[run.halves]
 
     def block(self, number: int, steps: int) -> Tensor:
-        """Indices ``[steps, R, 2B]``."""
-        index = np.empty((steps, len(self.runs), 2 * self.batch_size), np.int64)
+        """Indices ``[steps, R, 2B]``, in 32 bits: half as many to bring to a card."""
+        index = np.empty((steps, len(self.runs), 2 * self.batch_size), np.int32)
         for r, run in enumerate(self.runs):
             rng = np.random.default_rng([run.seed, BATCH_STREAM, number])
             for half, (low, high) in enumerate(self.halves(r)):

@@ -227,16 +227,20 @@ class Stepper:
     def _block(self, number: int) -> Tensor:
         """Block ``number`` of indices, drawn by now or here; the next one is drawn meanwhile."""
         drawn = self.drawn.pop(number, None)
-        made = self.sampler.block(number, self.block) if drawn is None else drawn.result()
+        made = self._draw(number) if drawn is None else drawn.result()
         if self.drawing is not None and (number + 1) * self.block < self.agent.shared.steps:
-            following = self.drawing.submit(self.sampler.block, number + 1, self.block)
-            self.drawn = {number + 1: following}
+            self.drawn = {number + 1: self.drawing.submit(self._draw, number + 1)}
         return made
+
+    def _draw(self, number: int) -> Tensor:
+        """Block ``number``, where a card can fetch it without the processor's help."""
+        made = self.sampler.block(number, self.block)
+        return made.pin_memory() if self.device.type == "cuda" else made
 
     def _put(self, place: Tensor | None, made: Tensor) -> Tensor:
         """``made`` on the device; at its old place if a graph reads that address."""
         if self.graph is None or place is None:
-            return made.to(self.device)
+            return made.to(self.device, non_blocking=True)
         return place.copy_(made, non_blocking=True)
 
     # ---- Steps that are not a graph -------------------------------------------------------------
