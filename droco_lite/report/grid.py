@@ -18,10 +18,19 @@ from droco_lite.figures.style import figure
 from droco_lite.provenance import results_file
 from droco_lite.report.figures import shade
 from droco_lite.report.results import read
+from droco_lite.robots import NOMINAL
 
 TASK, FOLDER, PLAN = "walker2d-medium", "study/grid", "results/study/walker2d-grid.yaml"
 ARM = re.compile(r"β = (?P<beta>[\d.]+), δ = (?P<delta>[\d.]+|∞)")
 LOOKS = 3  # a return is the mean of so many last looks
+
+#: What a heat map can show: its name, the column, and how a cell is written.
+SHOWN = {
+    "return": ("return_mean", "{:,.0f}"),
+    "return under foreign shifts": ("shifted", "{:,.0f}"),
+    "clipped errors": ("beyond_delta", "{:.0%}"),
+    "V of source states": ("v_source", "{:,.0f}"),
+}
 
 
 def read_grid(folder: str | Path | None = None) -> pd.DataFrame | None:
@@ -31,19 +40,23 @@ def read_grid(folder: str | Path | None = None) -> pd.DataFrame | None:
         folder: where the tables are; ``results/study/grid`` by default.
 
     Returns:
-        Columns ``beta, delta, seed, steps, return_mean`` (mean of the last looks), ``v_source`` and
-        ``beyond_delta`` (share of source errors that Huber's loss clips) at the last look.
+        Columns ``beta, delta, seed, steps, return_mean`` (mean of the last looks), ``shifted``
+        (mean return under shifts that the source does not have), ``v_source`` and ``beyond_delta``
+        (share of source errors that Huber's loss clips) at the last look.
 
     Raises:
         ValueError: an arm's label names no beta and delta.
     """
     try:
         folder = Path(folder) if folder else results_file(FOLDER)
-        curves = read(TASK, folder).curves
+        results = read(TASK, folder)
     except FileNotFoundError:
         return None
+    foreign = results.foreign()
+    foreign = foreign[foreign["family"] != NOMINAL.family]
+    shifted = foreign.groupby(["label", "seed"]).return_mean.mean()
     lines = []
-    for (label, seed), run in curves.groupby(["label", "seed"], sort=False):
+    for (label, seed), run in results.curves.groupby(["label", "seed"], sort=False):
         found = ARM.fullmatch(label)
         if not found:
             raise ValueError(f"{folder}: the label {label!r} is not of the form 'β = 1, δ = 30'")
@@ -55,6 +68,7 @@ def read_grid(folder: str | Path | None = None) -> pd.DataFrame | None:
                 "seed": seed,
                 "steps": int(run["step"].iloc[-1]),
                 "return_mean": run["return_mean"].tail(LOOKS).mean(),
+                "shifted": shifted.get((label, seed), float("nan")),
                 "v_source": run["v_source"].iloc[-1],
                 "beyond_delta": run["beyond_delta"].iloc[-1],
             }
@@ -96,7 +110,8 @@ def explained(table: pd.DataFrame, column: str, by: str) -> float:
 
 def claim(grid: pd.DataFrame) -> str:
     """What the grid with the floor says of beta and delta, as one short paragraph."""
-    cells = grid.groupby(["beta", "delta"], as_index=False)[["return_mean", "beyond_delta"]].mean()
+    columns = ["return_mean", "shifted", "beyond_delta"]
+    cells = grid.groupby(["beta", "delta"], as_index=False)[columns].mean()
     seeds = grid.groupby(["beta", "delta"]).return_mean.std().mean()
     low, high = cells.return_mean.min(), cells.return_mean.max()
     said = (
@@ -106,12 +121,10 @@ def claim(grid: pd.DataFrame) -> str:
     )
     if np.isfinite(seeds):
         said += f"; the seeds of one setting differ by {seeds:,.0f} (standard deviation)"
-    by = {name: explained(cells, "return_mean", name) for name in ("beta", "delta")}
-    if all(map(np.isfinite, by.values())):
-        said += (
-            f". Of the variance between settings β explains {by['beta']:.1f} and δ "
-            f"{by['delta']:.1f}"
-        )
+    for column, where in (("return_mean", "between settings"), ("shifted", "under foreign shifts")):
+        by = {name: explained(cells, column, name) for name in ("beta", "delta")}
+        if all(map(np.isfinite, by.values())):
+            said += f". Of the variance {where} β explains {by['beta']:.1f} and δ {by['delta']:.1f}"
     largest = cells.delta[cells.delta < np.inf].max()  # NaN if there is none
     if np.isfinite(largest):
         clipped = cells[cells.delta == largest].beyond_delta.max()
@@ -119,16 +132,17 @@ def claim(grid: pd.DataFrame) -> str:
     return said + "."
 
 
-def picture(grid: pd.DataFrame) -> Figure:
-    """Return of every setting as a heat map: beta upwards, delta to the right."""
-    table = grid.pivot_table(index="beta", columns="delta", values="return_mean")
-    written = table.map("{:,.0f}".format)
-    for (beta, delta), runs in grid.groupby(["beta", "delta"]).return_mean:
-        written.loc[beta, delta] += f"\n± {(runs.max() - runs.min()) / 2:,.0f}"
+def picture(grid: pd.DataFrame, shown: str = "return") -> Figure:
+    """One of :data:`SHOWN` for every setting as a heat map: beta upwards, delta to the right."""
+    column, form = SHOWN[shown]
+    table = grid.pivot_table(index="beta", columns="delta", values=column)
+    written = table.map(form.format)
+    for (beta, delta), runs in grid.groupby(["beta", "delta"])[column]:
+        written.loc[beta, delta] += "\n± " + form.format((runs.max() - runs.min()) / 2)
     fig, ax = figure(4.6, 0.9 + 0.5 * len(table))
     shade(ax, table, written)
     deltas = ["∞" if np.isinf(d) else f"{d:g}" for d in table.columns]
     ax.set_xticks(np.arange(len(deltas)) + 0.5, deltas)
     ax.set_yticks(np.arange(len(table)) + 0.5, [f"{beta:g}" for beta in table.index])
-    ax.set(xlabel="δ", ylabel="β", title="return with the floor; ± half the range of the seeds")
+    ax.set(xlabel="δ", ylabel="β", title=f"{shown}; ± half the range of the seeds")
     return fig

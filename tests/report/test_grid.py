@@ -27,13 +27,17 @@ def write(folder, betas=(0.5, 1.0), names=DELTAS, gain=100.0):
                             "v_source": 5.0, "beyond_delta": 1 / DELTAS[name],
                         }
                     )  # fmt: skip
-                table.append(
+                table += [
                     {
                         **dict.fromkeys(COLUMNS, 0),
-                        "label": label, "seed": seed, "shift": "nominal", "attack": "none",
-                        "return_mean": end, "score": 1.0,
+                        "label": label, "seed": seed, "shift": family, "attack": "none", "score": 1.0,
+                        "family": family, "variant": variant, "return_mean": kept * end,
                     }
-                )  # fmt: skip
+                    for family, variant, kept in (
+                        ("nominal", "", 1.0), ("gravity", "down", 0.5),
+                        ("kinematic", "thighjnt", 0.1),
+                    )
+                ]  # fmt: skip
     pd.DataFrame(curves).to_csv(folder / "walker2d-medium-curves.csv", index=False)
     pd.DataFrame(table).to_csv(folder / "walker2d-medium.csv", index=False)
     arms = {line["label"]: {} for line in table}
@@ -68,6 +72,21 @@ def test_the_picture_has_a_cell_for_every_setting(tmp_path):
     said = [text.get_text() for text in axes.texts]
     assert len(said) == 6 and said[0].startswith("50\n± 0")
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "30", "∞"]
+
+
+def test_what_is_kept_under_shifts_leaves_out_the_sources_own(tmp_path):
+    found = grid.read_grid(write(tmp_path))
+    assert (found.shifted == 0.5 * found.return_mean).all()
+    assert "under foreign shifts β explains 1.0 and δ 0.0" in grid.claim(found)
+
+
+@pytest.mark.parametrize(
+    ("shown", "cell"),
+    [("return under foreign shifts", "25\n± 0"), ("clipped errors", "100%\n± 0%")],
+)
+def test_the_picture_shows_what_is_chosen(tmp_path, shown, cell):
+    axes = grid.picture(grid.read_grid(write(tmp_path)), shown).axes[0]
+    assert axes.texts[0].get_text() == cell and axes.get_title().startswith(shown)
 
 
 def test_an_arm_of_another_form_is_refused(tmp_path):
