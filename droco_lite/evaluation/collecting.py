@@ -136,7 +136,7 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
         held = set(read_table(to, task)["label"]) if (to / f"{name}.csv").exists() else set()
         if all(job.elsewhere(root).exists() and held.issuperset(job.labels) for job in begun):
             continue
-        arms = {label: study.once(label) for job in begun for label in job.labels}
+        arms = {label: own for job in begun for label, own in job.made_with(root).items()}
         about = {
             "task": task, "source_shift": Task.parse(task).source_shift, "steps": study.steps,
             "seeds": list(study.seeds),

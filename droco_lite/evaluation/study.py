@@ -271,6 +271,16 @@ class Job:
         (seeds,) = {tuple(study.seeds_of(label)) for label in self.labels}
         return job_facts(study.steps, seeds, study.data, asdict(study.evaluation), arms)
 
+    def made_with(self, root: str | Path) -> dict[str, dict[str, Any]]:
+        """Each arm's settings as its folder tells them: those of today may be more."""
+        made: dict[str, dict[str, Any]] = {label: {} for label in self.labels}
+        kept = files.read_json(Path(root) / self.name / FACTS, self.mend(root))
+        for key, value in kept.items():
+            arm, _, name = key.removeprefix("settings.").rpartition(".")
+            if key.startswith("settings.") and arm in made:
+                made[arm][name] = value
+        return made
+
     def same(self, root: Path) -> None:
         """Refuse a folder whose results were made with other settings.
 

@@ -245,6 +245,17 @@ def test_a_study_goes_on_from_its_tables_alone(whole, tmp_path, stacked):
     assert [each["date"] for each in told] == [before["date"], after["date"]]
 
 
+def test_a_record_keeps_the_settings_that_an_arm_was_made_with(whole, tmp_path):
+    study, tables = replace(STUDY, arms=("IQL*",)), tmp_path / "tables"
+    record = matrix.collect(study, whole[0], tables)[-1]
+    about = json.loads(record.read_text())
+    del about["arms"]["IQL*"]["max_weight"]  # as if this setting had come since
+    files.write_json(record, about, checksum=True)
+    matrix.restore(study, tmp_path / "new", tables)
+    later = matrix.collect(study, tmp_path / "new", tmp_path / "later")[-1]
+    assert json.loads(later.read_text())["arms"] == about["arms"]
+
+
 def test_tables_of_other_settings_are_not_gone_on_from(whole, tmp_path):
     other = replace(STUDY, settings={**STUDY.settings, "IQL*": {**SMALL, "polyak": 0.9}})
     with pytest.raises(ValueError, match=r"hopper-medium.json: settings.IQL\*.polyak is 0.005"):
