@@ -23,6 +23,7 @@ from droco_lite.robots import NOMINAL
 TASK, FOLDER, PLAN = "walker2d-medium", "study/grid", "results/study/walker2d-grid.yaml"
 ARM = re.compile(r"β = (?P<beta>[\d.]+), δ = (?P<delta>[\d.]+|∞)")
 LOOKS = 3  # a return is the mean of so many last looks
+NOTHING = 0.001  # a smaller share of clipped errors changes no training
 
 #: What a heat map can show: its name, the column, and how a cell is written.
 SHOWN = {
@@ -42,7 +43,8 @@ def read_grid(folder: str | Path | None = None) -> pd.DataFrame | None:
     Returns:
         Columns ``beta, delta, seed, steps, return_mean`` (mean of the last looks), ``shifted``
         (mean return under shifts that the source does not have), ``v_source`` and ``beyond_delta``
-        (share of source errors that Huber's loss clips) at the last look.
+        (share of source errors that Huber's loss clips) at the last look, and ``most_beyond``, the
+        largest such share of any look.
 
     Raises:
         ValueError: an arm's label names no beta and delta.
@@ -71,6 +73,7 @@ def read_grid(folder: str | Path | None = None) -> pd.DataFrame | None:
                 "shifted": shifted.get((label, seed), float("nan")),
                 "v_source": run["v_source"].iloc[-1],
                 "beyond_delta": run["beyond_delta"].iloc[-1],
+                "most_beyond": run["beyond_delta"].max(),
             }
         )
     return pd.DataFrame(lines)
@@ -110,7 +113,7 @@ def explained(table: pd.DataFrame, column: str, by: str) -> float:
 
 def claim(grid: pd.DataFrame) -> str:
     """What the grid with the floor says of beta and delta, as one short paragraph."""
-    columns = ["return_mean", "shifted", "beyond_delta"]
+    columns = ["return_mean", "shifted", "most_beyond"]
     cells = grid.groupby(["beta", "delta"], as_index=False)[columns].mean()
     seeds = grid.groupby(["beta", "delta"]).return_mean.std().mean()
     low, high = cells.return_mean.min(), cells.return_mean.max()
@@ -121,15 +124,38 @@ def claim(grid: pd.DataFrame) -> str:
     )
     if np.isfinite(seeds):
         said += f"; the seeds of one setting differ by {seeds:,.0f} (standard deviation)"
-    for column, where in (("return_mean", "between settings"), ("shifted", "under foreign shifts")):
-        by = {name: explained(cells, column, name) for name in ("beta", "delta")}
-        if all(map(np.isfinite, by.values())):
-            said += f". Of the variance {where} β explains {by['beta']:.1f} and δ {by['delta']:.1f}"
+    said += ". "
+    by = {name: explained(cells, "return_mean", name) for name in ("beta", "delta")}
+    if all(map(np.isfinite, by.values())):
+        shifted = {name: explained(cells, "shifted", name) for name in by}
+        chance = {name: (cells[name].nunique() - 1) / (len(cells) - 1) for name in by}
+        said += (
+            f"Of the variance between settings β explains {by['beta']:.1f} and δ {by['delta']:.1f}"
+        )
+        if all(map(np.isfinite, shifted.values())):
+            said += f", and under foreign shifts {shifted['beta']:.1f} and {shifted['delta']:.1f}"
+        said += (
+            f"; numbers without any effect explain {chance['beta']:.1f} and "
+            f"{chance['delta']:.1f} on average. "
+        )
+    return said + clipping(grid, cells)
+
+
+def clipping(grid: pd.DataFrame, cells: pd.DataFrame) -> str:
+    """What Huber's loss clips at the largest finite delta, and what that makes of delta = inf."""
     largest = cells.delta[cells.delta < np.inf].max()  # NaN if there is none
-    if np.isfinite(largest):
-        clipped = cells[cells.delta == largest].beyond_delta.max()
-        said += f". At δ = {largest:g} Huber's loss clips at most {clipped:.0%} of source errors"
-    return said + "."
+    if not np.isfinite(largest):
+        return ""
+    clipped = cells[cells.delta == largest].most_beyond.max()
+    said = f"At δ = {largest:g} Huber's loss clips at most {clipped:.1%} of source errors"
+    ends = cells.pivot_table(index="beta", columns="delta", values="return_mean")
+    if clipped >= NOTHING or np.inf not in ends:
+        return said + "."
+    apart = (ends[largest] - ends[np.inf]).abs().max()
+    return (
+        f"{said}, so that δ = {largest:g} and δ = ∞ are one method here. "
+        f"Still their returns are up to {apart:,.0f} apart: so much is chance."
+    )
 
 
 def picture(grid: pd.DataFrame, shown: str = "return") -> Figure:

@@ -30,8 +30,9 @@ def write(folder, betas=(0.5, 1.0), names=DELTAS, gain=100.0):
                 table += [
                     {
                         **dict.fromkeys(COLUMNS, 0),
-                        "label": label, "seed": seed, "shift": family, "attack": "none", "score": 1.0,
-                        "family": family, "variant": variant, "return_mean": kept * end,
+                        "label": label, "seed": seed, "shift": family, "family": family,
+                        "variant": variant, "attack": "none", "return_mean": kept * end,
+                        "score": 1.0,
                     }
                     for family, variant, kept in (
                         ("nominal", "", 1.0), ("gravity", "down", 0.5),
@@ -63,7 +64,8 @@ def test_what_moves_the_return_is_said_to_explain_it(tmp_path):
     said = grid.claim(found)
     assert "(3,000 steps, 2 seeds, 6 settings): returns lie between 50 and 100" in said
     assert "β explains 1.0 and δ 0.0" in said
-    assert "At δ = 30 Huber's loss clips at most 3% of source errors" in said
+    assert "without any effect explain 0.2 and 0.4 on average" in said  # 1 and 2 of 5
+    assert said.endswith("At δ = 30 Huber's loss clips at most 3.3% of source errors.")
     assert "explains" not in grid.claim(grid.read_grid(write(tmp_path, gain=0.0)))
 
 
@@ -74,10 +76,17 @@ def test_the_picture_has_a_cell_for_every_setting(tmp_path):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "30", "∞"]
 
 
+def test_a_delta_that_clips_nothing_is_called_what_it_is(tmp_path):
+    found = grid.read_grid(write(tmp_path)).assign(most_beyond=0.0)
+    found.loc[found.delta == 30, "return_mean"] += 7
+    assert "δ = 30 and δ = ∞ are one method here" in grid.claim(found)
+    assert grid.claim(found).endswith("returns are up to 7 apart: so much is chance.")
+
+
 def test_what_is_kept_under_shifts_leaves_out_the_sources_own(tmp_path):
     found = grid.read_grid(write(tmp_path))
     assert (found.shifted == 0.5 * found.return_mean).all()
-    assert "under foreign shifts β explains 1.0 and δ 0.0" in grid.claim(found)
+    assert "β explains 1.0 and δ 0.0, and under foreign shifts 1.0 and 0.0" in grid.claim(found)
 
 
 @pytest.mark.parametrize(
