@@ -17,6 +17,7 @@ from droco_lite.figures.colors import COLORS
 from droco_lite.figures.style import figure
 from droco_lite.provenance import results_file
 from droco_lite.report import small_grids
+from droco_lite.report.statistics import in_print
 
 #: The exams, and the tables that each is made of.
 EXAMS: Mapping[str, Sequence[str]] = {
@@ -145,7 +146,7 @@ def claim(shares: pd.DataFrame, intervals: Mapping[str, pd.DataFrame], shifted: 
 def _of_rule(name: str, exams: int, unsure: int, shifted: float) -> str:
     """What the exams say of a rule that does better than a random choice in all of them."""
     where = "none" if not unsure else "each" if unsure == exams else f"{unsure} of {exams}"
-    number = f"{shifted:+.1f}".replace("-", "−")
+    number = in_print(shifted, "+.1f")
     under = f"its rank correlation is {number}"
     if shifted < 0:
         under = (

@@ -109,7 +109,7 @@ def curves(
         low, high = ax.get_ylim()
         powers = 10.0 ** np.arange(np.log10(linear), np.log10(max(-low, high)))
         ticks = [tick for tick in (*-powers[::-1], 0.0, *powers) if low <= tick <= high]
-        ax.set_yticks(ticks, [f"{tick:,.0f}".replace("-", "−") for tick in ticks])
+        ax.set_yticks(ticks, [statistics.in_print(tick, ",.0f") for tick in ticks])
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.set_title(title)
     name_lines(ax)
@@ -310,7 +310,7 @@ def heat_map(results: Results) -> Figure:
     table = table[list(dict.fromkeys(lines["shift"]))]
     table = table.reindex([*results.labels, NOT_RUN] if results.missing else results.labels)
     fig, ax = figure(4.6, 1.6 + 0.22 * len(table))
-    written = table.map(lambda value: f"{value:.0f}".replace("-0", "0").replace("-", "−"))
+    written = table.map(lambda value: statistics.in_print(np.round(value) + 0.0))
     shade(ax, table, written)
     for row in np.flatnonzero(table.isna().all(axis=1)):
         # One name alone would be taken for that of a curve, in a curve's colour.

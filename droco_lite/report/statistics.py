@@ -22,6 +22,16 @@ LEVEL = 0.95
 RESAMPLES = 2000
 
 
+def in_print(number: float, form: str = ".0f") -> str:
+    """A number as a page writes it: with a minus sign, which is no hyphen.
+
+    Args:
+        number: what is written.
+        form: how, as :func:`format` takes it.
+    """
+    return format(number, form).replace("-", "−")
+
+
 def matrix(
     table: pd.DataFrame, column: str = "score", across: Sequence[str] = ("task", "shift")
 ) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from droco_lite.report import statistics
 from droco_lite.report.results import DROCO, FAR_OUTSIDE, Results
+from droco_lite.report.statistics import in_print
 from droco_lite.report.tables import loss_of_seeds, shifted
 
 LEAST = 1.0  # points of score; a smaller lead is of no use, however sure
@@ -57,7 +58,8 @@ class Verdict:
     @property
     def size(self) -> str:
         """The difference in points and its 95 % interval: ``+25.2; +24.5 to +26.2``."""
-        return f"{_signed(self.points)}; {_signed(self.low)} to {_signed(self.high)}"
+        points, low, high = (in_print(x, "+.1f") for x in (self.points, self.low, self.high))
+        return f"{points}; {low} to {high}"
 
 
 def compare(x: np.ndarray, y: np.ndarray, first: str, second: str) -> Verdict:
@@ -234,8 +236,8 @@ def _losses(results: Results, compared: Mapping[str, _Losses | None]) -> str:
         if found is None:
             continue
         said.append(
-            f"With {words}, DROCO loses {_whole(found.ours.mean())} % of its clean return (seeds "
-            f"{_whole(found.ours.min())} to {_whole(found.ours.max())})."
+            f"With {words}, DROCO loses {in_print(found.ours.mean())} % of its clean return (seeds "
+            f"{in_print(found.ours.min())} to {in_print(found.ours.max())})."
         )
         if not found.arms:
             said.append("No other method has a clean return near its own.")
@@ -287,8 +289,9 @@ def _ran_away(results: Results) -> str:
     when, told = ("ended", last) if last["away"].any() else ("had once been", own[own["away"]])
     return (
         f"On {results.robot} its values ran away: the mean of _V_ over source states {when} "
-        f"between {told['v_source'].min():,.0f} and {told['v_source'].max():,.0f}."
-    ).replace("-", "−")
+        f"between {in_print(told['v_source'].min(), ',.0f')} and "
+        f"{in_print(told['v_source'].max(), ',.0f')}."
+    )
 
 
 def not_run(results: Sequence[Results], others: Sequence[Results] = ()) -> str:
@@ -298,41 +301,43 @@ def not_run(results: Sequence[Results], others: Sequence[Results] = ()) -> str:
         results: by task.
         others: of other studies of the same tasks, which may hold more methods.
     """
-    robots: dict[tuple[int, int, tuple[str, ...]], list[str]] = {}
+    robots: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+
+    def found(how: str, labels: Sequence[str], left: list[str], robot: str) -> list[str]:
+        if labels:
+            robots.setdefault((how, tuple(labels)), []).append(robot)
+        return [label for label in left if label not in labels]
+
     for each in results:
         left = list(each.missing)
         for other in (other for other in others if other.task == each.task):
-            only = [label for label in each.missing if label in other.labels]
-            if only and other.steps != each.steps:
-                key = (other.steps, other.steps < each.steps, tuple(only))
-                robots.setdefault(key, []).append(each.robot)
-                left = [label for label in left if label not in only]
-        if left:
-            robots.setdefault((0, 0, tuple(left)), []).append(each.robot)
+            if other.steps != each.steps:
+                short = other.steps < each.steps
+                how = "only" if short else "in an older study, beside DROCO without a floor"
+                only = [label for label in left if label in other.labels]
+                how = f"trained for {other.steps:,} steps {how}"
+                left = found(how, only, left, each.robot)
+        reached = each.curves.groupby("label")["step"].max()
+        for label in [label for label in left if label in reached]:
+            how = f"trained for {reached[label]:,} of {each.steps:,} steps, and not tried"
+            left = found(how, [label], left, each.robot)
+        found("not been run", left, left, each.robot)
     return " ".join(
-        _where_run(steps, bool(short), list(map(written, labels)), named(where))
-        for (steps, short, labels), where in robots.items()
+        _where_run(how, list(map(written, labels)), named(where))
+        for (how, labels), where in robots.items()
     )
 
 
-def _where_run(steps: int, short: bool, arms: Sequence[str], robots: str) -> str:
-    """A sentence on arms that another study has, for so many steps, or none."""
+def _where_run(how: str, arms: Sequence[str], robots: str) -> str:
+    """A sentence on arms that another study has, or none."""
     one = len(arms) == 1
-    if not steps:
-        return f"On {robots}, {listed(arms)} {'has' if one else 'have'} not been run."
-    how = "only" if short else "in an older study, beside DROCO without a floor"
-    return (
-        f"On {robots}, {listed(arms)} {'was' if one else 'were'} trained for {steps:,} steps {how}."
-    )
+    verb = ("has" if one else "have") if how == "not been run" else ("was" if one else "were")
+    return f"On {robots}, {listed(arms)} {verb} {how}."
 
 
 def written(label: str) -> str:
     """An arm's label as Markdown, in italics, since some hold a comma."""
     return "_" + label.replace("*", "\\*") + "_"
-
-
-def _signed(number: float) -> str:
-    return f"{number:+.1f}".replace("-", "−")
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -347,7 +352,3 @@ def named(parts: Sequence[str]) -> str:
     """Names that hold no comma: ``a``, ``a and b``, or ``a, b and c``."""
     *most, last = parts
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def _whole(number: float) -> str:
-    return f"{number:.0f}".replace("-", "−")

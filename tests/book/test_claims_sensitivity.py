@@ -1,10 +1,11 @@
 """Sensitivity: its sentences on saved runs, held to the files of those runs."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from chapters import ROOT, cells, source
 
-from droco_lite.report import small_grids
+from droco_lite.report import grid, small_grids
 
 PAIR = "halfcheetah-medium-sensitivity"
 SOURCE_AND_TARGET = ["v_source", "v_target"]
@@ -31,12 +32,39 @@ def members(n: int, long: pd.DataFrame) -> pd.DataFrame:
     return long if n == 7 else small_grids.load(f"{PAIR}-members-{n}")
 
 
+@pytest.fixture(scope="module")
+def floored():
+    return grid.read_grid()
+
+
 def test_the_first_sentences_say_what_the_claim_finds(grids):
     lead = source(cells(ROOT / "book/sensitivity.ipynb", "markdown")[0])
     claim = small_grids.claim(small_grids.shares(grids), grids)
     assert "Neither shows an effect on the return" in lead
     assert claim.startswith("**β moves values, δ moves what is clipped.**")
     assert "Neither shows an effect on the clean return" in claim
+
+
+@pytest.mark.parametrize("column", ["return_mean", "shifted"])
+@pytest.mark.parametrize("by", ["beta", "delta"])
+def test_in_the_grid_with_the_floor_neither_moves_the_return(floored, column, by):
+    cells = floored.groupby(["beta", "delta"], as_index=False)[column].mean()
+    rng = np.random.default_rng(0)
+    shuffled = [
+        grid.explained(cells.assign(**{column: rng.permutation(cells[column])}), column, by)
+        for _ in range(500)
+    ]
+    assert grid.explained(cells, column, by) < np.quantile(shuffled, 0.95)
+
+
+def test_in_the_grid_with_the_floor_delta_moves_what_is_clipped_and_beta_the_values(floored):
+    assert floored.groupby(["beta", "delta"]).ngroups == grid.planned()
+    assert (floored[floored.delta >= 30].most_beyond < grid.NOTHING).all()
+    clipped = floored[floored.delta == 1].groupby("beta").beyond_delta.mean()
+    assert clipped.between(0.25, 0.55).all()  # "up to half"
+    values = floored.pivot_table(index="beta", columns="delta", values="v_source")
+    assert (values.diff().dropna() < 0).all(axis=None)
+    assert floored.groupby("delta").return_mean.mean().idxmax() == 1
 
 
 def test_the_grids_say_nothing_about_clean_returns(grids):

@@ -219,10 +219,21 @@ def test_arms_that_overlap_are_named(small):
 def test_what_a_shorter_training_holds_is_no_longer_said_to_be_missing():
     (short,) = report.read_study()
     long = next(each for each in report.read_longer() if each.task == short.task)
+    long = long.only([label for label in long.labels if label not in ("BOSA", "MICRO")])
     said = verdicts.not_run([long], [short])
-    assert "_MICRO_ were trained for 40,000 steps only." in said
+    assert "_BOSA_ and _MICRO_ were trained for 40,000 steps only." in said
     assert "MICRO" not in said.split("only.")[1] and "have not been run" in said
     assert "_MICRO_" in verdicts.not_run([long]).split("have not been run")[0]
+
+
+def test_what_has_a_curve_and_no_results_is_said_to_have_begun(small):
+    begun = small.curves[small.curves["label"] == "DROCO"].assign(label="OTDF")
+    begun = begun[begun["step"] < begun["step"].max()]
+    half = replace(small, curves=pd.concat([small.curves, begun]))
+    reached, steps = begun["step"].max(), small.steps
+    said = verdicts.not_run([half])
+    assert f"_OTDF_ was trained for {reached:,} of {steps:,} steps, and not tried." in said
+    assert said.count("OTDF") == 1 and "OTDF" in verdicts.not_run([small])
 
 
 def test_what_an_older_study_holds_is_said_of_all_its_robots_at_once(small):
