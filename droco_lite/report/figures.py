@@ -310,7 +310,7 @@ def heat_map(results: Results) -> Figure:
     table = table[list(dict.fromkeys(lines["shift"]))]
     table = table.reindex([*results.labels, NOT_RUN] if results.missing else results.labels)
     fig, ax = figure(4.6, 1.6 + 0.22 * len(table))
-    written = table.map(lambda value: statistics.in_print(np.round(value) + 0.0))
+    written = table.map(statistics.in_print)
     shade(ax, table, written)
     for row in np.flatnonzero(table.isna().all(axis=1)):
         # One name alone would be taken for that of a curve, in a curve's colour.

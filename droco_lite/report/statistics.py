@@ -23,13 +23,14 @@ RESAMPLES = 2000
 
 
 def in_print(number: float, form: str = ".0f") -> str:
-    """A number as a page writes it: with a minus sign, which is no hyphen.
+    """A number as a page writes it: with a minus sign, which is no hyphen, and no minus zero.
 
     Args:
         number: what is written.
-        form: how, as :func:`format` takes it.
+        form: how, as :func:`format` takes it; it may begin with ``+``.
     """
-    return format(number, form).replace("-", "−")
+    sign = form[: form.startswith("+")]
+    return format(number, f"{sign}z{form[len(sign) :]}").replace("-", "−")
 
 
 def matrix(

@@ -229,16 +229,23 @@ def _answer(found: Sequence[_Losses]) -> str:
     )
 
 
+def _own_loss(lost: np.ndarray) -> str:
+    """What DROCO's seeds lose, in percent of their clean return, or gain."""
+    mean, low, high = lost.mean(), lost.min(), lost.max()
+    if round(mean) < 0:
+        higher, least, most = in_print(-mean), in_print(-high), in_print(-low)
+        return f"DROCO's return is {higher} % above its clean one (seeds {least} to {most})."
+    said = f"DROCO loses {in_print(mean)} % of its clean return"
+    return f"{said} (seeds {in_print(low)} to {in_print(high)})."
+
+
 def _losses(results: Results, compared: Mapping[str, _Losses | None]) -> str:
     said = [f"**{results.robot}** ({results.steps:,} steps, {seeds_of(results)})."]
     for family, words in CHANGED.items():
         found = compared[family]
         if found is None:
             continue
-        said.append(
-            f"With {words}, DROCO loses {in_print(found.ours.mean())} % of its clean return (seeds "
-            f"{in_print(found.ours.min())} to {in_print(found.ours.max())})."
-        )
+        said.append(f"With {words}, {_own_loss(found.ours)}")
         if not found.arms:
             said.append("No other method has a clean return near its own.")
             continue

@@ -268,3 +268,15 @@ def test_arms_trained_as_long_in_a_study_of_their_own_stand_beside_the_others():
     long = next(each for each in report.read_evidence() if each.robot == "Walker2d")
     assert long.steps == 100_000
     assert {"DROCO", "IQL, target", "DROCO, β = 2", "DROCO, as printed"} <= set(long.labels)
+
+
+@pytest.mark.parametrize(
+    ("lost", "words"),
+    [
+        ([30.0, 20.0, 40.0], "DROCO loses 30 % of its clean return (seeds 20 to 40)."),
+        ([0.2, -1.0, 0.0], "DROCO loses 0 % of its clean return (seeds −1 to 0)."),
+        ([-5.0, -10.0, 1.0], "DROCO's return is 5 % above its clean one (seeds −1 to 10)."),
+    ],
+)
+def test_a_return_that_rises_is_not_called_a_negative_loss(lost, words):
+    assert verdicts._own_loss(np.array(lost)) == words
