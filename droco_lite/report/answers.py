@@ -51,7 +51,7 @@ def _penalty(found: Mapping[str, Mapping[str, Verdict]]) -> str:
     says = {"ahead of": "helps", "level with": "shows no effect", "behind": "costs return"}
     robots = _by_word(found, IQL_STAR)
     parts = [f"{says[word]} on {named(_sized(by))}" for word, by in robots.items()]
-    return f"the penalty {', and '.join(parts)}" if parts else ""
+    return f"the penalty {'; '.join(parts)}" if parts else ""
 
 
 def _source(found: Mapping[str, Mapping[str, Verdict]]) -> str:
@@ -64,7 +64,7 @@ def _source(found: Mapping[str, Mapping[str, Verdict]]) -> str:
             f"{named(list(by) if word == 'level with' else _sized(by))}"
             for k, (word, by) in enumerate(robots.items())
         ]
-        said += [", and ".join(parts)] if parts else []
+        said += [", ".join(parts)] if parts else []
     return f"Beside arms that never see the source, DROCO is {'; '.join(said)}" if said else ""
 
 
@@ -127,17 +127,22 @@ def _lead_after(before: Results, after: Results) -> str:
 def _earlier(before: Results, after: Results) -> str:
     """Whether what DROCO gains over both arms without the source was there earlier too."""
     led, leads = _least_lead(before), _least_lead(after)
-    on, then, now = f"On {after.robot}", f"after {before.steps:,} steps", f"after {after.steps:,}"
+    on = f"On {after.robot}"
+    then = f"in an earlier study of {before.steps:,} steps"
+    now = f"in this one of {after.steps:,}"
     if led is None:
         had = "either" if leads is None else "yet"
         return f"{on} DROCO was not ahead of both of these {then} {had}."
-    kept = "and no longer" if leads is None else "and still is"
-    return f"{on} DROCO was ahead of both of these {then} (by {led:.1f} or more), {kept} {now}."
+    kept = "and is not" if leads is None else "and still is"
+    return (
+        f"{on} DROCO was ahead of both of these {then} (the smaller lead: {led.size}), "
+        f"{kept} {now}."
+    )
 
 
-def _least_lead(results: Results) -> float | None:
-    """Points to the better of both arms without the source; None where DROCO does not lead both."""
+def _least_lead(results: Results) -> Verdict | None:
+    """How DROCO leads the better of both arms without the source; None if it leads not both."""
     found = against(results, "clean", TARGET_ALONE)
     if len(found) < len(TARGET_ALONE) or any(v.word != "ahead of" for v in found):
         return None
-    return min(v.points for v in found)
+    return min(found, key=lambda verdict: verdict.points)

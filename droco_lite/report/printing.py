@@ -45,9 +45,11 @@ from droco_lite.report.verdicts import (
     claim,
     losses,
     not_run,
+    seeds_of,
     standings,
     which_droco,
 )
+from droco_lite.robots import NOMINAL
 
 _MINUS = re.compile(r"(?<=>)-(?=\d)")
 CLAIM_STEPS = 200_000  # fewer say nothing about final returns: "first results"
@@ -56,14 +58,38 @@ FULL_STEPS, FULL_SEEDS = 1_000_000, 5  # the paper's steps; its seeds are not kn
 
 def caption(results: Results) -> str:
     """Task, source, and how much training and trying stands behind a table's numbers."""
-    lines, seeds, steps = results.clean, results.seeds, results.steps
-    checkpoints, episodes = int(lines["checkpoints"].min()), int(lines["episodes"].min())
-    first = steps < CLAIM_STEPS or seeds < statistics.ENOUGH_SEEDS
+    steps = results.steps
+    first = steps < CLAIM_STEPS or results.seeds < statistics.ENOUGH_SEEDS
     return (
         f"{results.task.robot}-{results.task.quality}, source {results.task.source_shift}\n"
-        f"{'first results at ' if first else ''}{steps:,} steps, {seeds} seeds; "
-        f"mean of the last {checkpoints} checkpoints x {episodes} episodes"
+        f"{'first results at ' if first else ''}{steps:,} steps, {seeds_of(results)}; "
+        f"{averaged([results])}"
     )
+
+
+def averaged(results: Sequence[Results]) -> str:
+    """What a score is the mean of, on the robot as it is and under shifts."""
+    clean, under = (
+        " or ".join(dict.fromkeys(_looks(lines) for lines in parts))
+        for parts in ([r.clean for r in results], [_changed(r) for r in results])
+    )
+    if under in ("", clean):
+        return f"mean over {clean}"
+    return f"clean: mean over {clean}; under shifts: over {under}"
+
+
+def _changed(results: Results) -> pd.DataFrame:
+    return results.under_shift[results.under_shift["family"] != NOMINAL.family]
+
+
+def _looks(lines: pd.DataFrame) -> str:
+    """So many policies and episodes, of the lines of a table that have the most policies."""
+    if lines.empty:
+        return ""
+    checkpoints = int(lines["checkpoints"].max())
+    episodes = int(lines.loc[lines["checkpoints"] == checkpoints, "episodes"].min())
+    which = "the last policy" if checkpoints == 1 else f"each of the last {checkpoints} policies"
+    return f"{episodes} episodes of {which}"
 
 
 def printed(table: pd.DataFrame, digits: int = 1) -> str:

@@ -57,9 +57,13 @@ class Verdict:
 
     @property
     def size(self) -> str:
-        """The difference in points and its 95 % interval: ``+25.2; +24.5 to +26.2``."""
-        points, low, high = (in_print(x, "+.1f") for x in (self.points, self.low, self.high))
-        return f"{points}; {low} to {high}"
+        """The difference in points and its 95 % interval: ``+25.2; +24.5 to +26.2``.
+
+        A difference that only rounding brings up to :data:`LEAST` has two digits.
+        """
+        rounded_up = abs(self.points) < LEAST <= round(abs(self.points), 1)
+        points = in_print(self.points, "+.2f" if rounded_up else "+.1f")
+        return f"{points}; {in_print(self.low, '+.1f')} to {in_print(self.high, '+.1f')}"
 
 
 def compare(x: np.ndarray, y: np.ndarray, first: str, second: str) -> Verdict:
@@ -129,13 +133,13 @@ def seeds_of(results: Results) -> str:
 
 
 def _grouped(found: Sequence[Verdict]) -> str:
-    """Verdicts of one word together: ``ahead of A (+2; ...), and level with B and C``."""
+    """Verdicts of one word together: ``ahead of A (+2; ...); and level with B and C``."""
     parts = []
     for word in WORDS:
         arms = [f"{written(v.second)} ({v.size})" for v in found if v.word == word]
         if arms:
-            parts.append(f"{word} {' and '.join(arms)}")
-    return ", and ".join(parts)
+            parts.append(f"{word} {named(arms)}")
+    return "; and ".join(parts)
 
 
 def meaning(words: dict[str, str]) -> str:

@@ -28,13 +28,13 @@ def told(word: str, points: float = 5.0) -> dict[str, verdicts.Verdict]:
         (
             ["ahead of", "behind"],
             f"helps on A {SIZE}, and costs return on B {SIZE}",
-            "ahead of {} on A {}, and behind on B {}",
+            "ahead of {} on A {}, behind on B {}",
         ),
         (["level with"], f"shows no effect on A {SIZE}", "level with {} on A"),
         (
             ["behind", "ahead of", "ahead of", "ahead of"],
             f"helps on B {SIZE}, C {SIZE} and D {SIZE}, and costs return on A {SIZE}",
-            "ahead of {} on B {}, C {} and D {}, and behind on A {}",
+            "ahead of {} on B {}, C {} and D {}, behind on A {}",
         ),
     ],
 )
@@ -75,9 +75,9 @@ def test_a_lead_that_longer_training_takes_away_is_said_in_the_lead_and_in_full(
     long = next(each for each in report.read_evidence() if each.task == short.task)
     said = answers.lead([long], [short])
     assert (
-        "On Walker2d DROCO was ahead of both of these after 40,000 steps (by 7.0 or more)" in said
+        "On Walker2d DROCO was ahead of both of these in an earlier study of 40,000 steps "
+        "(the smaller lead: +7.0; +2.2 to +12.5), and is not in this one of 100,000." in said
     )
-    assert f"and no longer after {long.steps:,}." in said
     assert "3 to 5 seeds" in answers.longer([short], [long])
     assert "does not keep its lead" in answers.longer([short], [long])
 
@@ -85,14 +85,19 @@ def test_a_lead_that_longer_training_takes_away_is_said_in_the_lead_and_in_full(
 @pytest.mark.parametrize(
     "led, leads, headline, in_short",
     [
-        (True, True, "keeps its lead", "and still is after"),
-        (True, False, "does not keep its lead", "and no longer after"),
-        (False, True, "takes the lead", "was not ahead of both of these after 40,000 steps yet"),
+        (True, True, "keeps its lead", "and still is in this one of"),
+        (True, False, "does not keep its lead", "and is not in this one of"),
+        (
+            False,
+            True,
+            "takes the lead",
+            "was not ahead of both of these in an earlier study of 40,000 steps yet",
+        ),
         (
             False,
             False,
             "does not take the lead either",
-            "ahead of both of these after 40,000 steps either",
+            "ahead of both of these in an earlier study of 40,000 steps either",
         ),
     ],
 )

@@ -198,7 +198,7 @@ def test_what_remains_is_the_measured_rate_times_the_rest(small):
 
 
 def test_captions_say_steps_and_seeds_and_what_is_a_first_result(small):
-    tried = "mean of the last 3 checkpoints x 4 episodes"
+    tried = "mean over 4 episodes of each of the last 3 policies"
     said = report.caption(small).splitlines()
     assert said[0] == "hopper-medium, source kinematic-legjnt-hard"
     assert said[1] == f"first results at 10,000 steps, 3 seeds; {tried}"

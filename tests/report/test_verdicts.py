@@ -280,3 +280,12 @@ def test_arms_trained_as_long_in_a_study_of_their_own_stand_beside_the_others():
 )
 def test_a_return_that_rises_is_not_called_a_negative_loss(lost, words):
     assert verdicts._own_loss(np.array(lost)) == words
+
+
+def test_a_difference_that_only_rounding_brings_to_the_limit_has_two_digits():
+    def size(points):
+        return verdicts.Verdict("A", "B", "level with", points, 0.5, 1.4, 1, 1, 1).size
+
+    assert [size(points) for points in (0.963, -0.963, 0.94, 1.0)] == [
+        f"{said}; +0.5 to +1.4" for said in ("+0.96", "−0.96", "+0.9", "+1.0")
+    ]
