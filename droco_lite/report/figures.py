@@ -88,20 +88,23 @@ def curves(
     title: str,
     xlabel: str,
     ylabel: str,
+    *,
     linear: float | None = None,
+    colored: bool = False,
+    from_zero: bool = False,
 ) -> Figure:
     """A curve of each arm; rows of a part are x, its columns seeds.
 
-    Of many arms only :data:`LIT` are in colour, named at their ends, in a band from the lowest to
-    the highest seed. ``linear``, a power of ten, makes the vertical axis logarithmic beyond plus
-    and minus it.
+    Only :data:`LIT` are in colour, named at their ends, in a band from the lowest to the highest
+    seed; with ``colored`` all are, unless they are too many.  ``linear``, a power of ten, makes the
+    vertical axis logarithmic beyond plus and minus it; ``from_zero`` lets it begin at 0.
     """
     fig, ax = figure(4.6, 3.6)
     if linear is not None:
         ax.set_yscale("symlog", linthresh=linear)
     for label in sorted(parts, key=lambda each: each in LIT):
         seeds = parts[label].dropna(axis=1, how="all")  # other arms may have more seeds
-        if label in LIT or len(parts) <= FEW:
+        if label in LIT or (colored and len(parts) <= FEW):
             curve(ax, seeds.index, seeds.to_numpy(), label, band=True)
         else:
             ax.plot(seeds.index, seeds.mean(axis=1), color=GREY, lw=1)
@@ -110,6 +113,8 @@ def curves(
         powers = 10.0 ** np.arange(np.log10(linear), np.log10(max(-low, high)))
         ticks = [tick for tick in (*-powers[::-1], 0.0, *powers) if low <= tick <= high]
         ax.set_yticks(ticks, [statistics.in_print(tick, ",.0f") for tick in ticks])
+    elif from_zero:  # before names are placed, which must not meet
+        ax.set_ylim(min(0.0, *(float(part.min(axis=None)) for part in parts.values())), None)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.set_title(title)
     name_lines(ax)
@@ -157,9 +162,7 @@ def over_strength(results: Results, variant: str) -> Figure:
     table = strengths(results, family, name)
     parts = {label: table.loc[label] for label in results.labels}
     title = title_of(results, family, name)
-    fig = curves(parts, title, "strength (0: as it comes, 1: hard)", "return")
-    fig.axes[0].set_ylim(min(0.0, float(table.min(axis=None))), None)
-    return fig
+    return curves(parts, title, "strength (0: as it comes, 1: hard)", "return", from_zero=True)
 
 
 def clean_against_shifted(results: Results, family: str) -> Figure:
@@ -227,7 +230,7 @@ def over_steps(
     table = per_seed(lines, column, ["step"]).sort_index(level="step")
     parts = {label: table.loc[label] for label in results.labels if label in table.index}
     title = f"{results.robot}, {title}"
-    fig = curves(parts, title, "gradient steps", ylabel, linear)
+    fig = curves(parts, title, "gradient steps", ylabel, linear=linear, colored=True)
     fig.axes[0].xaxis.set_major_locator(MaxNLocator(4))
     fig.axes[0].xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     return fig

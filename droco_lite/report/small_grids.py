@@ -198,10 +198,14 @@ def picture(shares: pd.DataFrame) -> list[Figure]:
         fig, ax = figure(3.3, 2.6)
         part = shares.loc[title].iloc[::-1]
         rows = range(len(part))
-        ax.barh([row + 0.2 for row in rows], part["by beta"], 0.36, color=COLORS["droco"])
-        ax.barh([row - 0.2 for row in rows], part["by delta"], 0.36, color=COLORS["muted"])
+        for up, column, color in ((0.2, "by beta", "droco"), (-0.2, "by delta", "muted")):
+            places, words = [row + up for row in rows], column.replace("beta", "β")
+            ax.barh(
+                places, part[column], 0.36, color=COLORS[color], label=words.replace("delta", "δ")
+            )
         ax.axvline(BY_CHANCE, color=COLORS["ink"], ls=":", lw=1)
         ax.set_yticks(list(rows), part.index)
-        ax.set(xlim=(0, 1.02), title=title, xlabel="blue: by β, grey: by δ")
+        ax.set(xlim=(0, 1.02), title=title, xlabel="share of the variance")
+        ax.legend(frameon=False, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.24))
         figures.append(fig)
     return figures

@@ -27,13 +27,13 @@ def told(word: str, points: float = 5.0) -> dict[str, verdicts.Verdict]:
         ),
         (
             ["ahead of", "behind"],
-            f"helps on A {SIZE}, and costs return on B {SIZE}",
+            f"helps on A {SIZE}; costs return on B {SIZE}",
             "ahead of {} on A {}, behind on B {}",
         ),
         (["level with"], f"shows no effect on A {SIZE}", "level with {} on A"),
         (
             ["behind", "ahead of", "ahead of", "ahead of"],
-            f"helps on B {SIZE}, C {SIZE} and D {SIZE}, and costs return on A {SIZE}",
+            f"helps on B {SIZE}, C {SIZE} and D {SIZE}; costs return on A {SIZE}",
             "ahead of {} on B {}, C {} and D {}, behind on A {}",
         ),
     ],
