@@ -13,7 +13,7 @@ from . import (
     verdicts,
 )
 from .output import check, studies, write
-from .printing import CONTROLS, SHOWN, TABLES, caption, printed, shown, text
+from .printing import CONTROLS, SHOWN, TABLES, averaged, caption, printed, shown, standing, text
 from .results import (
     DROCO,
     Results,
@@ -58,6 +58,7 @@ __all__ = [
     "Results",
     "answers",
     "attacked",
+    "averaged",
     "beside_paper",
     "by_shift",
     "by_variant",
@@ -94,6 +95,7 @@ __all__ = [
     "scorecard",
     "shown",
     "small_grids",
+    "standing",
     "statistics",
     "studies",
     "tables",

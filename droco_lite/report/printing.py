@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -47,6 +47,7 @@ from droco_lite.report.verdicts import (
     not_run,
     seeds_of,
     standings,
+    verdicts,
     which_droco,
 )
 from droco_lite.robots import NOMINAL
@@ -132,6 +133,26 @@ def shown(table: pd.DataFrame, caption: str, digits: int = 1) -> Shown:
         digits: after the point.
     """
     return Shown(table, caption, digits)
+
+
+def standing(results: Mapping[str, Results], caption: str) -> Shown:
+    """How DROCO stands to the other arms of some studies, on the robot as it is and on others.
+
+    Args:
+        results: studies by the name that their rows have.
+        caption: what they are.
+
+    Returns:
+        In each cell a verdict's word, and points with the 95 % interval.
+    """
+    places = {"clean": "as it is", "shifted": "under foreign shifts"}
+    lines = {}
+    for name, each in results.items():
+        for where, words in places.items():
+            for found in verdicts(each, where):
+                row = lines.setdefault((name, found.second), {})
+                row[words] = f"{found.word} ({found.size})"
+    return Shown(pd.DataFrame.from_dict(lines, orient="index"), caption)
 
 
 def _each(make: Callable[[Results], str]) -> Callable[[Sequence[Results]], str]:
