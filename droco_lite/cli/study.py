@@ -56,12 +56,14 @@ def _work(study, root: Path, to: Path, workers: int, ray: bool) -> None:
     from droco_lite.evaluation import matrix as runner
 
     runner.restore(study, root, to)
-    if ray:
-        runner.work_on_ray(study, root, workers)
-    else:
-        runner.work_beside(study, root, workers)
-    for path in runner.collect(study, root, to):
-        say(path)
+    try:
+        if ray:
+            runner.work_on_ray(study, root, workers)
+        else:
+            runner.work_beside(study, root, workers)
+    finally:  # where one job had to stop, the others have results
+        for path in runner.collect(study, root, to):
+            say(path)
 
 
 def _opened(name: str, root: Path | None, to: Path | None) -> tuple[Any, Path, Path]:

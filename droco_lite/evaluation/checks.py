@@ -9,12 +9,12 @@ from droco_lite.data import Task
 from droco_lite.data.tasks import sizes_of
 from droco_lite.evaluation.arms import file_name
 from droco_lite.evaluation.attacks import Attack
-from droco_lite.evaluation.suite import EVALUATED, grid
+from droco_lite.evaluation.suite import evaluated, grid
 from droco_lite.robots import SHIFTS
 from droco_lite.robots.shifts import shift_values
 
 if TYPE_CHECKING:
-    from droco_lite.evaluation.study import Evaluation
+    from droco_lite.evaluation.suite import Evaluation
 
 #: Whole numbers of an evaluation, and the least that each may be.
 LEAST = {"every": 1, "episodes": 1, "final_episodes": 0, "seed": 0}
@@ -113,4 +113,5 @@ def families_of(robot: str, evaluation: Evaluation) -> list[str]:
         robot: name in :data:`~droco_lite.robots.ROBOTS`.
         evaluation: the study's.
     """
-    return [f for f in evaluation.families if f in SHIFTS[robot] or f not in EVALUATED]
+    usual = evaluated()
+    return [f for f in evaluation.families if f in SHIFTS[robot] or f not in usual]

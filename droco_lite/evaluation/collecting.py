@@ -26,7 +26,6 @@ from droco_lite.evaluation.study import (
     TRAINED_ON,
     Job,
     Study,
-    claimed,
     job_facts,
 )
 from droco_lite.provenance import as_json, provenance
@@ -51,7 +50,8 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
     root, to = Path(root), Path(to)
     for task in map(str, study.tasks):
         path = to / f"{file_name(task)}.csv"
-        open_jobs = [job for job in study.jobs() if job.task == task and not job.done(root)]
+        jobs = [job for job in study.jobs(root=root) if job.task == task]
+        open_jobs = [job for job in jobs if not job.done(root)]
         if not open_jobs or not path.exists():
             continue
         lines = read_table(to, task)
@@ -73,7 +73,7 @@ def restore(study: Study, root: str | Path, to: str | Path) -> None:
                 root / job.name,
                 [table[table["label"].isin(job.labels)] for table in (curves, lines)],
             )
-            with claimed(folder) as mine:
+            with files.claimed(folder) as mine:
                 if not mine:  # another process works on it
                     continue
                 made = job.elsewhere(root)
@@ -125,7 +125,7 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
     """
     root, to, written = Path(root), Path(to), []
     restore(study, root, to)
-    every = study.every_job(root)
+    every = study.jobs(root=root)
     for task in map(str, study.tasks):
         begun = [job for job in every if job.task == task and job.step(root)]
         if not begun:

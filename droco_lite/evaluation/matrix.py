@@ -48,7 +48,9 @@ from droco_lite.evaluation.arms import (
     read_table,
 )
 from droco_lite.evaluation.collecting import collect, restore
-from droco_lite.evaluation.study import CHECKPOINTS, LOGGED, Evaluation, Job, Study, claimed
+from droco_lite.evaluation.study import CHECKPOINTS, LOGGED, Evaluation, Job, Study
+from droco_lite.files import claimed
+from droco_lite.training.health import TrainingError
 from droco_lite.training.loop import choose_device
 
 __all__ = [
@@ -100,6 +102,9 @@ def work_all(
     Args:
         studies: each with the folder of its jobs' folders.
         stacked, trains, say: as in :func:`work`.
+
+    Raises:
+        TrainingError: jobs had to stop; raised when all others are done.
     """
     if stacked is None:
         stacked = any(choose_device(study.loop.device).type == "cuda" for study, _ in studies)
@@ -114,7 +119,20 @@ def work_all(
         did += found == "finished"
         if found == "later":
             time.sleep(SECONDS_OF_PATIENCE)
+    if failed := [job.failure(root) for job, root in jobs if job.failure(root)]:
+        raise TrainingError(
+            f"{len(failed)} of {len(jobs)} jobs had to stop, all others are done: "
+            f"{'; '.join(map(str, failed))}; to try one again, move its folder away"
+        )
     return did
+
+
+def _train(job: Job, root: Path, say: Callable) -> None:
+    """Train a job; one that has to stop says so in its folder, and others go on."""
+    try:
+        job.train(root, say)
+    except TrainingError as error:
+        say(f"{job.name}: had to stop: {error}")
 
 
 def _one_part(jobs: Sequence[tuple[Job, Path]], stacked: bool, trains: bool, say: Callable) -> str:
@@ -131,13 +149,15 @@ def _one_part(jobs: Sequence[tuple[Job, Path]], stacked: bool, trains: bool, say
     else:
         parts = [(kind, *job) for job in jobs for kind in ("train", "all")]
     for kind, job, root in parts:
+        if job.failure(root):  # the next may do better
+            continue
         if kind == "train" and not job.trained(root):
             training = True
             if not trains:
                 continue
             with claimed(root / job.name) as mine:
                 if mine and not job.trained(root):
-                    job.train(root, say)
+                    _train(job, root, say)
                     return "worked"
         if kind == "train" or not job.trained(root):
             continue
@@ -211,12 +231,12 @@ def progress(study: Study, root: str | Path, stacked: bool = False) -> pd.DataFr
     """
     root, lines = Path(root), []
     for job in study.jobs(stacked, root):
-        done, step, spent = job.done(root), job.step(root), job.seconds(root)
+        step, spent = job.step(root), job.seconds(root)
         lines.append(
             {
                 "task": job.task, "arms": ", ".join(job.labels), "seeds": len(study.seeds),
                 "step": step, "steps": study.steps, "seconds": spent,
-                "state": "done" if done else "begun" if step else "waiting",
+                "state": _state(job, root),
             }
         )  # fmt: skip
     table = pd.DataFrame(lines)
@@ -224,3 +244,10 @@ def progress(study: Study, root: str | Path, stacked: bool = False) -> pd.DataFr
     usual = table["arms"].map(whole)
     left = (usual * (1 - table["step"] / table["steps"])).where(table["state"] != "done", 0.0)
     return table.assign(seconds_left=left)
+
+
+def _state(job: Job, root: Path) -> str:
+    """One word for how far a job is."""
+    if job.failure(root):
+        return "failed"
+    return "done" if job.done(root) else "begun" if job.step(root) else "waiting"

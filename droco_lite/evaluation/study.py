@@ -9,7 +9,6 @@ import itertools
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,11 +30,12 @@ from droco_lite.evaluation.checks import (
     families_of,
 )
 from droco_lite.evaluation.controls import arm_of, beside, check_partner, partner_of
-from droco_lite.evaluation.suite import EVALUATED, evaluate, grid
+from droco_lite.evaluation.suite import Evaluation, evaluate, grid
 from droco_lite.provenance import as_json, provenance
 from droco_lite.training.curve import CURVE, read_curve
 from droco_lite.training.experiment import check_data, check_kinds, read_keys
 from droco_lite.training.export import restore
+from droco_lite.training.health import TrainingError
 from droco_lite.training.loop import LoopSettings, train
 
 CHECKPOINTS = 3
@@ -43,6 +43,7 @@ KEYS = ("tasks", "steps", "seeds", "more_seeds", "data", "arms", "settings", "ev
 FACTS = "job.json"
 ELSEWHERE = "elsewhere.csv"
 TRAINED_ON = "trained_on.json"
+FAILED = "failed.json"
 #: Diagnostics that collected curves keep, of the methods that have them.
 LOGGED = ("v_source", "v_target", "penalty_mean", "beyond_delta", "kappa", "outside")
 
@@ -52,24 +53,6 @@ LISTED = {"arms": "a list"}
 STUDY_KINDS = {"tasks": "a list", "seeds": "a list", "steps": "a whole number"} | dict.fromkeys(
     ("more_seeds", "data", "settings", "evaluation", "loop"), "keys with values"
 )
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """How the trained policies are tried.
-
-    ``every`` is the spacing of evaluations in steps, and ``episodes`` their number for each shift.
-    The last policy is tried on the nominal robot with ``final_episodes``, if that is more, and
-    there under ``attacks``, since it has its critics at hand.
-    """
-
-    every: int = 10_000
-    episodes: int = 10
-    final_episodes: int = 0
-    families: Sequence[str] = EVALUATED
-    strengths: Sequence[float] = (1 / 3, 2 / 3, 1.0)
-    attacks: Sequence[str] = ()
-    seed: int = 20_000
 
 
 @dataclass(frozen=True)
@@ -189,31 +172,48 @@ class Study:
         """All jobs in the order in which they should run.
 
         ``stacked`` puts arms of one method with equal shared settings and seeds into one loop:
-        better on a GPU, no gain on a CPU.  Arms that :func:`restore` has put into ``root`` stay
-        alone.
+        better on a GPU, no gain on a CPU.  Arms that ``root`` holds already stay together, or
+        alone, as they are there: work that a card has begun goes on without it, and back.
         """
 
         def loop_of(task: str, label: str):
             label = self.partner(label) or label  # a control is trained beside its partner
+            if not stacked:
+                return label
             run, own = self.runs(label)[0], per_run_values(self.runs(label)[0])
-            alone = not stacked or Job(self, task, (label,)).elsewhere(root).exists()
-            shared = {**run.to_dict(), **dict.fromkeys(own), "seed": self.seeds_of(label)}
-            return label if alone else str(shared)
+            return str({**run.to_dict(), **dict.fromkeys(own), "seed": self.seeds_of(label)})
 
         jobs = []
         for task in map(str, self.tasks):
+            held = {label: job for job in self._held(task, root) for label in job.labels}
             groups: dict[str, list[str]] = {}
             for label in self.arms:
-                groups.setdefault(loop_of(task, label), []).append(label)
-            for labels in groups.values():
+                key = held[label].name if label in held else loop_of(task, label)
+                groups.setdefault(key, []).append(label)
+            for key, labels in groups.items():
                 labels.sort(key=lambda label: self.partner(label) is not None)
-            jobs += [Job(self, task, tuple(labels)) for labels in groups.values()]
+                same = held.get(labels[0])
+                jobs.append(same if same and same.name == key else Job(self, task, tuple(labels)))
         return jobs
 
-    def every_job(self, root: str | Path = "") -> list[Job]:
-        """The jobs that ``root`` may hold: of arms alone, and of arms that share a loop."""
-        both = self.jobs(False, root) + self.jobs(True, root)
-        return list({job.name: job for job in both}.values())
+    def _held(self, task: str, root: str | Path) -> list[Job]:
+        """The jobs whose folders ``root`` holds; of those that share an arm, the furthest."""
+        found = []
+        for path in sorted(Path(root, file_name(task)).glob(f"*/{FACTS}")) if str(root) else ():
+            kept = files.read_json(path, f"move the folder {path.parent} away")
+            arms = (key.removeprefix("settings.").removesuffix(".method") for key in kept)
+            labels = tuple(label for label in arms if f"settings.{label}.method" in kept)
+            job = Job(self, task, labels)
+            if set(labels) <= set(self.arms) and Path(job.name).name == path.parent.name:
+                found.append(job)
+        found.sort(key=lambda job: (job.done(Path(root)), job.step(Path(root))), reverse=True)
+        taken: set[str] = set()
+        chosen = []
+        for job in found:
+            if not taken.intersection(job.labels):
+                chosen.append(job)
+                taken.update(job.labels)
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -254,6 +254,14 @@ class Job:
         folder = Path(root) / self.name
         seen = read_curve(folder, self.mend(root))["step"] if (folder / CURVE).exists() else [0]
         return int(max(seen))
+
+    def failure(self, root: str | Path) -> str | None:
+        """Why its training had to stop, if it had to; nobody tries it again in this folder."""
+        path = Path(root) / self.name / FAILED
+        if not path.exists():
+            return None
+        told = files.read_json(path, self.mend(root))["error"]
+        return f"{self.task}, {', '.join(self.labels)}: {told} ({path})"
 
     def seconds(self, root: Path) -> float:
         """Wall time spent on the job so far."""
@@ -351,6 +359,7 @@ class Job:
 
         Raises:
             ValueError: a policy is missing that the training has left behind.
+            TrainingError: it had to stop; its folder says why.
         """
         if self.trained(root):
             return
@@ -367,10 +376,14 @@ class Job:
             if step in tables and not tables[step].exists():
                 Snapshot.of(agent).save(self.snapshot(root, step))
 
-        trained = train(
-            self.runs(), data.source, data.target, robot=data.task.robot, loop=loop, out=folder,
-            on_save=keep,
-        )  # fmt: skip
+        try:
+            trained = train(
+                self.runs(), data.source, data.target, robot=data.task.robot, loop=loop, out=folder,
+                on_save=keep,
+            )  # fmt: skip
+        except TrainingError as error:
+            files.write_json(folder / FAILED, {"error": str(error)}, checksum=True)
+            raise
         reached = int(trained.curve["step"].max())
         if reached in tables:  # what is in the checkpoint can be had again
             keep(reached, trained.agent)
@@ -429,16 +442,3 @@ def job_facts(steps: int, seeds: Sequence[int], data: Mapping, evaluation: Mappi
     parts |= {f"settings.{label}": settings for label, settings in arms.items()}
     inner = {f"{part}.{key}": v for part, some in parts.items() for key, v in some.items()}
     return as_json({"steps": steps, "seeds": seeds, **inner})
-
-
-@contextmanager
-def claimed(path: Path):
-    """Hold the job of this folder, or yield False if another process does."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(files.lock(path, again=False))
-        except files.InUse:
-            mine = False
-        else:
-            mine = True
-        yield mine

@@ -9,6 +9,7 @@ perturbation, disturbed observations, is in :mod:`droco_lite.evaluation.attacks`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -19,8 +20,28 @@ from droco_lite.robots import NOMINAL, SHIFTS, Shift, get_robot, rollout_runs
 from droco_lite.robots.families import FAMILIES
 from droco_lite.training.loop import numpy_act
 
-#: Families that an evaluation takes unless it names some: ODRL's four.
-EVALUATED = tuple(name for name, family in FAMILIES.items() if family.evaluated)
+
+def evaluated() -> tuple[str, ...]:
+    """Families that an evaluation takes unless it names some: ODRL's four, and any added since."""
+    return tuple(name for name, family in FAMILIES.items() if family.evaluated)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How the trained policies are tried.
+
+    ``every`` is the spacing of evaluations in steps, and ``episodes`` their number for each shift.
+    The last policy is tried on the nominal robot with ``final_episodes``, if that is more, and
+    there under ``attacks``, since it has its critics at hand.
+    """
+
+    every: int = 10_000
+    episodes: int = 10
+    final_episodes: int = 0
+    families: Sequence[str] = field(default_factory=evaluated)
+    strengths: Sequence[float] = (1 / 3, 2 / 3, 1.0)
+    attacks: Sequence[str] = ()
+    seed: int = 20_000
 
 
 def grid(

@@ -10,7 +10,7 @@ Every file that this package writes goes through here.
 * :func:`load_tensors`, :func:`read_text`, :func:`read_json`, :func:`read_csv`, :func:`check` and
   :func:`check_seal` refuse what is not what was written.  A file without a checksum is read as it
   is.
-* :func:`lock` keeps a second process out of a folder.
+* :func:`lock` keeps a second process out of a folder, :func:`claimed` lets it look elsewhere.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from droco_lite.files.checksums import (
     seal,
     version,
 )
-from droco_lite.files.locks import InUse, lock
+from droco_lite.files.locks import InUse, claimed, lock
 from droco_lite.files.tensors import load_tensors, save_tensors
 from droco_lite.files.text import (
     read_csv,
@@ -49,6 +49,7 @@ __all__ = [
     "cache_folder",
     "check",
     "check_seal",
+    "claimed",
     "digest",
     "load_tensors",
     "lock",

@@ -55,3 +55,16 @@ def lock(
         yield folder
     finally:
         held.release()
+
+
+@contextlib.contextmanager
+def claimed(folder: str | os.PathLike) -> Iterator[bool]:
+    """Hold a folder and yield True; or yield False if another process, or thread, does."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(lock(folder, again=False))
+        except InUse:
+            mine = False
+        else:
+            mine = True
+        yield mine

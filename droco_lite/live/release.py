@@ -156,7 +156,7 @@ def release(
         raise ValueError(f"--only: {study} has no arm {', '.join(sorted(unknown))}")
     jobs = [
         job
-        for job in read.every_job(root)
+        for job in read.jobs(root=root)
         if (root / job.name / FILE).is_file() and job.done(root)
         if not only or set(only) & set(job.labels)
     ]

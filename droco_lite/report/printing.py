@@ -197,6 +197,8 @@ def _improvement(results: Results) -> str:
     table = improvement(results)
     columns = {}
     for name in ("clean", "shifted"):
+        if table[name].isna().all():  # no shift was tried that is not the source's own
+            continue
         columns[name, f"P({DROCO} > arm)"] = table[name].map("{:.2f}".format)
         low, high = (table[f"{name} {end}"].map("{:.2f}".format) for end in ("low", "high"))
         columns[name, "95 %"] = low + " to " + high

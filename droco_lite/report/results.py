@@ -197,7 +197,8 @@ def tasks(folder: str | Path | None = None) -> list[str]:
 
     def rank(name: str) -> tuple[int, str]:
         task = Task.parse(name)
-        return order[task.robot, task.quality, task.family], name
+        known = order.get((task.robot, task.quality, task.family), len(order))
+        return known, name  # those of robots of one's own come last
 
     return sorted(found, key=rank)
 
@@ -245,7 +246,8 @@ def read_all(folder: str | Path | None = None) -> list[Results]:
     """
     found = [each for each in (read(t, folder) for t in tasks(folder)) if DROCO in each.labels]
     if not found:
-        raise FileNotFoundError(f"results/matrix holds no results yet: {RUN_AGAIN}")
+        place = "results/matrix" if folder is None else folder
+        raise FileNotFoundError(f"{place} holds no results of {DROCO} yet: {RUN_AGAIN}")
     return found
 
 

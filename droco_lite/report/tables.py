@@ -241,6 +241,10 @@ def improvement(results: Results, over: str = DROCO) -> pd.DataFrame:
     """
     found: dict[str, dict] = {}
     for name, lines in (("clean", results.clean), ("shifted", shifted(results))):
+        if name == "shifted" and lines.empty:  # the source's own shift alone was tried
+            for line in found.values():
+                line |= dict.fromkeys(("shifted", "shifted low", "shifted high"), np.nan)
+            continue
         scores = statistics.matrix(lines, across=["shift"])
         if over not in scores:
             raise ValueError(f"{over} has no results in {results.task}")

@@ -97,6 +97,8 @@ def verdicts(results: Results, where: str = "clean", over: str = DROCO) -> list[
         KeyError: another ``where``, or an arm without results.
     """
     lines = {"clean": results.clean, "shifted": shifted(results)}[where]
+    if lines.empty:  # no shift was tried that is not the source's own
+        return []
     scores = statistics.matrix(lines, across=["shift"])
     others = [label for label in results.labels if label != over]
     return [compare(scores[over], scores[label], over, label) for label in others]
@@ -106,7 +108,7 @@ def against(results: Results, where: str, arms: Sequence[str]) -> list[Verdict]:
     """How DROCO stands to those of the arms that have results, and to no other: each costs time."""
     there = [arm for arm in arms if arm in results.labels]
     found = {v.second: v for v in verdicts(results.only([DROCO, *there]), where)}
-    return [found[arm] for arm in there]
+    return [found[arm] for arm in there if arm in found]
 
 
 def claim(results: Sequence[Results]) -> str:
@@ -177,7 +179,8 @@ def standings(results: Sequence[Results]) -> str:
                 arms = [written(v.second) for v in found if v.word == word]
                 if arms:
                     parts.append(f"{word} {listed(arms)}")
-            lines.append(f"* {words}, DROCO is {'; '.join(parts)}.")
+            if parts:
+                lines.append(f"* {words}, DROCO is {'; '.join(parts)}.")
         lines.append("")
     return "\n".join(lines).strip()
 
@@ -207,6 +210,8 @@ class _Losses:
 def _compared(results: Results, family: str) -> _Losses | None:
     """The losses under a family at full strength; None where DROCO's are not known."""
     table = loss_of_seeds(results, family, "hard")
+    if DROCO not in table.index:  # none of these shifts was tried
+        return None
     ours = table.loc[DROCO]
     # DROCO's other settings and controls are no rivals.
     others = table[[not label.startswith(DROCO) for label in table.index]]

@@ -291,8 +291,12 @@ class _Training:
 
     def evaluate(self, on_evaluation, writer) -> None:
         """Add one line a run to the curve, and call the listeners."""
-        new = curve_lines(self.watch, self.robot, self.loop, self.step)
-        refuse_not_finite(new, self.out)
+        figures = looked_at(self.watch)
+        # Before the simulator is given actions that are no numbers, and says so in its words.
+        refuse_not_finite(lines_of(self.agent, figures, self.step), self.out)
+        refuse_not_finite_state(self.agent.tensors(), self.step, self.out)
+        figures |= returns_of(self.agent, self.robot, self.loop)
+        new = lines_of(self.agent, figures, self.step)
         self.watch.warn(new)
         self.lines += new
         if writer is not None:
@@ -330,19 +334,29 @@ def keep_freed_memory() -> None:
         mallopt(trim_threshold, 2**30)
 
 
-def curve_lines(watch: Watch, robot: str | None, loop: LoopSettings, step: int) -> list[dict]:
-    """One line a run: its per-run settings, diagnostics, and returns in the nominal simulator."""
-    agent = watch.agent
-    found = agent.diagnostics(watch.probe) | watch.figures()
-    figures = {name: value.tolist() for name, value in found.items()}
-    if robot is not None and loop.episodes > 0:
-        returns = rollout_runs(
-            robot, [NOMINAL], numpy_act(agent), runs=len(agent.runs),
-            episodes=loop.episodes, seed=loop.evaluation_seed,
-        ).returns[:, 0]  # fmt: skip
-        figures["return_mean"] = returns.mean(1).tolist()
-        figures["return_std"] = returns.std(1, ddof=min(1, loop.episodes - 1)).tolist()
-        figures["score"] = get_robot(robot).score(returns.mean(1)).tolist()
+def looked_at(watch: Watch) -> dict[str, list[float]]:
+    """Diagnostics by name, a number for each run."""
+    found = watch.agent.diagnostics(watch.probe) | watch.figures()
+    return {name: value.tolist() for name, value in found.items()}
+
+
+def returns_of(agent: Agent, robot: str | None, loop: LoopSettings) -> dict[str, list[float]]:
+    """Returns in the nominal simulator by name, a number for each run; empty without one."""
+    if robot is None or loop.episodes <= 0:
+        return {}
+    returns = rollout_runs(
+        robot, [NOMINAL], numpy_act(agent), runs=len(agent.runs),
+        episodes=loop.episodes, seed=loop.evaluation_seed,
+    ).returns[:, 0]  # fmt: skip
+    return {
+        "return_mean": returns.mean(1).tolist(),
+        "return_std": returns.std(1, ddof=min(1, loop.episodes - 1)).tolist(),
+        "score": get_robot(robot).score(returns.mean(1)).tolist(),
+    }
+
+
+def lines_of(agent: Agent, figures: dict[str, list[float]], step: int) -> list[dict]:
+    """One line a run: its per-run settings, and its number of each figure."""
     lines = []
     for r, run in enumerate(agent.runs):
         line = {"step": step, "run": r, "method": run.method, **per_run_values(run)}

@@ -106,6 +106,19 @@ def test_a_comparison_in_worker_processes(place):
     assert "cloning, both" in done.stdout
 
 
+@pytest.mark.slow
+def test_a_comparison_and_its_report(place):
+    small = SMALL[: SMALL.index("--set")][2:-2]
+    made = run(
+        "compare", "pendulum-medium", "--methods", "IQL*;DROCO", "--seeds", "3", "--steps", "10",
+        *small, "--episodes", "1", "--out", "out",
+    )  # fmt: skip
+    assert made.exit_code == 0, made.output
+    told = run("report", "--results", "out", "--out", "told")
+    assert told.exit_code == 0, told.output
+    assert "IQL*" in (place / "told" / "improvement.txt").read_text()
+
+
 @pytest.mark.parametrize(
     "file, says",
     [

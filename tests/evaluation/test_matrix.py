@@ -18,6 +18,7 @@ from droco_lite import files
 from droco_lite.cli import app
 from droco_lite.evaluation import arms, matrix
 from droco_lite.evaluation.matrix import ARMS, Evaluation, Study, file_name
+from droco_lite.training.health import TrainingError
 
 SMALL = {"hidden": 16, "batch_size": 16}
 ENSEMBLE = {**SMALL, "ensemble_epochs": 2, "members": 2}
@@ -245,6 +246,42 @@ def test_a_study_goes_on_from_its_tables_alone(whole, tmp_path, stacked):
     assert [each["date"] for each in told] == [before["date"], after["date"]]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("first", [True, False])
+def test_a_study_goes_on_without_its_card_and_back(tmp_path, first):
+    study = replace(STUDY, arms=("IQL*", "cloning, target"))
+    assert matrix.work(study, tmp_path / "jobs", stacked=first, say=lambda line: None)
+    assert matrix.work(study, tmp_path / "jobs", stacked=not first, say=pytest.fail) == 0
+    for stacked in (True, False):
+        assert set(matrix.progress(study, tmp_path / "jobs", stacked)["state"]) == {"done"}
+    for _ in range(2):  # what was collected is not taken for new work
+        matrix.collect(study, tmp_path / "jobs", tmp_path / "tables")
+        table = matrix.read_table(tmp_path / "tables", "hopper-medium")
+        assert not table.duplicated(["label", "seed", "shift", "attack"]).any()
+        assert set(table["label"]) == set(study.arms)
+    about = json.loads((tmp_path / "tables" / "hopper-medium.json").read_text())
+    assert about["earlier"] == []
+
+
+def test_one_arm_that_diverges_does_not_end_the_study(tmp_path):
+    wild = {**STUDY.settings["IQL*"], "learning_rate": 1e30}
+    study = replace(
+        STUDY, arms=("IQL*", "cloning, target"), settings={**STUDY.settings, "IQL*": wild}
+    )
+    for _ in range(2):  # nor does it the second time, when it is not tried again
+        with pytest.raises(
+            TrainingError, match=r"1 of 2 jobs .*hopper-medium, IQL\*: .*step"
+        ) as told:
+            matrix.work(study, tmp_path, say=lambda line: None)
+        assert "failed.json" in str(told.value) and "move its folder away" in str(told.value)
+    states = matrix.progress(study, tmp_path).set_index("arms")["state"]
+    assert states.to_dict() == {"IQL*": "failed", "cloning, target": "done"}
+    matrix.collect(study, tmp_path, tmp_path / "tables")
+    assert set(matrix.read_table(tmp_path / "tables", "hopper-medium")["label"]) == {
+        "cloning, target"
+    }
+
+
 def test_a_record_keeps_the_settings_that_an_arm_was_made_with(whole, tmp_path):
     study, tables = replace(STUDY, arms=("IQL*",)), tmp_path / "tables"
     record = matrix.collect(study, whole[0], tables)[-1]
@@ -279,9 +316,9 @@ def test_two_ray_workers_share_the_jobs(whole, tmp_path):
 
 def test_a_job_that_somebody_holds_is_left_alone(tmp_path):
     jobs = STUDY.jobs()
-    with matrix.claimed(tmp_path / jobs[0].name) as mine:
+    with files.claimed(tmp_path / jobs[0].name) as mine:
         assert mine
-        with matrix.claimed(tmp_path / jobs[0].name) as second:
+        with files.claimed(tmp_path / jobs[0].name) as second:
             assert not second
         only = replace(STUDY, arms=("IQL*",))
         assert matrix.work(only, tmp_path, say=pytest.fail) == 0

@@ -163,6 +163,24 @@ def test_the_row_fills_when_its_files_arrive(small, name):
     assert "not run" not in row and re.search(r"\d", row)
 
 
+@pytest.mark.parametrize("tried", [["gravity"], ["own"], []], ids=["one family", "own", "none"])
+def test_a_study_may_have_tried_few_shifts_or_none(small, tmp_path, tried):
+    table = small.table
+    own = [small.is_own(f, v) for f, v in zip(table.family, table.variant, strict=True)]
+    table = table[table.family.isin(["nominal", *tried]) | (np.array(own) & ("own" in tried))]
+    table.to_csv(tmp_path / "hopper-medium.csv", index=False)
+    for name in ("hopper-medium.json", "hopper-medium-curves.csv"):
+        shutil.copy(SMALL / name, tmp_path)
+    assert len(report.write(tmp_path / "out", tmp_path)) > 20
+    said = (tmp_path / "out" / "improvement.txt").read_text()
+    assert "nan" not in said and ("shifted" in said) == (tried == ["gravity"])
+
+
+def test_a_folder_without_droco_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f"{tmp_path} holds no results of DROCO yet"):
+        report.read_all(tmp_path)
+
+
 def test_the_heat_maps_say_what_was_not_run(small):
     assert "MICRO" in small.missing
     (ax,) = report.figures.heat_map(small).axes
