@@ -355,7 +355,8 @@ def run_studies(studies: list[Path], out: Path, clock: Clock, args) -> None:
             read.append((path, study, root))
         except Exception:  # the next study may still run
             traceback.print_exc()
-    words: list[str | Path] = ["--root", args.root, "--studies", *(path for path, *_ in read)]
+    shared = ("--root", args.root, "--workers", args.workers, "--trainers", args.trainers)
+    words = [*shared, "--studies", *(path for path, *_ in read)]
     todo = any(
         (matrix.progress(study, root, stacked=True)["state"] != "done").any()
         for _, study, root in read

@@ -36,6 +36,24 @@ def words(out, root) -> list[str]:
     return ["--rehearse", "--minutes", "5", "--out", str(out), "--root", str(root)]
 
 
+def test_workers_are_told_how_many_of_them_train(tmp_path, monkeypatch):
+    told = []
+
+    def again(*given, cores=()):
+        told.append([str(word) for word in given])
+        return subprocess.Popen([sys.executable, "-c", ""])
+
+    monkeypatch.setattr(gpu, "again", again)
+    few = ["--parts", "studies", "--trainers", "0", "--workers", "2"]
+    monkeypatch.setattr(sys, "argv", ["gpu.py", *words(tmp_path / "out", tmp_path / "jobs"), *few])
+    gpu.main()
+    assert len(told) == 2
+    for given in told:
+        monkeypatch.setattr(sys, "argv", ["gpu.py", *given])
+        args = gpu.options()
+        assert (args.workers, args.trainers) == (2, 0)
+
+
 @pytest.mark.slow
 def test_all_three_parts_run_leave_small_files_and_go_on_where_they_were(
     tmp_path, monkeypatch, capsys
