@@ -45,6 +45,8 @@ __all__ = [
 POLICIES = Path(__file__).parent / "policies"
 #: "tuned" is the nominal robot's medium policy after further training on a shifted robot.
 TUNED = "tuned"
+#: What a card says of a policy that is a function of the user's: nothing of it was trained here.
+CONTROLLER = "a controller of the user's"
 QUALITIES = ("medium", "expert", TUNED)
 _CARD_KEYS = (
     "robot", "shift", "quality", "observation_size", "action_size", "hidden", "sha256", "steps",
@@ -146,7 +148,7 @@ def _controller(robot: str, shift: Shift | str, quality: str) -> Controller | No
     if function is None:
         return None
     card = {
-        "algorithm": "a controller of the user's", "quality": quality, "shift": shift, "steps": 0,
+        "algorithm": CONTROLLER, "quality": quality, "shift": shift, "steps": 0,
     }  # fmt: skip
     probe = np.random.default_rng(0).uniform(-1, 1, (64, spec.observation_size)).astype(np.float32)
     answers = np.round(Controller(robot, function, card)(probe), 4).tobytes()

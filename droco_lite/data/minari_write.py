@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from droco_lite import __version__, files
+from droco_lite.data.behaviour import CONTROLLER
 from droco_lite.data.hdf5 import read_hdf5
 from droco_lite.data.minari_metadata import (
     ARRAYS,
@@ -42,7 +43,8 @@ def write_minari(dataset_id: str, data: Transitions, card: dict[str, Any]) -> Pa
 
     Returns:
         The folder of the set.  A set of the same id is replaced.  Its checksums lie in
-        ``data/SHA256SUMS``.
+        ``data/SHA256SUMS``.  A set of a robot of the user's own is theirs: it names neither an
+        author nor code.
 
     Raises:
         DataError: the rows do not form episodes, or too many of one step.
@@ -65,17 +67,19 @@ def write_minari(dataset_id: str, data: Transitions, card: dict[str, Any]) -> Pa
         staging = partial / "staging"
         staging.mkdir()
         keywords = _environment(card, data)
+        ours = not card.get("imported_from")
         if card.get("robot"):
             spec = get_robot(card["robot"])
+            ours &= not spec.own
             keywords |= {"ref_min_score": spec.min_return, "ref_max_score": spec.max_return}
         with datasets_path(staging), warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # no author's e-mail, no eval_env: meant
+            warnings.simplefilter("ignore", UserWarning)  # no e-mail, author, eval_env: meant
             made = minari.create_dataset_from_buffers(
                 dataset_id,
                 _buffers(data),
                 algorithm_name=_algorithm(card),
-                author="unknown" if card.get("imported_from") else AUTHOR,
-                code_permalink=_permalink(),
+                author="unknown" if card.get("imported_from") else AUTHOR if ours else None,
+                code_permalink=_permalink() if ours else None,
                 description=_description(card),
                 requirements=[f"droco-lite=={__version__}"],
                 **keywords,
@@ -246,7 +250,10 @@ def _description(card: dict[str, Any]) -> str:
         f"(after {steps} steps), not a replay buffer",
         "medium-expert": "one half from the expert policy, one half from the medium one",
     }
-    source = sources.get(card["quality"], f"one policy, trained for {steps} steps")
+    one = f"one policy, trained for {steps} steps"
+    if policies[0].get("algorithm") == CONTROLLER:
+        one = CONTROLLER
+    source = sources.get(card["quality"], one)
     return (
         f"{card['robot']} under the shift {card['shift']!r}, {card['quality']}: {source}. Actions "
         f"carry Gaussian noise of standard deviation {card['action_noise']:g} and are clipped to "

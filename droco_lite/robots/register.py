@@ -35,7 +35,7 @@ from droco_lite.robots.own import OwnRobot, State, compiled, load_xml, names_of
 from droco_lite.robots.registry import ROBOTS, get_robot
 from droco_lite.robots.robot import Robot, Start
 from droco_lite.robots.robot_file import current_file
-from droco_lite.robots.shifts import Shift, shift_values
+from droco_lite.robots.shifts import SHIFTS, Shift, shift_values
 
 __all__ = ["register_robot", "unregister_robot"]
 
@@ -189,6 +189,19 @@ def _leave(name: str) -> Robot | None:
     return ROBOTS.pop(name)
 
 
+def _check_shift(robot: OwnRobot, where: str, shift: Shift | str) -> None:
+    """Refuse what is no shift of this robot, with an example of one that it has."""
+    try:
+        shift_values(robot.name, shift)
+    except ValueError as error:
+        family, variants = next(iter(SHIFTS[robot.name].items()))
+        reason = "" if str(error).startswith("shift: cannot read") else f" ({error})"
+        raise ValueError(
+            f"robot {robot.name!r}: {where}, which is no shift of this robot; write 'nominal' or "
+            f"FAMILY-VARIANT-LEVEL, such as '{family}-{variants[0]}-hard'{reason}"
+        ) from None
+
+
 def _check_tasks(robot: OwnRobot) -> None:
     """Whether the shifts that tasks are made of exist; their names kept as they are written."""
     for family, shift in robot.source_shifts.items():
@@ -197,9 +210,9 @@ def _check_tasks(robot: OwnRobot) -> None:
                 f"robot {robot.name!r}: source_shifts has {family!r}; give "
                 f"{' or '.join(task_families())}"
             )
-        shift_values(robot.name, shift)
+        _check_shift(robot, f"source_shifts[{family!r}] is {shift!r}", shift)
     for shift, qualities in robot.policies.items():
-        shift_values(robot.name, shift)
+        _check_shift(robot, f"policies has the key {shift!r}", shift)
         if str(Shift.parse(shift)) != shift:
             raise ValueError(
                 f"robot {robot.name!r}: policies: write {Shift.parse(shift)}, not {shift}"

@@ -8,6 +8,7 @@ number of rows ``[n, S]``.  It is written from
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -174,21 +175,26 @@ def _returns(facts: Mapping, run: int, returns: pd.DataFrame | None) -> list[str
     """Lines of the card: the table that was given, else the training's own last evaluation."""
     if returns is not None:
         mine = returns[returns.run == run]
+        scored = bool(mine.score.notna().any())  # a robot without reference returns has no score
         rows = [
-            f"| {line.shift} | {line.return_mean:.0f} ± {line.return_std:.0f} | {line.score:.1f} "
-            f"| {line.episodes} |"
+            f"| {line.shift} | {line.return_mean:.0f} ± {line.return_std:.0f} |"
+            + (f" {line.score:.1f} |" if scored else "")
+            + f" {line.episodes} |"
             for line in mine.itertuples()
         ]
-        head = ["| robot | return | D4RL score | episodes |", "|---|---|---|---|"]
+        names = ["robot", "return", *(["score"] if scored else []), "episodes"]
+        head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
         note = "Mean ± standard deviation over episodes; `nominal` is the robot as it is."
         return [*head, *rows, "", note]
     last: Mapping[str, Any] = next((x for x in reversed(facts["curve"]) if x["run"] == run), {})
     if last.get("return_mean") is None:
         return ["None was measured."]
     mean, std = last["return_mean"], last["return_std"]
+    known = last["score"] is not None and math.isfinite(last["score"])
+    score = f" (score {last['score']:.1f})" if known else ""
     return [
-        f"Nominal robot, at step {last['step']:,}: {mean:.0f} ± {std:.0f} "
-        f"(D4RL score {last['score']:.1f}).  Robots that changed were not tried."
+        f"Nominal robot, at step {last['step']:,}: {mean:.0f} ± {std:.0f}{score}.  "
+        "Robots that changed were not tried."
     ]
 
 

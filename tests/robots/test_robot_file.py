@@ -2,10 +2,12 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 
 import gymnasium
+import minari
 import numpy as np
 import pytest
 
@@ -105,6 +107,33 @@ def test_tasks_grids_and_data_take_it(path):
     policy = load_behaviour("pendulum", "nominal", "medium")
     direct = rollout("pendulum", ["nominal"], policy, episodes=3, seed=0)
     assert data.target_card["return_mean"] > direct.returns.mean() - 5
+
+
+def test_data_of_a_users_controller_say_whose_they_are(path):
+    load_robot_file(path)
+    make_dataset("pendulum", "nominal", "medium", 100)
+    name = "droco-lite/pendulum/nominal-medium-100-seed0-v0"
+    about = minari_store.describe(name)
+    assert "medium: a controller of the user's. Actions" in about["description"]
+    assert "0 steps" not in about["description"]
+    stated = minari_store.specification(name)
+    assert stated["author"] == stated["code"] == ""  # theirs to say, not this project's
+    assert minari.load_dataset(name).total_steps == 100
+
+
+def test_a_wrong_shift_is_named_with_its_key_and_one_that_the_robot_has(path):
+    written = path.read_text()
+    for old, new, says in (
+        ('{"nominal": {"medium"', '{"kinematic": {"medium"', "policies has the key 'kinematic'"),
+        ('s={"kinematic": "kin', 's={"kinematic": "ki', "source_shifts['kinematic'] is 'kiematic"),
+    ):
+        assert old in written
+        path.write_text(written.replace(old, new))
+        with pytest.raises(ValueError, match=re.escape(says)) as refused:
+            load_robot_file(path)
+        assert "such as 'kinematic-range-hard'" in str(refused.value)
+        assert "thighjnt" not in str(refused.value)
+        assert "pendulum" not in ROBOTS
 
 
 def test_data_are_made_anew_when_robot_or_controller_changes(path):

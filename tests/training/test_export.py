@@ -16,7 +16,7 @@ import torch
 from droco_lite.agents import METHODS
 from droco_lite.provenance import as_json
 from droco_lite.training import LoopSettings, train
-from droco_lite.training.export import export_policy, onnx_model, restore
+from droco_lite.training.export import _returns, export_policy, onnx_model, restore
 from tests.agents.rivals import PLANE, TINY, tiny
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +99,31 @@ def test_the_card_says_what_it_is_and_what_it_returned(tmp_path):
     assert "float64" in text and "| 1 ± 0 |" not in text
     kept = session(path).get_modelmeta().custom_metadata_map["droco_lite"]
     assert json.loads(kept)["settings"] == as_json(restore(tmp_path)[0].runs[1].to_dict())
+
+
+def test_a_robot_without_reference_returns_has_no_column_of_scores(tmp_path):
+    trained(tmp_path, "cql")
+    returns = pd.DataFrame(
+        {
+            "run": [1, 1], "shift": ["nominal", "gravity-up-1"], "return_mean": [45.0, -6.0],
+            "return_std": [1.0, 2.0], "score": [float("nan")] * 2, "episodes": [5, 5],
+        }
+    )  # fmt: skip
+    text = export_policy(tmp_path, 1, returns=returns)[1].read_text()
+    assert "| robot | return | episodes |\n|---|---|---|\n| nominal | 45 ± 1 | 5 |\n" in text
+    assert "nan" not in text
+    returns.score = [86.0, 5.0]  # by whichever references the robot has: not D4RL's for all
+    text = export_policy(tmp_path, 1, returns=returns)[1].read_text()
+    assert "| robot | return | score | episodes |\n|---|---|---|---|\n" in text
+    assert "D4RL" not in text
+
+
+def test_an_evaluation_without_a_score_is_told_without_one():
+    last = {"run": 0, "step": 800, "return_mean": 45.0, "return_std": 1.0, "score": float("nan")}
+    assert _returns({"curve": [last]}, 0, None) == [
+        "Nominal robot, at step 800: 45 ± 1.  Robots that changed were not tried."
+    ]
+    assert " (score 86.0)." in _returns({"curve": [last | {"score": 86.0}]}, 0, None)[0]
 
 
 def test_a_policy_without_measured_returns_says_so(tmp_path):
