@@ -25,6 +25,10 @@ RULES: Mapping = MappingProxyType(
 )
 
 
+#: Level of the intervals, that of every interval in the book.
+LEVEL = 0.95
+
+
 def judge(
     table: pd.DataFrame,
     rules: Sequence[str] | Mapping = RULES,
@@ -46,8 +50,8 @@ def judge(
     Returns:
         One line a rule: ``chosen``, its ``truth`` as ``got``, ``regret`` = best - got, ``share``,
         the regret over that of drawing a candidate at random, Spearman's ``rank_correlation`` of
-        preference and truth, and ``low`` and ``high``, its 90 % percentile interval over resampled
-        candidates.
+        preference and truth, and ``low`` and ``high``, its percentile interval over resampled
+        candidates at :data:`LEVEL`.
 
     Raises:
         ValueError: fewer than three candidates, which have no order to speak of.
@@ -61,18 +65,13 @@ def judge(
     true = table[truth].to_numpy()
     at_random = true.max() - true.mean()
 
-    def correlation(x, y):
-        if np.ptp(x) == 0 or np.ptp(y) == 0:  # a resample of one candidate has no order
-            return 0.0
-        return stats.spearmanr(x, y).statistic
-
     lines = []
     for name, prefer in rules.items():
         preference = np.asarray(prefer(table), float)
         chosen = int(preference.argmax())
         interval = stats.bootstrap(
-            (preference, true), correlation, paired=True, vectorized=False, method="percentile",
-            confidence_level=0.9, n_resamples=resamples, random_state=np.random.default_rng(seed),
+            (preference, true), _rank_correlation, paired=True, method="percentile",
+            confidence_level=LEVEL, n_resamples=resamples, random_state=np.random.default_rng(seed),
         ).confidence_interval  # fmt: skip
         regret = true.max() - true[chosen]
         lines.append(
@@ -82,9 +81,21 @@ def judge(
                 "got": true[chosen],
                 "regret": regret,
                 "share": regret / at_random if at_random > 0 else 0.0,
-                "rank_correlation": correlation(preference, true),
+                "rank_correlation": float(_rank_correlation(preference, true)),
                 "low": interval.low,
                 "high": interval.high,
             }
         )
     return pd.DataFrame(lines)
+
+
+def _rank_correlation(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Spearman's rank correlation; 0 where one of them has no order.
+
+    scipy's own takes many samples one by one, which is a hundred times slower here.
+    """
+    ranks = [stats.rankdata(values, axis=axis) for values in (x, y)]
+    a, b = (rank - rank.mean(axis, keepdims=True) for rank in ranks)
+    scale = np.sqrt((a**2).sum(axis) * (b**2).sum(axis))
+    # A resample of one candidate has no order.
+    return np.where(scale > 0, (a * b).sum(axis) / np.where(scale > 0, scale, 1), 0.0)

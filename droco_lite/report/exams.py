@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 
-from droco_lite.evaluation.judging import RULES, judge
+from droco_lite.evaluation.judging import LEVEL, RULES, judge
 from droco_lite.figures.colors import COLORS
 from droco_lite.figures.style import figure
 from droco_lite.provenance import results_file
@@ -25,6 +25,8 @@ EXAMS: Mapping[str, Sequence[str]] = {
     "longer": [f"halfcheetah-medium-seed{seed}" for seed in (0, 1, 2)],
     "locked thigh": ["halfcheetah-locked-seed0"],
 }
+#: What names a candidate: a training of one seed.
+CANDIDATE = ("label", "seed")
 #: An exam that joins the others as soon as it has been run.
 FLOORED = {"the study's grid, with the floor": ["walker2d-medium-grid"]}
 #: The rules in words; two prefer the smaller number.
@@ -90,19 +92,21 @@ def shares(exams: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame({exam: regret_of(table)["share"] for exam, table in exams.items()})
 
 
-def under_shifts(exam: pd.DataFrame) -> pd.Series:
+def under_shifts(exam: pd.DataFrame) -> pd.DataFrame:
     """Rank correlation of each rule with the return under shifts that no learner saw.
 
     Args:
         exam: the table of the exam ``grid``, whose policies were tried under shifts, too.
+
+    Returns:
+        What :func:`~droco_lite.evaluation.judging.judge` returns, with the rules as index.
     """
     worn = small_grids.under_shifts()["return_mean"].to_numpy()
-    found = judge(exam.assign(worn=worn), truth="worn", resamples=9)
-    return found.set_index("rule")["rank_correlation"]
+    return judge(exam.assign(worn=worn), RULES, truth="worn", by=CANDIDATE).set_index("rule")
 
 
 def intervals(exams: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Each rule's rank correlation with the true return, with its 90 % interval, by exam.
+    """Each rule's rank correlation with the true return, with its interval, by exam.
 
     Args:
         exams: what :func:`read_exams` returns.
@@ -110,14 +114,31 @@ def intervals(exams: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     Returns:
         What :func:`~droco_lite.evaluation.judging.judge` returns, with the rules as index.
     """
-    by = ["label", "seed"]
     return {
-        exam: judge(table, RULES, by=by, resamples=199).set_index("rule")
-        for exam, table in exams.items()
+        exam: judge(table, RULES, by=CANDIDATE).set_index("rule") for exam, table in exams.items()
     }
 
 
-def claim(shares: pd.DataFrame, intervals: Mapping[str, pd.DataFrame], shifted: pd.Series) -> str:
+def correlations(found: pd.DataFrame) -> pd.Series:
+    """Rank correlations in print, each with its interval in brackets.
+
+    Args:
+        found: what :func:`under_shifts` returns, or one exam of :func:`intervals`.
+    """
+    return found.apply(_in_brackets, axis=1)
+
+
+def _in_brackets(line: pd.Series) -> str:
+    return f"{in_print(line['rank_correlation'], '+.1f')} ({_range(line)})"
+
+
+def _range(line: pd.Series) -> str:
+    return f"{in_print(line['low'], '+.1f')} to {in_print(line['high'], '+.1f')}"
+
+
+def claim(
+    shares: pd.DataFrame, intervals: Mapping[str, pd.DataFrame], shifted: pd.DataFrame
+) -> str:
     """What the exams come to, as one short paragraph.
 
     A rule is shown to choose well if it loses less return than a random choice in every exam, and
@@ -139,19 +160,19 @@ def claim(shares: pd.DataFrame, intervals: Mapping[str, pd.DataFrame], shifted: 
     if not better:
         said.append(f"None loses less return than a random choice in all {count} exams.")
     for rule in better:
-        said.append(_of_rule(NAMES[rule], count, int((~above.loc[rule]).sum()), shifted[rule]))
+        said.append(_of_rule(NAMES[rule], count, int((~above.loc[rule]).sum()), shifted.loc[rule]))
     return " ".join(said)
 
 
-def _of_rule(name: str, exams: int, unsure: int, shifted: float) -> str:
+def _of_rule(name: str, exams: int, unsure: int, shifted: pd.Series) -> str:
     """What the exams say of a rule that does better than a random choice in all of them."""
     where = "none" if not unsure else "each" if unsure == exams else f"{unsure} of {exams}"
-    number = in_print(shifted, "+.1f")
+    middle = shifted["rank_correlation"]
+    number = f"{in_print(middle, '+.1f')}, {100 * LEVEL:g} % interval {_range(shifted)}"
     under = f"its rank correlation is {number}"
-    if shifted < 0:
-        under = (
-            f"it ranks the policies {'nearly' if shifted < -0.7 else 'rather'} backwards ({number})"
-        )
+    if shifted["high"] < 0:
+        how = "nearly" if middle < -0.7 else "rather"
+        under = f"it ranks the grid's policies, all of one seed, {how} backwards ({number})"
     return (
         f"*{name[0].upper()}{name[1:]}* loses less return than a random choice in all {exams} "
         f"exams; the interval of its rank correlation with the true return includes zero in "

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from droco_lite.agents import DROCO, METHODS, DROCOSettings, EnsembleSettings, ensemble_of
 from droco_lite.data.transitions import Transitions
 from droco_lite.evaluation import selection
+from droco_lite.evaluation.judging import _rank_correlation
 from droco_lite.evaluation.selection import FQESettings, judge
 from tests.agents.toy import N_ACT, N_OBS, transitions
 
@@ -221,6 +223,14 @@ def test_the_interval_of_a_rule_that_knows_nothing_holds_zero():
     rng = np.random.default_rng(3)
     line = judge(table(rng.random(30), rng.random(30)), {"x": lambda t: t.x}).iloc[0]
     assert line.low < 0 < line.high
+
+
+def test_the_rank_correlation_is_scipys_with_ties_and_many_samples():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 4, (2, 5, 9))
+    expected = [stats.spearmanr(a, b).statistic for a, b in zip(x, y, strict=True)]
+    np.testing.assert_allclose(_rank_correlation(x, y), expected)
+    assert _rank_correlation(np.ones(3), np.arange(3)) == 0
 
 
 def test_seeds_of_one_candidate_are_averaged_before_choosing():

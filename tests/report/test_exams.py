@@ -16,20 +16,28 @@ def shares(**changed) -> pd.DataFrame:
     return table
 
 
-def said(shares: pd.DataFrame, grid: dict = HAZY, longer: dict = HAZY, shifted: float = 0.3) -> str:
+def shifted(line: tuple) -> pd.DataFrame:
+    """The same correlation, low and high end for every rule."""
+    columns = dict(zip(("rank_correlation", "low", "high"), line, strict=True))
+    return pd.DataFrame(columns, index=list(RULES))
+
+
+def said(
+    shares: pd.DataFrame, grid: dict = HAZY, longer: dict = HAZY, worn: tuple = (0.3, 0.1, 0.5)
+) -> str:
     """The claim, with the lower ends of the intervals in the two exams."""
     found = {
         exam: pd.DataFrame({"low": HAZY | low})
         for exam, low in {"grid": grid, "longer": longer}.items()
     }
-    return exams.claim(shares, found, pd.Series(shifted, index=list(RULES)))
+    return exams.claim(shares, found, shifted(worn))
 
 
 def test_small_regrets_alone_show_nothing():
     told = said(shares(coverage=[0.5, 0.9]))
     assert told.startswith("**No rule is shown to choose well.**")
     assert "*Coverage* loses less return than a random choice in all 2 exams" in told
-    assert "includes zero in each." in told and "is +0.3." in told
+    assert "includes zero in each." in told and "is +0.3, 95 % interval +0.1 to +0.5." in told
 
 
 def test_a_rule_is_shown_where_regret_and_interval_agree_in_every_exam():
@@ -45,9 +53,19 @@ def test_a_rule_is_shown_where_regret_and_interval_agree_in_every_exam():
 
 
 def test_an_order_that_is_turned_round_under_shifts_is_called_so():
-    told = said(shares(fqe=[0.1, 0.1]), shifted=-0.4)
-    assert "rather backwards (−0.4)." in told and len(told.split()) < 100
-    assert "nearly backwards (−0.9)." in said(shares(fqe=[0.1, 0.1]), shifted=-0.9)
+    good = shares(fqe=[0.1, 0.1])
+    told = said(good, worn=(-0.4, -0.7, -0.1))
+    assert "one seed, rather backwards (−0.4, 95 % interval −0.7 to −0.1)." in told
+    assert len(told.split()) < 100
+    surely = said(good, worn=(-0.9, -1, -0.5))
+    assert "nearly backwards (−0.9, 95 % interval −1.0 to −0.5)." in surely
+    unsure = said(good, worn=(-0.9, -1, 0.1))
+    assert "backwards" not in unsure and "is −0.9, 95 % interval −1.0 to +0.1." in unsure
+
+
+def test_every_correlation_is_printed_with_its_interval():
+    printed = exams.correlations(shifted((-0.94, -1, 0.02)))
+    assert list(printed.index) == list(RULES) and set(printed) == {"−0.9 (−1.0 to +0.0)"}
 
 
 def test_the_exam_that_has_not_been_run_is_named():
@@ -61,4 +79,7 @@ def test_the_committed_exams_know_every_rule():
     assert set(exams.EXAMS) <= set(found)
     table = exams.shares(found)
     assert list(table.index) == list(exams.NAMES) and (table >= 0).all(axis=None)
-    assert set(exams.under_shifts(found["grid"]).index) == set(RULES)
+    worn = exams.under_shifts(found["grid"])
+    assert set(worn.index) == set(RULES)
+    assert (worn["low"] < worn["rank_correlation"]).all()
+    assert (worn["high"] > worn["rank_correlation"]).all()
