@@ -15,6 +15,7 @@ The workflow puts the made notebooks on the branch ``colab``; the site's buttons
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -24,7 +25,9 @@ import yaml
 
 from book.address import ROOT, colab
 from book.folds import sections
+from book.live_lab import LAB_ID, split
 from book.references import References, authors, entry, link_of, read_references
+from droco_lite.robots import Shift
 
 #: What a made notebook's set-up cell does besides: sliders get their names for screen readers.
 NAMES = "\n\nfrom droco_lite.figures.naming import name_sliders\n\nname_sliders()"
@@ -222,13 +225,8 @@ class Chapter:
             return ""
         if name == "bibliography":
             return self.bibliography()
-        if name == "live-lab" and argument == "own":
-            return "*The viewer for your own MuJoCo file is in the built page.*\n"
         if name == "live-lab":
-            return (
-                "*In the built page the robots run here. In a notebook:* "
-                f'`import droco_lite; droco_lite.live("{argument}")`\n'
-            )
+            return self._lab(argument, options)
         if name == "tableofcontents":
             return contents(self.references)
         if name == "code-cell" or name == "code":
@@ -236,6 +234,30 @@ class Chapter:
         if name == "math":
             return "\n".join(["$$", *lines, "$$"])
         raise UnknownMarkup(f"{self.name}: no plain form for the directive {{{name}}}")
+
+    def _lab(self, robot: str, options: dict[str, str]) -> str:
+        """The call that opens the same lab in a notebook, and where the page has it."""
+        page = f"[the built page]({self.references.page(self.name, LAB_ID)})"
+        if robot == "own":
+            return f"*The viewer for a MuJoCo file is in {page}; a notebook cannot hold it.*\n"
+        settings: dict[str, object] = {}
+        for key in ("policies", "views"):
+            if options.get(key):
+                settings[key] = split(options[key])
+        if options.get("shift"):
+            shift = Shift.parse(options["shift"])
+            settings |= {"family": shift.family, "variant": shift.variant}
+            settings["strength"] = round(shift.strength, 3)
+        arguments = [f'"{robot}"', *(f"{k}={json.dumps(v)}" for k, v in settings.items())]
+        others = split(options.get("robots", ""))
+        also = f"  # or {', '.join(others)}, with policies of their own" if others else ""
+        call = [f"    {argument},{also * (not k)}" for k, argument in enumerate(arguments)]
+        return "\n".join(
+            [
+                f"*In {page} the robots run here. In a notebook, this opens the same:*", "",
+                "```python", "import droco_lite", "", "droco_lite.live(", *call, ")", "```", "",
+            ]
+        )  # fmt: skip
 
     def _look_up(self, label: str) -> tuple[str, str]:
         try:

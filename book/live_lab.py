@@ -36,6 +36,8 @@ sys.path.insert(0, str(HERE.parent))
 #: Views that a page may ask for.
 VIEWS = ("race", "ghosts")
 SCRIPT = "live_lab.js"
+#: Where a link finds the lab of a page; each page has one at most.
+LAB_ID = "live-lab"
 WITHOUT_NPM = (
     "This copy of the book was built without npm, so the live lab is not in it; "
     "with npm at hand, make book adds it."
@@ -153,7 +155,7 @@ def framed(
         else f'<span class="droco-lab-note">{WITHOUT_NPM}</span>'
     )
     return (
-        f'<div class="droco-lab" data-static="{static}" data-options="{options}">'
+        f'<div class="droco-lab" id="{LAB_ID}" data-static="{static}" data-options="{options}">'
         f'{above}<div class="droco-lab-fallback">{fallback}</div>'
         f'<p class="droco-lab-press droco-lab-begin">{start}</p>'
         '<p class="droco-lab-said" role="status"></p>'

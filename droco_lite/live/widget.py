@@ -30,6 +30,8 @@ from droco_lite.robots.shifts import SHIFT_TABLE, Shift
 __all__ = ["Lab", "script_path"]
 
 _HERE = Path(__file__).parent
+CODE = "https://github.com/droco-lite/droco-lite"
+SITE = "https://droco-lite.github.io/droco-lite"
 
 
 def script_path() -> Path:
@@ -44,9 +46,10 @@ def script_path() -> Path:
         if path.is_file():
             return path
     raise FileNotFoundError(
-        f"{_HERE / 'lab.js'}: the live lab's script is not built. In a checkout with Node and npm "
-        "run 'make book'; to install the package with it, take the released wheel, or the one that "
-        "'make wheel' builds there"
+        f"{_HERE / 'lab.js'}: the live lab's script is not built, as in an install from the "
+        f"repository. Install the released wheel, which has it ({CODE}/releases), or take the lab "
+        f"in the built book, which needs no kernel ({SITE}/book/deploying.html#live-lab). In a "
+        "checkout with Node and npm run 'make book', or 'make wheel' for a wheel"
     )
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import math
@@ -23,7 +24,9 @@ from chapters import ROOT, THEORY, notebooks, solutions
 
 from book.address import setup_cell, stated, version
 from book.colab import NAMES, Chapter, UnknownMarkup, convert, make
+from book.live_lab import LAB_ID, split
 from book.references import References
+from droco_lite.live.export import policies as lab_policies
 from tests.book.rehearsal import MOVE_EVERY_SLIDER, add_solutions
 
 ADDRESS = "https://github.com/someone/a-fork"
@@ -84,6 +87,41 @@ def chapter() -> Chapter:
 )
 def test_markup_becomes_plain(chapter, written, read):
     assert chapter.markdown(written) == read
+
+
+def test_the_lab_opens_with_what_the_page_asks_for_and_links_to_it(chapter):
+    asked = (
+        "```{live-lab} walker2d\n:views: race, ghosts\n:policies: droco-1, iql\n"
+        ":shift: kinematic-thighjnt-easy\n:robots: hopper, ant\n```"
+    )
+    told = chapter.markdown(asked)
+    assert f"[the built page]({PAGES}/a.html#{LAB_ID})" in told
+    tree = ast.parse(re.search(r"```python\n(.*?)```", told, re.S)[1])
+    call = tree.body[-1].value
+    assert ast.unparse(call.func) == "droco_lite.live"
+    assert [ast.literal_eval(given) for given in call.args] == ["walker2d"]
+    assert {key.arg: ast.literal_eval(key.value) for key in call.keywords} == {
+        "policies": ["droco-1", "iql"], "views": ["race", "ghosts"], "family": "kinematic",
+        "variant": "thighjnt", "strength": 0.333,
+    }  # fmt: skip
+    assert "hopper, ant" in told
+    own = chapter.markdown("```{live-lab} own\n:example: crawler.xml\n```")
+    assert f"({PAGES}/a.html#{LAB_ID})" in own and "droco_lite.live" not in own
+
+
+LAB = re.compile(r"^```\{live-lab\} (\w+)\n(.*?)```", re.M | re.S)
+
+
+def test_every_labs_policies_are_in_the_lab():
+    """So the call that a notebook shows is not refused."""
+    seen = 0
+    for path in notebooks():
+        for cell in nbformat.read(path, as_version=4).cells:
+            for robot, lines in LAB.findall(cell.source):
+                if policies := re.search(r":policies: (.*)", lines):
+                    assert set(split(policies[1])) <= set(lab_policies(robot)), path.name
+                    seen += 1
+    assert seen >= 4
 
 
 @pytest.mark.parametrize(

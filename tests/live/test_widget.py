@@ -13,6 +13,7 @@ import torch
 from traitlets import TraitError
 
 import droco_lite
+from book.address import pages_address, stated
 from droco_lite.agents import DROCO, IQL, METHODS, DROCOSettings, IQLSettings
 from droco_lite.agents.ensemble import Ensemble
 from droco_lite.agents.networks import init_mlp, seeded_generators
@@ -138,5 +139,8 @@ def test_what_is_no_policy_of_this_robot_is_refused(lab_widget):
 
 def test_a_missing_script_says_how_to_build_it(monkeypatch, tmp_path):
     monkeypatch.setattr(widget, "_HERE", tmp_path / "a" / "b")
-    with pytest.raises(FileNotFoundError, match="make book"):
+    with pytest.raises(FileNotFoundError, match="make book") as refused:
         script_path()
+    # Where it was installed from the repository, as on Colab without a release, nobody can build.
+    assert f"{stated()}/releases" in str(refused.value)
+    assert f"{pages_address(stated())}/book/deploying.html#live-lab" in str(refused.value)
