@@ -3,11 +3,13 @@
 A Sphinx extension beside sphinxext-opengraph, which writes description and picture. This file adds
 
 * the repository's address on GitHub Pages, stated in pyproject.toml, as the site's own;
-* descriptions without LaTeX and cut between two words, and what the picture is: a title card;
+* descriptions of whole sentences, without LaTeX and citations, and what the picture is: a title
+  card; the pages that Sphinx makes without a text (the search, the indices) have both too;
 * one title on the root page, where the theme would say the book's name twice;
 * Colab and download buttons that give the notebooks made for Colab and JupyterLab (book/colab.py),
   not the chapters: plain Markdown, and without the widgets' state, megabytes that the page holds;
 * a page for addresses that do not exist, and a root page that says what it is;
+* no templates of the theme among the pages, and a search page titled as all others;
 * one declaration of thebe's settings fewer: the book does not use thebe, and its second
   declaration is a script error on every page.
 """
@@ -19,6 +21,8 @@ import re
 from pathlib import Path
 
 from docutils import nodes
+from docutils.utils import new_document
+from sphinxext import opengraph
 
 from book.address import colab, pages_address, stated
 from book.colab import make
@@ -31,6 +35,7 @@ NOT_FOUND = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <title>Page not found — {title}</title>
+{metas}
 <style>
 :root {{ color-scheme: light dark; }}
 body {{ font: 1.1rem/1.6 system-ui, sans-serif; }}
@@ -72,21 +77,68 @@ FRONT = """<!DOCTYPE html>
 """
 
 
-def before_opengraph(app, _pagename: str, _template: str, context: dict, doctree) -> None:
+#: Pages without a text of their own: title and description. Sphinx passes no tree for them.
+TEXTLESS = {
+    "search": ("Search", "Search all pages of this book on offline reinforcement learning."),
+    "genindex": ("Index", "Every name of the package droco_lite that this book explains, A to Z."),
+    "py-modindex": (
+        "Python Module Index",
+        "Every module of the package droco_lite, with a link to where this book explains it.",
+    ),
+    "prf-prf": (
+        "Proof Index",
+        "Every theorem, definition and algorithm of this book, with a link to where it stands.",
+    ),
+}
+MISSING = "There is no page at this address. The book's first page and its search lead on."
+#: Characters that a description has at most, unless its first sentence alone has more.
+DESCRIPTION = 200
+#: A citation as the pages print it: authors and years in brackets, or the year after the authors.
+CITED = re.compile(r"\s*\[(?:[^\W\d_][^\[\]]*, \d{4}[^\[\]]*|(?:19|20)\d\d[a-z]?)\]")
+#: Between two sentences: no lower-case letter follows, and no abbreviation stands before.
+SENTENCES = re.compile(r"(?<=[.!?])(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)\s+(?![a-z])")
+
+
+def before_opengraph(app, pagename: str, template: str, context: dict, doctree) -> None:
     """Give sphinxext-opengraph text without formulas, and say what its picture is.
 
     The page's body has been written by now: its tree is used for the description alone.
     """
     if doctree is None:
+        if pagename in TEXTLESS:
+            _textless(app, pagename, template, context)
         return
+    _lead_alone(doctree)
     for formula in list(doctree.findall(nodes.math)) + list(doctree.findall(nodes.math_block)):
         formula.parent.replace(formula, nodes.Text(plain_math(formula.astext())))
     for paragraph in list(doctree.findall(nodes.paragraph)):
         for raw in list(paragraph.findall(nodes.raw)):
             raw.parent.remove(raw)
-        paragraph[:] = [nodes.Text(paragraph.astext())]  # with the spaces as they were written
+        # With the spaces as they were written.
+        paragraph[:] = [nodes.Text(CITED.sub("", paragraph.astext()))]
     card = title_card(context["title"], app.config.ogp_site_name)
     context["meta"] = {"og:image:alt": card, **(context.get("meta") or {})}
+
+
+def _lead_alone(doctree: nodes.document) -> None:
+    """Leave out the sections below the page's first lines, where these say something."""
+    page = next(iter(doctree.findall(nodes.section)), None)
+    if page is None:
+        return
+    lead = " ".join(c.astext() for c in page.children if isinstance(c, nodes.paragraph))
+    if len(lead) > DESCRIPTION / 2:
+        page[:] = [child for child in page.children if not isinstance(child, nodes.section)]
+
+
+def _textless(app, pagename: str, template: str, context: dict) -> None:
+    """Description and picture of a page that has no tree, from the words given here."""
+    title, said = TEXTLESS[pagename]
+    tree = new_document(pagename)
+    tree += nodes.paragraph(text=said)
+    meta = {"og:image:alt": title_card(title, app.config.ogp_site_name)}
+    page = {**context, "title": title, "meta": meta, "metatags": context.get("metatags", "")}
+    opengraph.html_page_context(app, pagename, template, page, tree)
+    context["metatags"] = page["metatags"]
 
 
 def title_card(title: str, site: str) -> str:
@@ -97,17 +149,34 @@ def title_card(title: str, site: str) -> str:
     return f"Title card: {shown}"
 
 
-def between_words(metas: str) -> str:
-    """The page's metas, whose descriptions are cut between two words."""
-    kind = r'(property="og:description"|name="description")'
-    return re.sub(rf'(<meta {kind} content="[^"]*?)[ ,;:(–]*(?:[^\s"]*)\.\.\."', r'\1…"', metas)
+def whole_sentences(metas: str) -> str:
+    """The page's metas, whose descriptions end with a sentence or, at the least, with a word."""
+    kind = r'property="og:description"|name="description"'
+    return re.sub(
+        rf'(<meta (?:{kind}) content=")([^"]*)"', lambda m: f'{m[1]}{_shortened(m[2])}"', metas
+    )
+
+
+def _shortened(text: str) -> str:
+    """As many whole sentences as a description holds; the first at any length."""
+    cut = text.endswith("...")
+    sentences = SENTENCES.split(text)
+    kept = ""
+    for sentence in sentences[: len(sentences) - cut]:
+        if kept and len(kept) + 1 + len(sentence) > DESCRIPTION:
+            break
+        kept = f"{kept} {sentence}".strip()
+    if kept or not cut:
+        return kept
+    words = re.sub(r"[ ,;:(–]*[^\s]*$", "", text.removesuffix("...")[:DESCRIPTION])
+    return f"{words}…"
 
 
 def page_context(app, pagename: str, _template: str, context: dict, _doctree) -> None:
     """Titles, buttons and scripts of one page."""
     if "body" in context:
         context["body"] = accessible(context["body"])
-    context["metatags"] = between_words(context.get("metatags", ""))
+    context["metatags"] = whole_sentences(context.get("metatags", ""))
     for script in list(context.get("script_files", [])):
         said = f"{getattr(script, 'attributes', {}).get('body')} {getattr(script, 'filename', '')}"
         if "THEBE_JS_URL" in said or "sphinx-thebe" in said:
@@ -159,8 +228,24 @@ def front_and_missing(app, error) -> None:
     (out / "index.html").write_text(front, encoding="utf-8")
     base = "/" + site.split("/", 3)[3]
     make(out, out / "_sources/book")
-    missing = NOT_FOUND.format(title=title, base=base, repository=stated())
+    metas = missing_metas(metas, f"Page not found — {title}")
+    missing = NOT_FOUND.format(title=title, base=base, repository=stated(), metas=metas)
     (out / "404.html").write_text(missing, encoding="utf-8")
+    searching = out / "search.html"
+    if searching.is_file():  # the theme's template puts a hyphen
+        page = searching.read_text(encoding="utf-8")
+        page = re.sub(r"<title>([^<]*?) - ", r"<title>\1 — ", page, count=1)
+        searching.write_text(page, encoding="utf-8")
+    # The theme reads these while pages are written; as pages they show their own source.
+    for template in (out / "_static").glob("*webpack-macros.html"):
+        template.unlink()
+
+
+def missing_metas(metas: str, title: str) -> str:
+    """The front page's metas for an address that leads nowhere: its picture, other words."""
+    metas = re.sub(r'(<meta [^>]*="og:title" content=")[^"]*', rf"\g<1>{title}", metas)
+    metas = re.sub(r'(<meta [^>]*description" content=")[^"]*', rf"\g<1>{MISSING}", metas)
+    return re.sub(r'<meta [^>]*="og:url"[^>]*>\n?', "", metas)
 
 
 def setup(app) -> dict[str, bool]:
