@@ -17,10 +17,20 @@ CHAPTERS = ("scorecard", "deploying", "sensitivity", "choosing", "rivals", "trai
 #: Pages beside them whose sentences are held to the same rules.
 BESIDE = (
     *("robots_and_data", "bring_your_own_robot", "intro"),
-    *("the_loop", "public_code_training"),
+    *("the_loop", "public_code", "public_code_training"),
 )
 #: Pages beside them that end by saying what would change our mind.
-MIND = ("robots_and_data", "bring_your_own_robot", "the_loop", "public_code_training")
+MIND = (
+    *("robots_and_data", "bring_your_own_robot", "the_loop"),
+    *("public_code", "public_code_training"),
+)
+#: Pages of evidence whose first lines come with no figure, and why.
+NO_FIGURE = {
+    "training_droco": "its figure is the answer to the question that its first section asks",
+    "rivals": "its figure is computed from the rules that its sections write down",
+    "public_code": "its figures are computed from the small problem of its first section",
+    "public_code_training": "the same small problem comes first",
+}
 MOST_WORDS = 100
 #: Facts that are no result of ours: the paper's and the field's conventions.
 KNOWN = {"4.5", "100", "10"}
@@ -151,9 +161,27 @@ def test_only_code_that_draws_is_folded(name):
         assert draws or not re.search(r"(?m)^\w+ = |^def |^print|^Markdown", left), left[:80]
 
 
-@chapters
+def figures_above_the_first_section(name: str) -> int:
+    """Pictures and tables that a reader sees before the first heading below the title."""
+    found = 0
+    for cell in read(path(name))["cells"]:
+        if cell["cell_type"] == "markdown" and re.search(r"(?m)^## ", source(cell)):
+            break
+        if {"hide-output", "hide-cell", "remove-cell", "remove-output"} & set(tags(cell)):
+            continue
+        for output in cell.get("outputs", []):
+            found += any(kind in output.get("data", {}) for kind in ("image/png", "text/html"))
+    return found
+
+
+@pytest.mark.parametrize("name", (*CHAPTERS, "the_loop", "public_code", "public_code_training"))
 def test_a_claim_and_a_figure_come_before_the_first_section(name):
     """What a reader sees who reads only the first paragraph and the first figure."""
     first = read(path(name))["cells"][0]
     lead = source(first).split("\n\n")
     assert lead[0].startswith("# ") and 5 < len(lead[1].split()) < 100
+    shown_first = figures_above_the_first_section(name)
+    if name in NO_FIGURE:
+        assert not shown_first, f"{name} has a figure now: take it out of NO_FIGURE"
+    else:
+        assert shown_first, f"{name}: no picture and no table above the first section"
