@@ -302,6 +302,35 @@ def with_another_rate(agent):
     agent.optimizer.param_groups[0]["lr"] = 1e-5
 
 
+def with_a_higher_rate_of_critics(agent):
+    agent.fixed_rate.fill_(3e-3)
+
+
+def with_other_betas(agent):
+    agent.optimizer.param_groups[1]["betas"] = (0.5, 0.9)
+
+
+def with_another_eps(agent):
+    agent.optimizer.param_groups[0]["eps"] = 1e-4
+
+
+def with_a_part_that_does_not_learn(agent):
+    agent.optimizer.param_groups[0]["params"].pop()
+
+
+def with_a_hook_before_its_step(agent):
+    agent.optimizer.register_step_pre_hook(lambda *args: None)
+
+
+def with_a_hook_after_its_step(agent):
+    agent.optimizer.register_step_post_hook(lambda *args: None)
+
+
+def with_a_step_of_its_own(agent):
+    step = agent.optimizer.step
+    agent.optimizer.step = lambda *args: step(*args)
+
+
 def with_another_optimiser(agent):
     agent.optimizer = torch.optim.SGD(agent.networks.critic_value_leaves, lr=0.1)
 
@@ -319,6 +348,13 @@ def with_losses_of_its_own(agent):
     [
         with_weight_decay,
         with_another_rate,
+        with_a_higher_rate_of_critics,
+        with_other_betas,
+        with_another_eps,
+        with_a_part_that_does_not_learn,
+        with_a_hook_before_its_step,
+        with_a_hook_after_its_step,
+        with_a_step_of_its_own,
         with_another_optimiser,
         with_another_activation,
         with_losses_of_its_own,
@@ -329,6 +365,28 @@ def test_an_agent_that_was_changed_is_not_stepped_by_hand(change):
     assert agent.by_hand
     change(agent)
     assert not agent.by_hand and agent.step_by_hand() is None
+
+
+@pytest.mark.parametrize("changed", [{"betas": (0.5, 0.9), "eps": 1e-3}, {"betas": [0.9, 0.99]}])
+def test_an_adam_of_other_numbers_throughout_is_the_same_in_every_form(changed):
+    settings = tiny("iql", steps=20)
+    plain, tried = stepper_of(settings, "autograd"), stepper_of(settings, "autograd")
+    for stepper in (plain, tried):
+        groups, kind = stepper.agent.optimizer.param_groups, torch.optim.Adam
+        parts = [{name: group[name] for name in ("params", "lr")} for group in groups]
+        stepper.agent.optimizer = kind(parts, fused=True, **changed)
+    assert tried.agent.by_hand
+    tried.mode, tried.whole = "compiled", tried._whole
+    plain.run(0, 20)
+    tried.run(0, 20)
+    assert_same_state(tried, plain, rtol=1e-3, atol=2e-5)
+
+
+def test_a_policy_rate_half_way_down_its_cosine_is_still_stepped_by_hand():
+    stepper = stepper_of(tiny("iql", steps=30), "manual")
+    stepper.run(0, 15)
+    agent = stepper.agent
+    assert float(agent.policy_rate) < 0.6 * agent.shared.learning_rate and agent.by_hand
 
 
 def test_the_package_knows_which_of_its_methods_step_by_hand():

@@ -57,10 +57,23 @@ def covers(agent: IQL) -> bool:
 
 
 def _adam(agent: IQL) -> bool:
-    """Whether the optimiser is still the one that :mod:`droco_lite.agents.fast.adam` writes out."""
-    optimizer, plain = agent.optimizer, {"weight_decay": 0, "amsgrad": False, "maximize": False}
+    """Whether the optimiser is still the one that :mod:`droco_lite.agents.fast.adam` writes out.
+
+    That takes the rate of critics and V from the settings, both betas and eps from the optimiser's
+    defaults, and calls no ``step``.  The policy's rate may be any: every step sets it anew.
+    """
+    optimizer, net = agent.optimizer, agent.networks
     if type(optimizer) is not torch.optim.Adam or len(optimizer.param_groups) != 2:
         return False
+    hooks = optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks
+    if hooks or "step" in vars(optimizer):
+        return False
+    plain = {"weight_decay": 0, "amsgrad": False, "maximize": False}
+    plain |= {name: optimizer.defaults[name] for name in ("betas", "eps")}
     fixed, moving = optimizer.param_groups
     same = all(group[name] == value for group in (fixed, moving) for name, value in plain.items())
-    return same and fixed["lr"] is agent.fixed_rate and moving["lr"] is agent.policy_rate
+    rates = fixed["lr"] is agent.fixed_rate and moving["lr"] is agent.policy_rate
+    in_settings = agent.fixed_rate.new_tensor(agent.shared.learning_rate)
+    leaves = ((fixed, net.critic_value_leaves), (moving, net.policy_leaves))
+    all_move = all([*map(id, group["params"])] == [*map(id, of)] for group, of in leaves)
+    return same and rates and all_move and torch.equal(agent.fixed_rate, in_settings)
