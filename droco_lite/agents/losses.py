@@ -29,8 +29,10 @@ def huber_slope(error: Tensor, delta: Tensor | float) -> Tensor:
 
 
 def pooled_mean(source: Tensor, target: Tensor, weights: tuple[float, float]) -> Tensor:
-    """Weighted sum of both halves' means over rows, ``[..., R]``."""
-    return weights[0] * source.mean((-1, -2)) + weights[1] * target.mean((-1, -2))
+    """Weighted sum of both halves' means over rows, ``[..., R]``; an empty half adds nothing."""
+    halves = zip(weights, (source, target), strict=True)
+    first, *other = [weight * half.mean((-1, -2)) for weight, half in halves if half.shape[-2]]
+    return sum(other, first)
 
 
 def advantage_weight(advantage: Tensor, temperature: Tensor | float, max_weight: float) -> Tensor:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -94,6 +96,30 @@ def test_gradients_by_hand_cover_weights_and_selection():
     fill(agent, by_hand(agent, batch))
     for value, leaf in zip(expected, agent.networks.critic_value_leaves, strict=True):
         torch.testing.assert_close(leaf.grad, value, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("kept", ["source", "target"])
+def test_gradients_by_hand_of_a_batch_with_one_half_alone_equal_autograd(kept):
+    class OneHalf(IQL):
+        def select(self, batch):
+            if kept == "target":
+                return batch.keep_source(torch.zeros(len(self.runs), 0, dtype=torch.int64))
+            rows = {
+                name: getattr(batch, name)[:, : batch.n_source]
+                for name in ("observations", "actions", "rewards", "continues", "next_observations")
+            }
+            return replace(batch, **rows)
+
+    agent = OneHalf([IQLSettings(hidden=16)] * 2, N_OBS, N_ACT)
+    batch = agent.select(batch_of(agent, SOURCE, TARGET))
+    assert batch.rewards.shape[1] == 16
+    leaves = agent.networks.critic_value_leaves + agent.networks.policy_leaves
+    agent.gradients(batch)
+    expected = [leaf.grad.clone() for leaf in leaves]
+    fill(agent, by_hand(agent, batch))
+    for value, leaf in zip(expected, leaves, strict=True):
+        torch.testing.assert_close(leaf.grad, value, rtol=1e-4, atol=1e-7)
+    assert agent.losses(batch)["q_loss"].isfinite().all()
 
 
 def test_padding_of_the_packed_networks_stays_zero():

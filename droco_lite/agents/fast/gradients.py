@@ -41,7 +41,9 @@ def by_hand(agent: IQL, batch: Batch) -> list[Tensor]:
     source_share, target_share = agent.pool_weights(batch)
     by_source = huber_slope(error[:, :, :k], agent.source_delta()) * agent.source_weight(batch)
     by_target = huber_slope(error[:, :, k:], agent.target_delta()) * agent.target_weight(batch)
-    by_q = torch.cat([by_source * (-source_share / k), by_target * (-target_share / (rows - k))], 2)
+    # A selection may leave a half empty: it then has no rows that could be divided by their number.
+    of_source, of_target = source_share / max(k, 1), target_share / max(rows - k, 1)
+    by_q = torch.cat([by_source * -of_source, by_target * -of_target], 2)
 
     by_mean = agent.policy_weight(advantage) * (mean - a) * (2 / a[0].numel())
     if agent.policy_term is not None:
