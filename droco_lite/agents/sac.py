@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from droco_lite.agents.agent import Agent, AgentSettings
+from droco_lite.agents.agent import Agent, AgentSettings, by_layers
 from droco_lite.agents.batch import Batch
 from droco_lite.agents.networks import (
     LOG_STD_MAX,
@@ -155,6 +155,7 @@ class SAC(Agent[S]):
         log_p = log_p - 2 * (math.log(2) - u - softplus(-2 * u))
         return torch.tanh(u), log_p.sum(-1, keepdim=True)
 
+    @by_layers
     def act(self, observations: Tensor) -> Tensor:
         """Deterministic actions tanh(mu) ``[R, rows, A]``."""
         with torch.no_grad():  # of the whole output, to the last digit as in :meth:`sample`

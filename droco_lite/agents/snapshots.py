@@ -42,7 +42,8 @@ class Snapshot:
         """A copy of an agent's present policies.
 
         Raises:
-            ValueError: the agent acts otherwise than by its ``policy_layers`` alone.
+            ValueError: the agent acts otherwise than by its ``policy_layers`` alone, or does not
+                declare (:func:`~droco_lite.agents.agent.by_layers`) that it does not.
         """
         layers = [
             (w.detach().cpu().clone(), b.detach().cpu().clone()) for w, b in agent.whole_policy()

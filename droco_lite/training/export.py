@@ -79,7 +79,7 @@ def export_policy(
 
     Raises:
         ValueError: there is no such run or dtype, ``to`` is no ``.onnx`` file, or the method acts
-            otherwise than by its ``policy_layers`` alone.
+            otherwise than by its ``policy_layers`` alone, or does not declare that it does not.
         FileNotFoundError: there is no checkpoint in the folder.
     """
     agent, facts = restore(folder)

@@ -8,8 +8,9 @@ import torch
 
 import droco_lite
 from droco_lite.agents import IQL, METHODS, DROCOSettings, IQLSettings
-from droco_lite.agents.agent import Agent
+from droco_lite.agents.agent import Agent, by_layers
 from droco_lite.agents.bounds import BoundedDROCO, BoundedDROCOSettings
+from droco_lite.agents.networks import mlp
 from droco_lite.agents.snapshots import Snapshot
 from droco_lite.agents.trained_policies import stacks_of
 from tests.agents.toy import N_ACT, N_OBS, batch_of, transitions
@@ -82,19 +83,89 @@ def test_no_gradient_goes_through_a_hook_in_either_form_of_the_step():
     assert max(critics) == 0 and max(policy) > 1e-4
 
 
-class ActsHalf(IQL):
-    """Acts otherwise than its policy's layers say."""
-
-    def act(self, observations):
-        return super().act(observations) / 2
+def clips_what_it_sees(agent, observations):
+    return Agent.act(agent, observations.clamp(-2.5, 2.5))
 
 
-def test_layers_are_not_kept_as_a_policy_that_acts_otherwise():
-    agent = ActsHalf([IQLSettings(hidden=16)], N_OBS, N_ACT)
+def clips_far_out(agent, observations):
+    return Agent.act(agent, observations.clamp(-50.0, 50.0))
+
+
+def clips_actions(agent, observations):
+    return Agent.act(agent, observations).clamp(-0.9, 0.9)
+
+
+def adds_a_little(agent, observations):
+    return Agent.act(agent, observations) + 0.009
+
+
+def gives_no_number(agent, observations):
+    return Agent.act(agent, observations) * float("nan")
+
+
+def acts_the_same(agent, observations):
+    return torch.tanh(mlp(agent.policy_layers(), observations))
+
+
+OTHERWISE = [clips_what_it_sees, clips_far_out, clips_actions, adds_a_little, gives_no_number]
+
+
+#: What keeps a policy's layers in the agent's place.
+KEEPS = (Snapshot.of, lambda one: stacks_of(one, 0))
+
+
+def of_two_runs(act):
+    kind = type("Acts", (IQL,), {"act": act})
+    return kind([IQLSettings(hidden=16, seed=seed) for seed in (0, 1)], N_OBS, N_ACT)
+
+
+@pytest.mark.parametrize("act", [*OTHERWISE, acts_the_same])
+def test_layers_are_not_kept_for_an_act_that_is_not_declared(act):
+    agent = of_two_runs(act)
     assert not agent.acts_by_layers()
-    for keep in (Snapshot.of, lambda one: stacks_of(one, 0)):
-        with pytest.raises(ValueError, match="act is not tanh"):
+    for keep in KEEPS:
+        with pytest.raises(ValueError, match=r"iql: .*declare it: write @by_layers"):
             keep(agent)
+
+
+@pytest.mark.parametrize("act", OTHERWISE)
+def test_a_declaration_that_is_wrong_is_found(act):
+    agent = of_two_runs(by_layers(lambda *args: act(*args)))
+    assert not agent.acts_by_layers()
+    for keep in KEEPS:
+        with pytest.raises(ValueError, match=r"iql: act is not tanh.*though by_layers declares it"):
+            keep(agent)
+
+
+@pytest.mark.parametrize("size", [1.0, 30.0, float("nan")])
+def test_layers_are_kept_for_an_act_that_is_declared_and_right(size):
+    """Also where weights are large, or no numbers any more: rounding is no other policy."""
+
+    def act(agent, observations):
+        rows = reversed(range(observations.shape[1]))  # one by one: other sums, other rounding
+        done = [Agent.act(agent, observations[:, k : k + 1]) for k in rows]
+        return torch.cat(done[::-1], 1)
+
+    agent = of_two_runs(by_layers(act))
+    with torch.no_grad():
+        for weight, _ in agent.policy_layers():
+            weight *= size
+    assert agent.acts_by_layers()
+    for keep in KEEPS:
+        keep(agent)
+
+
+def test_a_declaration_holds_for_the_act_that_it_stands_above_and_for_no_other():
+    class Halved(type(of_two_runs(by_layers(acts_the_same)))):
+        def act(self, observations):
+            return super().act(observations) / 2
+
+    agent = Halved([IQLSettings(hidden=16)], N_OBS, N_ACT)
+    assert not agent.acts_by_layers()
+    plain = IQL([IQLSettings(hidden=16)], N_OBS, N_ACT)
+    assert plain.acts_by_layers()
+    plain.act = lambda observations: Agent.act(plain, observations)
+    assert not plain.acts_by_layers()
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))
