@@ -72,7 +72,10 @@ class Settings:
             raise ValueError(
                 f"{where}: unknown key {unknown[0]!r}; {cls.__name__} has {', '.join(names)}"
             )
-        return cls(**values)
+        try:
+            return cls(**values)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
 
 
 _TYPES: dict[type, dict[str, Any]] = {}

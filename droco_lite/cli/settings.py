@@ -6,6 +6,7 @@ Names, defaults, ranges and help are the settings' own.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -24,6 +25,8 @@ PARTS = {
     "online": "python -m droco_lite.training.online train --KEY VALUE",
 }
 _TYPED = "droco_lite.typed"
+#: A role of Sphinx, such as :func:`~room.file.name` or :doc:`words <target>`.
+_ROLE = re.compile(r":[a-z:]+:`(?:~(?:[\w.]*\.)?)?([^`<]*?)(?:\s*<[^`]*>)?`")
 
 Method = Annotated[
     str,
@@ -129,9 +132,10 @@ def table_of_settings(name: str, rows: Sequence[Mapping[str, Any]]):
         caption=differ if any(row["per_run"] for row in rows) else None,
     )  # fmt: skip
     for row in rows:
+        help_ = _ROLE.sub(r"\1", row["help"])  # the book's pages make links of them
         star = "*" if row["per_run"] else ""
         default = '""' if row["default"] == "" else str(row["default"])
-        table.add_row(row["name"] + star, default, row["range"], escape(row["help"]))
+        table.add_row(row["name"] + star, default, row["range"], escape(help_))
     return table
 
 

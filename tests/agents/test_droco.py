@@ -167,6 +167,20 @@ def test_unknown_key_names_the_file_and_the_known_ones():
         DROCOSettings.from_dict({"betta": 1}, where="run.yaml")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"beta": -1.0}, r"^run\.yaml: beta must be at least 0\.0, got -1\.0$"),
+        ({"beta": True}, r"^run\.yaml: beta must be of type float, got True$"),
+        ({"worst": "mean"}, r"^run\.yaml: worst must be one of value, coordinate, got 'mean'$"),
+        ([1], r"^run\.yaml: expected settings by name"),
+    ],
+)
+def test_a_value_that_cannot_be_names_the_place_that_it_comes_from(given, said):
+    with pytest.raises(ValueError, match=said):
+        DROCOSettings.from_dict(given, where="run.yaml")
+
+
 def test_settings_survive_a_dictionary():
     settings = DROCOSettings(beta=0.3, floor=0.0, clamp=True)
     assert DROCOSettings.from_dict(settings.to_dict()) == settings

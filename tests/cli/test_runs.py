@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from droco_lite import cli
 from droco_lite.agents import METHODS
 from droco_lite.agents.settings import describe
-from droco_lite.cli.settings import parse, value_of
+from droco_lite.cli.common import show
+from droco_lite.cli.settings import parse, table_of_settings, value_of
 from droco_lite.cli.train import list_of_seeds
 from droco_lite.data.names import QUALITIES, robots
 from droco_lite.evaluation.arms import METHOD_NAMES
@@ -249,6 +250,26 @@ def test_settings_are_listed_with_default_range_and_meaning():
     rows = {row["name"]: row for row in json.loads(shown)["droco"]}
     assert rows["beta"]["range"] == "at least 0" and rows["beta"]["per_run"]
     assert run("settings", "ppo").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("by :func:`choose_precision`", "by choose_precision"),
+        ("by :py:func:`~droco_lite.training.precision.choose_precision`.", "by choose_precision."),
+        ("by :mod:`droco_lite.training`", "by droco_lite.training"),
+        ("see :doc:`the loop <the_loop>`, 1:2", "see the loop, 1:2"),
+    ],
+)
+def test_a_terminal_shows_no_role_of_the_book(written, shown, capsys):
+    row = {"name": "precision", "default": 1, "range": "", "help": written, "per_run": False}
+    show(table_of_settings("loop", [row]))
+    assert shown in capsys.readouterr().out
+
+
+def test_no_setting_is_listed_with_a_role():
+    shown = run("settings").stdout
+    assert "choose_precision" in shown and ":`" not in shown
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,10 @@ def test_an_evaluation_that_would_fail_after_the_training(key, value, said):
         ({"arms": ["IQL*", "DROCO", "IQL*"]}, r"arms: 'IQL\*' is given twice"),
         ({"arms": ["IQL*", "IQL"], "settings": {"IQL": {"method": "iql"}}}, "share the folder"),
         ({"settings": {"DRCO": {"method": "droco"}}}, "settings: 'DRCO' is no arm of the study"),
+        (
+            {"settings": {"IQL*": {"expectile": 2}}},
+            r"settings of IQL\*: expectile must be at most 1",
+        ),
     ],
 )
 def test_names_and_data_that_cannot_be(changes, said):

@@ -73,13 +73,13 @@ def test_written_and_read_again_is_the_same(file, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("beta: 1.0", "beta: -1", "beta must be at least 0"),
+        ("beta: 1.0", "beta: -1", "runs: beta must be at least 0"),
         ("label: robust", "lable: robust", "unknown key 'lable'"),
         ("method: droco", "method: drocco", "method 'drocco' is none of"),
         ("runs:", "rnus:", "unknown key 'rnus'"),
         ("name: halfcheetah-medium, ", "", "task.name"),
         ("seeds: [3, 5]", "seeds: [[", "cannot be read"),
-        ("device: cpu", "mode: fast", "mode must be one of"),
+        ("device: cpu", "mode: fast", "yaml: loop: mode must be one of"),
     ],
 )
 def test_mistakes_name_the_file_and_the_key(file, old, new, message):
