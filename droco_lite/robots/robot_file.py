@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import hashlib
 import importlib.util
+import json
 import os
 import sys
 import traceback
@@ -23,7 +24,8 @@ __all__ = [
     "ROBOT_FILES", "current_file", "load_robot_file", "load_robot_files", "robot_file_option",
 ]  # fmt: skip
 
-#: Environment variable with the files loaded so far, for processes that are started from here.
+#: Environment variable with the files loaded so far, for processes that are started from here: a
+#: list in JSON, since a path may hold whatever would separate paths.
 ROBOT_FILES = "DROCO_LITE_ROBOT_FILES"
 
 _loading: list[Path] = []
@@ -72,8 +74,7 @@ def load_robot_file(path: str | os.PathLike) -> tuple[str, ...]:
             "outside of any 'if __name__ == \"__main__\"'"
         )
     _loaded[path] = names
-    known = os.environ.get(ROBOT_FILES, "").split(os.pathsep)
-    os.environ[ROBOT_FILES] = os.pathsep.join(dict.fromkeys([*filter(None, known), str(path)]))
+    os.environ[ROBOT_FILES] = json.dumps(list(dict.fromkeys([*_known_files(), str(path)])))
     return names
 
 
@@ -99,10 +100,29 @@ def robot_file_option() -> argparse.ArgumentParser:
 
 
 def load_robot_files() -> None:
-    """Load the files that ``DROCO_LITE_ROBOT_FILES`` names, unless they are being loaded now."""
-    for path in filter(None, os.environ.get(ROBOT_FILES, "").split(os.pathsep)):
+    """Load the files that ``DROCO_LITE_ROBOT_FILES`` names, unless they are being loaded now.
+
+    Raises:
+        ValueError: what it holds is no list in JSON, or one of the files is refused.
+    """
+    for path in _known_files():
         if Path(path) not in _loading:
             load_robot_file(path)
+
+
+def _known_files() -> list[str]:
+    """The files that ``DROCO_LITE_ROBOT_FILES`` names."""
+    text = os.environ.get(ROBOT_FILES, "")
+    try:
+        known = json.loads(text or "[]")
+    except ValueError:
+        known = None
+    if not isinstance(known, list) or not all(isinstance(path, str) for path in known):
+        raise ValueError(
+            f'{ROBOT_FILES} should be a list in JSON, such as ["my_robot.py"], got {text!r}; '
+            "take it out of the environment and give files with --robot-file"
+        )
+    return known
 
 
 def current_file() -> Path | None:

@@ -24,7 +24,7 @@ from droco_lite.robots import (
     rollout,
     unregister_robot,
 )
-from droco_lite.robots.robot_file import ROBOT_FILES, _loaded
+from droco_lite.robots.robot_file import ROBOT_FILES, _loaded, load_robot_files
 from droco_lite.training import online
 from droco_lite.training.release import release
 
@@ -243,6 +243,28 @@ def test_worker_processes_have_it_by_the_environment(path, tmp_path):
         [sys.executable, "-c", code.split("rows")[0]], capture_output=True, text=True, env=alone
     )
     assert "a robot of your own needs --robot-file FILE" in done.stderr
+
+
+@pytest.mark.parametrize("folder", ["at 12:30", 'a "quoted", one;', "ångström"])
+def test_another_process_finds_robots_in_a_folder_of_any_name(tmp_path, path, folder):
+    """A colon, of which paths of a search path are kept apart, may stand in a folder's name."""
+    place = tmp_path / folder
+    place.mkdir()
+    for file in (path, tmp_path / "pendulum.xml"):
+        file.rename(place / file.name)
+    load_robot_file(place / path.name)
+    (place / "rod.py").write_text(FILE.replace('"pendulum",', '"rod",'))
+    load_robot_file(place / "rod.py")
+    code = "from droco_lite.robots import get_robot; print(*map(get_robot, ('pendulum', 'rod')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_list_of_files_that_is_none_is_refused(monkeypatch):
+    for text in ("my_robot.py", '{"a": 1}', "[1]"):
+        monkeypatch.setenv(ROBOT_FILES, text)
+        with pytest.raises(ValueError, match=r"ROBOT_FILES should be a list in JSON.*--robot-file"):
+            load_robot_files()
 
 
 def test_a_robot_of_a_notebook_says_how_it_can_be_pickled():
