@@ -1,7 +1,10 @@
 """Docstrings speak one dialect, Google's, and begin with a summary on one line."""
 
 import ast
+import importlib
+import inspect
 import re
+from types import ModuleType
 
 import pytest
 
@@ -118,3 +121,73 @@ def shut(box):
         raise OSError("jammed")
 '''
     assert without_raises(ast.parse(code)) == ["Box.__init__", "shut"]
+
+
+#: Public functions and methods without a docstring.  A name leaves once it has one; none comes.
+SILENT = {
+    "droco_lite.report.figures.attack_kinds",
+    "droco_lite.report.results.Results.source_shift",
+    "droco_lite.report.verdicts.claim_of",
+}
+
+
+def silent(module: ModuleType) -> set[str]:
+    """Public functions, classes and methods of a module that have and inherit no docstring."""
+    found = set()
+    for name, thing in vars(module).items():
+        ours = getattr(thing, "__module__", "") == module.__name__
+        if name.startswith("_") or not ours:
+            continue
+        if inspect.isfunction(thing) and not thing.__doc__:
+            found.add(f"{module.__name__}.{name}")
+        elif inspect.isclass(thing):
+            found |= {f"{module.__name__}.{name}{of}" for of in silent_parts(thing)}
+    return found
+
+
+def silent_parts(kind: type) -> set[str]:
+    """The class itself as "", and each method as ".name"."""
+    found = set() if kind.__doc__ else {""}
+    for name, thing in vars(kind).items():
+        written = inspect.isfunction(getattr(thing, "__func__", thing))
+        if name.startswith("_") or not (written or isinstance(thing, property)):
+            continue
+        overridden = (vars(base).get(name) for base in kind.__mro__)
+        if not any(getattr(one, "__doc__", "") for one in overridden):
+            found.add(f".{name}")
+    return found
+
+
+def module_of(name: str) -> ModuleType:
+    parts = ["droco_lite", *name.removesuffix(".py").split("/")]
+    return importlib.import_module(".".join(parts).removesuffix(".__init__"))
+
+
+def test_public_functions_have_or_inherit_a_docstring():
+    names = [name for name in NAMES if not name.endswith("__main__.py")]
+    found = set().union(*(silent(module_of(name)) for name in names))
+    assert len(names) > 100 and found <= SILENT, f"say what they do: {sorted(found - SILENT)}"
+    assert found == SILENT, f"they speak now; take them out of the list: {SILENT - found}"
+
+
+def test_a_function_without_a_docstring_is_found():
+    code = '''
+class Base:
+    """A base."""
+    def said(self):
+        """Said."""
+    @property
+    def size(self): ...
+    def _own(self): ...
+class Heir(Base):
+    """An heir."""
+    def said(self): ...
+    @classmethod
+    def made(cls): ...
+def loud():
+    """Loud."""
+def quiet(): ...
+'''
+    module = ModuleType("silence")
+    exec(code, vars(module))
+    assert silent(module) == {"silence.Base.size", "silence.Heir.made", "silence.quiet"}

@@ -85,6 +85,7 @@ class Ensemble:
 
     @property
     def members(self) -> int:
+        """How many models there are."""
         return self.layers[0][0].shape[0]
 
     @torch.no_grad()
@@ -142,6 +143,7 @@ class Ensemble:
 
     @classmethod
     def from_tensors(cls, named: dict[str, Tensor]) -> Ensemble:
+        """The ensemble that :meth:`tensors` put under these names."""
         depth = sum(name.endswith(".weight") for name in named)
         layers = [(named[f"layer{k}.weight"], named[f"layer{k}.bias"]) for k in range(depth)]
         rest = {n: t for n, t in named.items() if not n.startswith("layer")}
@@ -150,6 +152,12 @@ class Ensemble:
 
     @classmethod
     def load(cls, path, device="cpu") -> Ensemble:
+        """The ensemble whose :meth:`tensors` a file holds.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            DamagedFile: it is not what was written.
+        """
         return cls.from_tensors(load_tensors(path, device)[0])
 
 

@@ -41,12 +41,14 @@ class Scaler:
 
     @classmethod
     def identity(cls, columns: int, device="cpu") -> Scaler:
+        """One that changes nothing."""
         return cls(torch.zeros(columns, device=device), torch.ones(columns, device=device))
 
     def __call__(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std
 
     def tensors(self) -> dict[str, Tensor]:
+        """Mean and standard deviation by name, for a checkpoint."""
         return {"mean": self.mean, "std": self.std}
 
 

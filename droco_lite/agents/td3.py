@@ -95,6 +95,7 @@ class TD3State:
 
     @property
     def runs(self) -> int:
+        """How many runs are stacked."""
         return self.actor[0][0].shape[0]
 
     def to(self, device: torch.device | str) -> TD3State:

@@ -40,10 +40,12 @@ class CVAE:
 
     @property
     def members(self) -> int:
+        """How many models are stacked."""
         return self.encoder[0][0].shape[0]
 
     @property
     def latent(self) -> int:
+        """Size Z of the latent."""
         return self.encoder[-1][0].shape[-1] // 2
 
     def posterior(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,10 +93,12 @@ class CVAE:
         return torch.logsumexp(log_p + log_ratio, 0) - math.log(draws)
 
     def tensors(self, prefix: str) -> dict[str, Tensor]:
+        """All layers under names that begin with ``prefix``, for a checkpoint."""
         return named(f"{prefix}.encoder", self.encoder) | named(f"{prefix}.decoder", self.decoder)
 
     @classmethod
     def from_tensors(cls, prefix: str, saved: Mapping[str, Tensor], bounded: bool) -> CVAE:
+        """The model that :meth:`tensors` put under ``prefix``."""
         encoder, decoder = (unnamed(f"{prefix}.{part}", saved) for part in ("encoder", "decoder"))
         return cls(encoder, decoder, bounded)
 

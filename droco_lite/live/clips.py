@@ -155,6 +155,7 @@ def make(robot: str, folder: Path, weights: Path = WEIGHTS) -> Path:
 
 
 def main() -> None:
+    """The command: make the clips of one robot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("robot", choices=LAB_ROBOTS, help="whose clips are made")
     parser.add_argument("folder", type=Path, help="where they go, such as book/_static/clips")

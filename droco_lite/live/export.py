@@ -307,6 +307,7 @@ def write_scripts(folder: str | Path) -> list[Path]:
 
 
 def main() -> None:
+    """The command: write the lab's robots and policies into a folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="where the scripts go; it is made if missing")
     for path in write_scripts(parser.parse_args().folder):

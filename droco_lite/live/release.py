@@ -170,6 +170,7 @@ def release(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """The command: release the policies of a study into the lab."""
     option = robot_file_option()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], parents=[option])
     parser.add_argument("study", type=Path, help="the study's file")

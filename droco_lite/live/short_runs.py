@@ -86,6 +86,7 @@ def make(robot: str, asked: argparse.Namespace) -> None:
 
 
 def main() -> None:
+    """The command: train short runs on one robot for the lab."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("robot", choices=LAB_ROBOTS, help="the robot to train on")
     parser.add_argument("--steps", type=int, default=20_000, help="gradient steps")

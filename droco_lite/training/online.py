@@ -119,6 +119,7 @@ class Replay:
         self.rows = torch.from_numpy(self.file)
 
     def write(self, start: int, *columns: np.ndarray) -> None:
+        """Put rows into the table from ``start`` on, each column ``[n, ...]`` beside the others."""
         end = start + len(columns[0])
         np.concatenate([c.reshape(len(c), -1) for c in columns], 1, out=self.file[start:end])
 

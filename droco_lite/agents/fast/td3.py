@@ -19,10 +19,14 @@ class Pairs(Protocol):
     """Anything with observations ``[R, B, S]`` and actions ``[R, B, A]``."""
 
     @property
-    def observations(self) -> Tensor: ...
+    def observations(self) -> Tensor:
+        """s ``[R, B, S]``."""
+        ...
 
     @property
-    def actions(self) -> Tensor: ...
+    def actions(self) -> Tensor:
+        """a ``[R, B, A]``."""
+        ...
 
 
 @torch.no_grad()
