@@ -1,12 +1,15 @@
 """Whatever a chapter imports from the package, the API page describes."""
 
 import ast
-import importlib
+import importlib.util
 import inspect
+import pkgutil
 import re
 from pathlib import Path
 
 import nbformat
+
+import droco_lite
 
 BOOK = Path(__file__).parents[2] / "book"
 #: A module of the page, the members that are named, and whether it shows what it imports.
@@ -67,6 +70,52 @@ def test_every_name_of_the_package_and_of_its_rooms_is_on_the_api_page():
             shown = f"automodule:: {name}.{one}\n" in page  # a room
             if not shown and id(thing) not in known:
                 missing.append(f"{name}.{one}")
+    assert not missing, f"add them to book/api.md: {missing}"
+
+
+#: Modules whose ``__all__`` is for other rooms of the package. Their names may only become fewer.
+INSIDE = {
+    "data.minari_store", "live.export", "live.model_tables", "robots.drawing",
+    "robots.edits", "robots.gym_ids", "robots.own", "robots.registry", "robots.robot_file",
+    "robots.trial", "robots.viewer", "training.options",
+}  # fmt: skip
+
+
+def unknown(module: str, names: list[str], known: set) -> list[str]:
+    """Names of a module that are classes or functions and not on the page."""
+    things = {name: getattr(importlib.import_module(module), name) for name in names}
+    return [
+        f"{module}.{name}"
+        for name, thing in things.items()
+        if (inspect.isclass(thing) or inspect.isfunction(thing)) and id(thing) not in known
+    ]
+
+
+def test_every_name_that_a_module_offers_is_on_the_api_page():
+    known, missing, inside = described(), [], set()
+    for found in pkgutil.walk_packages(droco_lite.__path__, "droco_lite."):
+        if found.name.endswith("__main__"):
+            continue
+        names = getattr(importlib.import_module(found.name), "__all__", [])
+        lacking = unknown(found.name, names, known)
+        short = found.name.removeprefix("droco_lite.")
+        if short in INSIDE and lacking:
+            inside.add(short)
+        else:
+            missing += lacking
+    assert not missing, f"add them to book/api.md: {missing}"
+    assert inside == INSIDE, f"all on the page; take out of the list: {INSIDE - inside}"
+
+
+def test_what_the_recipes_import_is_on_the_api_page():
+    text = (BOOK.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"^```\w+\n(.*?)^```", text, re.M | re.S))
+    known, missing, seen = described(), [], set()
+    for module, names in re.findall(r"^[ +]?\s*from (droco_lite[\w.]*) import (.+)$", blocks, re.M):
+        if importlib.util.find_spec(module):  # a recipe's own file is none
+            seen.add(module)
+            missing += unknown(module, names.split(", "), known)
+    assert {"droco_lite.agents.settings", "droco_lite.robots.robot"} <= seen
     assert not missing, f"add them to book/api.md: {missing}"
 
 
