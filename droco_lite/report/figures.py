@@ -95,9 +95,8 @@ def curves(
 ) -> Figure:
     """A curve of each arm; rows of a part are x, its columns seeds.
 
-    Only :data:`LIT` are in colour, named at their ends, in a band from the lowest to the highest
-    seed; with ``colored`` all are, unless they are too many.  ``linear``, a power of ten, makes the
-    vertical axis logarithmic beyond plus and minus it; ``from_zero`` lets it begin at 0.
+    :data:`LIT` are in colour, named at their ends, in a band from lowest to highest seed; with
+    ``colored`` a few all are.  ``linear``, a power of ten, bends the vertical axis beyond it.
     """
     fig, ax = figure(4.6, 3.6)
     if linear is not None:

@@ -23,7 +23,7 @@ from droco_lite.robots import NOMINAL
 TASK, FOLDER, PLAN = "walker2d-medium", "study/grid", "results/study/walker2d-grid.yaml"
 ARM = re.compile(r"β = (?P<beta>[\d.]+), δ = (?P<delta>[\d.]+|∞)")
 LOOKS = 3  # a return is the mean of so many last looks
-NOTHING = 0.001  # a smaller share of clipped errors changes no training
+NEXT_TO_NOTHING = 0.005  # a share of clipped errors that makes hardly another training
 
 #: What a heat map can show: its name, the column, and how a cell is written.
 SHOWN = {
@@ -149,11 +149,11 @@ def clipping(grid: pd.DataFrame, cells: pd.DataFrame) -> str:
     clipped = cells[cells.delta == largest].most_beyond.max()
     said = f"At δ = {largest:g} Huber's loss clips at most {clipped:.1%} of source errors"
     ends = cells.pivot_table(index="beta", columns="delta", values="return_mean")
-    if clipped >= NOTHING or np.inf not in ends:
+    if clipped >= NEXT_TO_NOTHING or np.inf not in ends:
         return said + "."
     apart = (ends[largest] - ends[np.inf]).abs().max()
     return (
-        f"{said}, so that δ = {largest:g} and δ = ∞ are one method here. "
+        f"{said}, so that δ = {largest:g} and δ = ∞ are all but one method here. "
         f"Still their returns are up to {apart:,.0f} apart: so much is chance."
     )
 

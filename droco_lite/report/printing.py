@@ -146,7 +146,7 @@ def standing(results: Mapping[str, Results], caption: str) -> Shown:
         In each cell a verdict's word, and points with the 95 % interval.
     """
     places = {"clean": "as it is", "shifted": "under foreign shifts"}
-    lines = {}
+    lines: dict[tuple[str, str], dict[str, str]] = {}
     for name, each in results.items():
         for where, words in places.items():
             for found in verdicts(each, where):

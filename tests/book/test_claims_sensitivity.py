@@ -59,7 +59,7 @@ def test_in_the_grid_with_the_floor_neither_moves_the_return(floored, column, by
 
 def test_in_the_grid_with_the_floor_delta_moves_what_is_clipped_and_beta_the_values(floored):
     assert floored.groupby(["beta", "delta"]).ngroups == grid.planned()
-    assert (floored[floored.delta >= 30].most_beyond < grid.NOTHING).all()
+    assert (floored[floored.delta >= 30].most_beyond < grid.NEXT_TO_NOTHING).all()
     clipped = floored[floored.delta == 1].groupby("beta").beyond_delta.mean()
     assert clipped.between(0.25, 0.55).all()  # "up to half"
     values = floored.pivot_table(index="beta", columns="delta", values="v_source")

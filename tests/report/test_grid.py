@@ -79,7 +79,7 @@ def test_the_picture_has_a_cell_for_every_setting(tmp_path):
 def test_a_delta_that_clips_nothing_is_called_what_it_is(tmp_path):
     found = grid.read_grid(write(tmp_path)).assign(most_beyond=0.0)
     found.loc[found.delta == 30, "return_mean"] += 7
-    assert "δ = 30 and δ = ∞ are one method here" in grid.claim(found)
+    assert "δ = 30 and δ = ∞ are all but one method here" in grid.claim(found)
     assert grid.claim(found).endswith("returns are up to 7 apart: so much is chance.")
 
 
