@@ -36,7 +36,7 @@ sys.path.insert(0, str(HERE.parent))
 #: Views that a page may ask for.
 VIEWS = ("race", "ghosts")
 SCRIPT = "live_lab.js"
-#: Where a link finds the lab of a page; each page has one at most.
+#: Where a link finds the first lab of a page.
 LAB_ID = "live-lab"
 WITHOUT_NPM = (
     "This copy of the book was built without npm, so the live lab is not in it; "
@@ -155,7 +155,7 @@ def framed(
         else f'<span class="droco-lab-note">{WITHOUT_NPM}</span>'
     )
     return (
-        f'<div class="droco-lab" id="{LAB_ID}" data-static="{static}" data-options="{options}">'
+        f'<div class="droco-lab" data-static="{static}" data-options="{options}">'
         f'{above}<div class="droco-lab-fallback">{fallback}</div>'
         f'<p class="droco-lab-press droco-lab-begin">{start}</p>'
         '<p class="droco-lab-said" role="status"></p>'
@@ -216,7 +216,7 @@ class LiveLab(Directive):
                     written_file(Path(env.doc2path(env.docname)), example) if example else None,
                     static=static, built=lab_is_built(),
                 )  # fmt: skip
-                return [nodes.raw("", content, format="html")]
+                return [nodes.raw("", self._place(env) + content, format="html")]
             content = block(
                 self.arguments[0], static=static, views=split(self.options.get("views", "")),
                 policies=split(self.options.get("policies", "")),
@@ -224,7 +224,14 @@ class LiveLab(Directive):
             )  # fmt: skip
         except ValueError as error:
             raise self.error(str(error)) from None
-        return [nodes.raw("", content, format="html")]
+        return [nodes.raw("", self._place(env) + content, format="html")]
+
+    @staticmethod
+    def _place(env) -> str:
+        """Where a link finds the page's first lab."""
+        first = not env.temp_data.get(LAB_ID)
+        env.temp_data[LAB_ID] = True
+        return f'<span id="{LAB_ID}"></span>' if first else ""
 
 
 def written_file(chapter: Path, name: str) -> tuple[str, str]:

@@ -2,11 +2,13 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 from chapters import ROOT
 from docutils import nodes
 from docutils.utils import new_document
+from PIL import Image
 from sphinx.application import Sphinx
 
 from book import head
@@ -159,3 +161,17 @@ def test_every_page_of_a_site_says_what_it_is_and_has_a_picture(name, small_site
 def test_the_themes_templates_are_no_pages(small_site):
     assert (small_site / "_static").is_dir()
     assert not list(small_site.rglob("*webpack-macros.html"))
+
+
+def test_title_cards_are_small_and_still_pictures(tmp_path):
+    rng = np.random.default_rng(0)
+    card = Image.fromarray(rng.integers(0, 255, (60, 120, 3), dtype=np.uint8))
+    card.save(tmp_path / "card.png")
+    before = (tmp_path / "card.png").stat().st_size
+    head.small_pictures(tmp_path)
+    once = (tmp_path / "card.png").read_bytes()
+    assert len(once) < before / 2
+    head.small_pictures(tmp_path)  # a second build changes nothing
+    assert (tmp_path / "card.png").read_bytes() == once
+    with Image.open(tmp_path / "card.png") as picture:
+        assert picture.size == (120, 60)
