@@ -17,7 +17,7 @@ from droco_lite.figures.colors import COLORS
 from droco_lite.figures.style import figure
 from droco_lite.provenance import results_file
 from droco_lite.report import small_grids
-from droco_lite.report.statistics import in_print
+from droco_lite.report.statistics import in_print, interval_in_print
 
 #: The exams, and the tables that each is made of.
 EXAMS: Mapping[str, Sequence[str]] = {
@@ -133,7 +133,7 @@ def _in_brackets(line: pd.Series) -> str:
 
 
 def _range(line: pd.Series) -> str:
-    return f"{in_print(line['low'], '+.1f')} to {in_print(line['high'], '+.1f')}"
+    return interval_in_print(line["low"], line["high"])
 
 
 def claim(

@@ -18,7 +18,7 @@ from droco_lite.figures.style import figure
 from droco_lite.provenance import results_file
 from droco_lite.report.figures import shade
 from droco_lite.report.results import read
-from droco_lite.robots import NOMINAL
+from droco_lite.report.tables import shifted
 
 TASK, FOLDER, PLAN = "walker2d-medium", "study/grid", "results/study/walker2d-grid.yaml"
 ARM = re.compile(r"β = (?P<beta>[\d.]+), δ = (?P<delta>[\d.]+|∞)")
@@ -54,9 +54,7 @@ def read_grid(folder: str | Path | None = None) -> pd.DataFrame | None:
         results = read(TASK, folder)
     except FileNotFoundError:
         return None
-    foreign = results.foreign()
-    foreign = foreign[foreign["family"] != NOMINAL.family]
-    shifted = foreign.groupby(["label", "seed"]).return_mean.mean()
+    under_shifts = shifted(results).groupby(["label", "seed"]).return_mean.mean()
     lines = []
     for (label, seed), run in results.curves.groupby(["label", "seed"], sort=False):
         found = ARM.fullmatch(label)
@@ -70,7 +68,7 @@ def read_grid(folder: str | Path | None = None) -> pd.DataFrame | None:
                 "seed": seed,
                 "steps": int(run["step"].iloc[-1]),
                 "return_mean": run["return_mean"].tail(LOOKS).mean(),
-                "shifted": shifted.get((label, seed), float("nan")),
+                "shifted": under_shifts.get((label, seed), float("nan")),
                 "v_source": run["v_source"].iloc[-1],
                 "beyond_delta": run["beyond_delta"].iloc[-1],
                 "most_beyond": run["beyond_delta"].max(),
@@ -127,13 +125,13 @@ def claim(grid: pd.DataFrame) -> str:
     said += ". "
     by = {name: explained(cells, "return_mean", name) for name in ("beta", "delta")}
     if all(map(np.isfinite, by.values())):
-        shifted = {name: explained(cells, "shifted", name) for name in by}
+        worn = {name: explained(cells, "shifted", name) for name in by}
         chance = {name: (cells[name].nunique() - 1) / (len(cells) - 1) for name in by}
         said += (
             f"Of the variance between settings β explains {by['beta']:.1f} and δ {by['delta']:.1f}"
         )
-        if all(map(np.isfinite, shifted.values())):
-            said += f", and under foreign shifts {shifted['beta']:.1f} and {shifted['delta']:.1f}"
+        if all(map(np.isfinite, worn.values())):
+            said += f", and under foreign shifts {worn['beta']:.1f} and {worn['delta']:.1f}"
         said += (
             f"; numbers without any effect explain {chance['beta']:.1f} and "
             f"{chance['delta']:.1f} on average. "

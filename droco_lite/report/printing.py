@@ -50,7 +50,6 @@ from droco_lite.report.verdicts import (
     verdicts,
     which_droco,
 )
-from droco_lite.robots import NOMINAL
 
 _MINUS = re.compile(r"(?<=>)-(?=\d)")
 CLAIM_STEPS = 200_000  # fewer say nothing about final returns: "first results"
@@ -72,15 +71,11 @@ def averaged(results: Sequence[Results]) -> str:
     """What a score is the mean of, on the robot as it is and under shifts."""
     clean, under = (
         " or ".join(dict.fromkeys(_looks(lines) for lines in parts))
-        for parts in ([r.clean for r in results], [_changed(r) for r in results])
+        for parts in ([r.clean for r in results], [r.changed for r in results])
     )
     if under in ("", clean):
         return f"mean over {clean}"
     return f"clean: mean over {clean}; under shifts: over {under}"
-
-
-def _changed(results: Results) -> pd.DataFrame:
-    return results.under_shift[results.under_shift["family"] != NOMINAL.family]
 
 
 def _looks(lines: pd.DataFrame) -> str:

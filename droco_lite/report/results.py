@@ -133,6 +133,11 @@ class Results:
         return self.table[self.table["attack"] == "none"]
 
     @property
+    def changed(self) -> pd.DataFrame:
+        """Lines without an attack, without the nominal robot's."""
+        return self.under_shift[self.under_shift["family"] != NOMINAL.family]
+
+    @property
     def clean(self) -> pd.DataFrame:
         """The nominal robot's lines."""
         return self.under_shift[self.under_shift["family"] == NOMINAL.family]
@@ -167,7 +172,7 @@ class Results:
 
     def variants(self) -> list[tuple[str, str]]:
         """(family, variant) of every shift tried, in the table's order."""
-        lines = self.under_shift[self.under_shift["family"] != NOMINAL.family]
+        lines = self.changed
         return list(dict.fromkeys(zip(lines["family"], lines["variant"], strict=True)))
 
     def foreign(self) -> pd.DataFrame:

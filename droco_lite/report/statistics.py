@@ -33,6 +33,11 @@ def in_print(number: float, form: str = ".0f") -> str:
     return format(number, f"{sign}z{form[len(sign) :]}").replace("-", "−")
 
 
+def interval_in_print(low: float, high: float) -> str:
+    """Both ends of a difference's interval: ``−1.2 to +0.3``."""
+    return f"{in_print(low, '+.1f')} to {in_print(high, '+.1f')}"
+
+
 def matrix(
     table: pd.DataFrame, column: str = "score", across: Sequence[str] = ("task", "shift")
 ) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from droco_lite.report import statistics
 from droco_lite.report.results import DROCO, FAR_OUTSIDE, Results
-from droco_lite.report.statistics import in_print
+from droco_lite.report.statistics import in_print, interval_in_print
 from droco_lite.report.tables import loss_of_seeds, shifted
 
 LEAST = 1.0  # points of score; a smaller lead is of no use, however sure
@@ -63,7 +63,7 @@ class Verdict:
         """
         rounded_up = abs(self.points) < LEAST <= round(abs(self.points), 1)
         points = in_print(self.points, "+.2f" if rounded_up else "+.1f")
-        return f"{points}; {in_print(self.low, '+.1f')} to {in_print(self.high, '+.1f')}"
+        return f"{points}; {interval_in_print(self.low, self.high)}"
 
 
 def compare(x: np.ndarray, y: np.ndarray, first: str, second: str) -> Verdict:

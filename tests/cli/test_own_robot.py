@@ -95,25 +95,24 @@ def test_from_training_to_an_exported_policy(place):
     assert chosen.exit_code == 0, chosen.output
 
 
+def compare(*options):
+    """A tiny comparison of the own robot, in the folder ``out``."""
+    sizes = SMALL[: SMALL.index("--set")][2:-2]
+    small = ("--steps", "10", *sizes, "--episodes", "1", "--out", "out")
+    done = run("compare", "pendulum-medium", *options, *small)
+    assert done.exit_code == 0, done.output
+    return done
+
+
 @pytest.mark.slow
 def test_a_comparison_in_worker_processes(place):
-    small = SMALL[: SMALL.index("--set")][2:-2]
-    done = run(
-        "compare", "pendulum-medium", "--methods", "cloning, both", "--seeds", "1", "--steps", "10",
-        *small, "--episodes", "1", "--out", "out", "--workers", "2",
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
+    done = compare("--methods", "cloning, both", "--seeds", "1", "--workers", "2")
     assert "cloning, both" in done.stdout
 
 
 @pytest.mark.slow
 def test_a_comparison_and_its_report(place):
-    small = SMALL[: SMALL.index("--set")][2:-2]
-    made = run(
-        "compare", "pendulum-medium", "--methods", "IQL*;DROCO", "--seeds", "3", "--steps", "10",
-        *small, "--episodes", "1", "--out", "out",
-    )  # fmt: skip
-    assert made.exit_code == 0, made.output
+    compare("--methods", "IQL*;DROCO", "--seeds", "3")
     told = run("report", "--results", "out", "--out", "told")
     assert told.exit_code == 0, told.output
     assert "IQL*" in (place / "told" / "improvement.txt").read_text()
