@@ -1,20 +1,13 @@
-"""The evidence in short: lists and paragraphs of :mod:`droco_lite.report.verdicts` over robots.
-
-Robots of which the same can be said stand together, so that a list stays short however many there
-are.
-"""
+"""The evidence in short: a table and sentences of :mod:`droco_lite.report.verdicts` over robots."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from droco_lite.report.results import Results
 from droco_lite.report.verdicts import (
     ASKED,
-    IQL_STAR,
     TARGET_ALONE,
-    WHERE,
-    WORDS,
     Verdict,
     against,
     claim_of,
@@ -23,61 +16,46 @@ from droco_lite.report.verdicts import (
     written,
 )
 
+#: The lines of a robot, by what its scores come from.
+LINES = {"clean": "as it is", "shifted": "under shifts"}
+
 
 def lead(results: Sequence[Results], short: Sequence[Results] = ()) -> str:
-    """The answer in short, as a list: what helped on which robot, by how much, and how sure.
+    """The answer in short: a table of what DROCO leads by on each robot, and how sure it is.
 
     Args:
         results: by task.
         short: those of the same tasks after a shorter training.
     """
-    said = []
-    for where, words in WHERE.items():
-        found = {each.robot: {v.second: v for v in against(each, where, ASKED)} for each in results}
-        penalty, source = _penalty(found), _source(found)
-        parts = [f"{words}, {penalty}." if penalty else f"{words}:", f"{source}." if source else ""]
-        if penalty or source:
-            said.append(f"* {' '.join(filter(None, parts))}")
-    said += [f"* {_earlier(*pair)}" for pair in _pairs(short, results)]
+    said = [f"* {_earlier(*pair)}" for pair in _pairs(short, results)]
     said.append(
         f"* How sure: {_trained(results)}; one pair of data sets a robot. Another pair may change "
         "the order."
     )
-    return "\n".join(["**In short**, in points of score (95 % intervals):", "", *said])
+    return "\n".join([_table(results), "", *said])
 
 
-def _penalty(found: Mapping[str, Mapping[str, Verdict]]) -> str:
-    """On which robots DROCO is ahead of IQL*, and on which it is not; empty without IQL*."""
-    says = {"ahead of": "helps", "level with": "shows no effect", "behind": "costs return"}
-    robots = _by_word(found, IQL_STAR)
-    parts = [f"{says[word]} on {named(_sized(by))}" for word, by in robots.items()]
-    return f"the penalty {'; '.join(parts)}" if parts else ""
+def _table(results: Sequence[Results]) -> str:
+    """How DROCO stands to what the answer rests on: two lines a robot, a column an arm."""
+    lines = [
+        "**DROCO's lead** in points of score, with its 95 % interval, over",
+        "",
+        f"| | {' | '.join(map(written, ASKED))} |",
+        f"|---{'|---' * len(ASKED)}|",
+    ]
+    for each in results:
+        for where, words in LINES.items():
+            found = {v.second: v for v in against(each, where, ASKED)}
+            if found:
+                cells = [_cell(found[arm]) if arm in found else "not run" for arm in ASKED]
+                lines.append(f"| {each.robot}, {words} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
-def _source(found: Mapping[str, Mapping[str, Verdict]]) -> str:
-    """How DROCO stands on each robot to what leaves the source out; empty without such arms."""
-    said = []
-    for arm in TARGET_ALONE:
-        robots = _by_word(found, arm)
-        parts = [
-            f"{word.split()[0] if k else f'{word} {written(arm)}'} on "
-            f"{named(list(by) if word == 'level with' else _sized(by))}"
-            for k, (word, by) in enumerate(robots.items())
-        ]
-        said += [", ".join(parts)] if parts else []
-    return f"Beside arms that never see the source, DROCO is {'; '.join(said)}" if said else ""
-
-
-def _by_word(found: Mapping[str, Mapping[str, Verdict]], arm: str) -> dict[str, dict[str, Verdict]]:
-    """Word -> robot -> how DROCO stands to an arm there, of the robots that have it."""
-    there = {robot: by[arm] for robot, by in found.items() if arm in by}
-    sorts = {word: {r: v for r, v in there.items() if v.word == word} for word in WORDS}
-    return {word: by for word, by in sorts.items() if by}
-
-
-def _sized(by: Mapping[str, Verdict]) -> list[str]:
-    """Each robot with the difference and its interval: ``Hopper (+4.0; +2.4 to +7.0)``."""
-    return [f"{robot} ({verdict.size})" for robot, verdict in by.items()]
+def _cell(verdict: Verdict) -> str:
+    """The word, heavy where there is a difference, and its size: ``**ahead** +4 (+2 to +6)``."""
+    word, (points, interval) = verdict.word.split()[0], verdict.size.split("; ")
+    return f"{word if word == 'level' else f'**{word}**'} {points} ({interval})"
 
 
 def _trained(results: Sequence[Results]) -> str:
@@ -132,10 +110,10 @@ def _earlier(before: Results, after: Results) -> str:
     now = f"in this one of {after.steps:,}"
     if led is None:
         had = "either" if leads is None else "yet"
-        return f"{on} DROCO was not ahead of both of these {then} {had}."
+        return f"{on} DROCO was not ahead of both target-only arms {then} {had}."
     kept = "and is not" if leads is None else "and still is"
     return (
-        f"{on} DROCO was ahead of both of these {then} (the smaller lead: {led.size}), "
+        f"{on} DROCO was ahead of both target-only arms {then} (the smaller lead: {led.size}), "
         f"{kept} {now}."
     )
 

@@ -1,4 +1,4 @@
-"""The evidence in short: which robots stand together, by which word, and how sure it is."""
+"""The evidence in short: how DROCO stands on each robot, what longer training changed, how sure."""
 
 from dataclasses import replace
 
@@ -7,56 +7,44 @@ import pytest
 from droco_lite import report
 from droco_lite.report import answers, verdicts
 
-SIZE = "(+5.0; +4.0 to +6.0)"
+
+def rows(text: str) -> dict[str, list[str]]:
+    """A table's cells, by the first of each line."""
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    return {first: rest for first, *rest in lines[1:]}
 
 
-def told(word: str, points: float = 5.0) -> dict[str, verdicts.Verdict]:
-    """DROCO beside IQL* and both arms without a source, by one word."""
-    arms = ("IQL*", "IQL, target", "cloning, target")
-    numbers = (points, points - 1, points + 1, 1.0, 0.9, 1.0)
-    return {arm: verdicts.Verdict("DROCO", arm, word, *numbers) for arm in arms}
+def test_the_short_answer_says_of_every_robot_and_arm_who_is_ahead_and_by_how_much():
+    evidence = report.read_evidence()
+    table = rows(answers.lead(evidence))
+    assert len(table) == 2 * len(evidence)
+    for each in evidence:
+        for where, words in answers.LINES.items():
+            cells = table[f"{each.robot}, {words}"]
+            judged = verdicts.against(each, where, verdicts.ASKED)
+            for cell, verdict in zip(cells, judged, strict=True):
+                points, interval = verdict.size.split("; ")
+                assert cell.strip("*").startswith(verdict.word.split()[0])
+                assert f"{points} ({interval})" in cell
 
 
 @pytest.mark.parametrize(
-    ("words", "penalty", "source"),
+    "word, cell",
     [
-        (
-            ["ahead of", "ahead of"],
-            f"helps on A {SIZE} and B {SIZE}",
-            "ahead of {} on A {} and B {}",
-        ),
-        (
-            ["ahead of", "behind"],
-            f"helps on A {SIZE}; costs return on B {SIZE}",
-            "ahead of {} on A {}, behind on B {}",
-        ),
-        (["level with"], f"shows no effect on A {SIZE}", "level with {} on A"),
-        (
-            ["behind", "ahead of", "ahead of", "ahead of"],
-            f"helps on B {SIZE}, C {SIZE} and D {SIZE}; costs return on A {SIZE}",
-            "ahead of {} on B {}, C {} and D {}, behind on A {}",
-        ),
+        ("ahead of", "**ahead** +5.0 (+4.0 to +6.0)"),
+        ("level with", "level +5.0 (+4.0 to +6.0)"),
+        ("behind", "**behind** +5.0 (+4.0 to +6.0)"),
     ],
 )
-def test_the_short_answer_names_the_robots_and_by_how_much(words, penalty, source):
-    found = {robot: told(word) for robot, word in zip("ABCD", words, strict=False)}
-    assert answers._penalty(found) == f"the penalty {penalty}"
-    sizes = [SIZE] * (source.count("{}") - 1)
-    each = [source.format(f"_{arm}_", *sizes) for arm in verdicts.TARGET_ALONE]
-    said = f"Beside arms that never see the source, DROCO is {'; '.join(each)}"
-    assert answers._source(found) == said
+def test_a_difference_is_heavy_and_no_difference_is_not(word, cell):
+    assert answers._cell(verdicts.Verdict("DROCO", "IQL*", word, 5, 4, 6, 1.0, 0.9, 1.0)) == cell
 
 
-def test_each_arm_without_a_source_has_its_own_word():
-    mixed = told("ahead of") | {"cloning, target": told("level with")["cloning, target"]}
-    said = answers._source({"A": mixed})
-    assert f"ahead of _IQL, target_ on A {SIZE}; level with _cloning, target_ on A" in said
-
-
-def test_the_short_answer_leaves_out_what_was_not_compared():
-    found = {"A": {"IQL, target": told("ahead of")["IQL, target"]}, "B": {}}
-    assert answers._penalty(found) == "" and "cloning" not in answers._source(found)
-    assert "on B" not in answers._source(found) and answers._source({"B": {}}) == ""
+def test_the_short_answer_says_what_was_not_compared():
+    (short,) = report.read_study()
+    some = short.only([verdicts.DROCO, "IQL, target"])
+    cells = rows(answers.lead([some]))["Walker2d, as it is"]
+    assert cells[0] == cells[2] == "not run" != cells[1]
 
 
 def test_robots_of_like_training_stand_together():
@@ -75,7 +63,7 @@ def test_a_lead_that_longer_training_takes_away_is_said_in_the_lead_and_in_full(
     long = next(each for each in report.read_evidence() if each.task == short.task)
     said = answers.lead([long], [short])
     assert (
-        "On Walker2d DROCO was ahead of both of these in an earlier study of 40,000 steps "
+        "On Walker2d DROCO was ahead of both target-only arms in an earlier study of 40,000 steps "
         "(the smaller lead: +7.0; +2.2 to +12.5), and is not in this one of 100,000." in said
     )
     assert "3 to 5 seeds" in answers.longer([short], [long])
@@ -91,13 +79,13 @@ def test_a_lead_that_longer_training_takes_away_is_said_in_the_lead_and_in_full(
             False,
             True,
             "takes the lead",
-            "was not ahead of both of these in an earlier study of 40,000 steps yet",
+            "was not ahead of both target-only arms in an earlier study of 40,000 steps yet",
         ),
         (
             False,
             False,
             "does not take the lead either",
-            "ahead of both of these in an earlier study of 40,000 steps either",
+            "ahead of both target-only arms in an earlier study of 40,000 steps either",
         ),
     ],
 )

@@ -111,7 +111,8 @@ def test_sentences_change_with_the_results(small):
 @pytest.mark.parametrize("name", ["lead", "claim", "standings", "losses", "which-droco", "not-run"])
 def test_no_generated_paragraph_is_longer_than_a_hundred_words(name):
     for paragraph in re.split(r"\n\n|\n(?=\* )", report.text(name, report.read_evidence())):
-        assert len(paragraph.split()) < 100
+        if not paragraph.startswith("|"):  # a table is no paragraph
+            assert len(paragraph.split()) < 100
 
 
 def test_a_loss_is_compared_seed_by_seed_among_arms_that_start_as_high(small):
