@@ -79,6 +79,22 @@ def _restored(folder: Path, robot: str) -> tuple[Any, dict, str]:
     return agent, facts, robot
 
 
+def distances(
+    folders: Annotated[list[Path], typer.Argument(help="Folders that hold a training.")],
+    robot: Robot = "",
+    starts: Annotated[int, typer.Option(min=1, help="Starts of each policy.")] = 30,
+    results: Results = None,
+    as_json: AsJson = False,
+) -> None:
+    """How far does every policy of some trained folders go? A return is not a walk."""
+    from droco_lite.evaluation import distances as measured
+
+    found = measured(folders, robot, starts)
+    write_table(results, found.round(2), {"folders": [f.name for f in folders], "starts": starts})
+    runs = found.groupby(["label", "seed"], sort=False)[["metres", "steps", "return"]].mean()
+    print_frame(runs.reset_index(), as_json)
+
+
 def select(
     folder: Folder,
     held_out: Annotated[

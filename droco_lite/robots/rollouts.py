@@ -71,7 +71,7 @@ def rollout(
         actions[alive] = policy(seen if observation_filter is None else observation_filter(seen))
         return actions
 
-    returns = _play(robots, choose)
+    returns = play(robots, choose)
     shape = (len(shifts), episodes)
     return RolloutResult(returns.reshape(shape), robots.steps.reshape(shape))
 
@@ -112,12 +112,12 @@ def rollout_runs(
         seen = seen if observation_filter is None else observation_filter(seen)
         return act(seen).reshape(len(rows), -1)
 
-    returns = _play(robots, choose)
+    returns = play(robots, choose)
     shape = (runs, len(shifts), episodes)
     return RolloutResult(returns.reshape(shape), robots.steps.reshape(shape))
 
 
-def _play(robots: BatchedRobot, choose: Callable[[np.ndarray, np.ndarray], np.ndarray]):
+def play(robots: BatchedRobot, choose: Callable[[np.ndarray, np.ndarray], np.ndarray]):
     """Returns [n] of the rows' episodes; ``choose(observations, alive)`` gives actions [n, A]."""
     observations = robots.observations()
     alive = np.ones(len(robots), dtype=bool)
