@@ -14,7 +14,7 @@ training loop  ``prepare``, ``frozen``, ``load_frozen``; ``noise_size``, ``own_r
                ``state``, ``load_state``; ``capturable``, ``phases``, ``as_step``; ``by_hand``,
                ``step_by_hand``
 evaluation     ``act``
-export         ``whole_policy``; into the live lab ``stacks``
+export         ``whole_policy``; into the live lab ``stacks``, ``ensemble``, ``backup_bounds``
 attacks        ``act``, ``twin_q`` and ``min_q``
 selection      ``act``, ``twin_q``, ``v`` and ``ensemble``
 =============  =====================================================================================
@@ -331,6 +331,15 @@ class Agent(ABC, Generic[S]):
             V(s) ``[R, rows, 1]``; and the value of the next state, with any penalty, in the source
             rows' target ``[R, n_source, 1]``.
         """
+
+    def backup_bounds(self) -> tuple[Tensor, Tensor]:
+        """Least and largest value that is backed up for a source row, ``[R, 1, 1]`` each.
+
+        They are infinite where a method, or a run, has none; bounds that follow from the data are
+        known after :meth:`prepare`.
+        """
+        none = torch.full((len(self.runs), 1, 1), torch.inf, device=self.device)
+        return -none, none
 
     def reward_slack(self, batch: Batch) -> tuple[Tensor | float, Tensor | float]:
         """How far a method moves rewards, down and up, ``[R, 1, 1]``; so wider is the range."""

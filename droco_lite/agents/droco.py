@@ -125,6 +125,9 @@ class DROCO(IQL[S]):
         robust = next_value - self.beta * self.penalty(batch, next_value)
         return torch.clamp(robust, self.floor, self.ceiling)
 
+    def backup_bounds(self) -> tuple[Tensor, Tensor]:
+        return self.floor, self.ceiling
+
     def source_delta(self) -> Tensor | float:
         """Huber's delta."""
         return self.delta

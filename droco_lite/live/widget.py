@@ -13,7 +13,6 @@ import ipywidgets
 import traitlets
 
 from droco_lite.agents.agent import Agent
-from droco_lite.agents.droco import DROCO
 from droco_lite.agents.trained_policies import TrainedPolicy, load_policy, stacks_of
 from droco_lite.data.behaviour import BehaviourPolicy
 from droco_lite.live.export import (
@@ -26,6 +25,7 @@ from droco_lite.live.export import (
 )
 from droco_lite.robots import max_strength, shift_values
 from droco_lite.robots.shifts import SHIFT_TABLE, Shift
+from droco_lite.training import Result
 
 __all__ = ["Lab", "script_path"]
 
@@ -74,7 +74,7 @@ def facts_of(policy: Any) -> dict[str, Any]:
         label, color = label_of(policy.card["settings"])
         kept = {key: policy.card[key] for key in ("kind", "returns")}
         return policy_facts(policy, label=label, color=color, **kept)
-    agent = getattr(policy, "agent", policy)
+    agent = policy.agent if isinstance(policy, Result) else policy
     if not isinstance(agent, Agent):
         raise TypeError(
             f"policies: the lab takes released policies, trainings and agents, not "
@@ -92,11 +92,10 @@ def _facts_of_run(agent: Agent, run: int) -> dict[str, Any]:
         "", {}, stacks["policy"], stacks.get("value", []), stacks.get("critics", []), None
     )
     settings = agent.runs[run].to_dict()
-    if isinstance(agent, DROCO):
-        for name in ("floor", "ceiling"):  # of the data's own, known since the training
-            bound = float(getattr(agent, name).flatten()[run])
-            if settings[name] is None and math.isfinite(bound):
-                settings[name] = bound
+    for name, bounds in zip(("floor", "ceiling"), agent.backup_bounds(), strict=True):
+        bound = bounds[run].item()  # of the data's own, known since the training
+        if settings.get(name) is None and math.isfinite(bound):
+            settings[name] = bound
     label, color = label_of(settings)
     facts: dict[str, Any] = {**backup_facts(settings)}
     if agent.ensemble is not None and "value" in stacks:  # the models are shown by V of theirs

@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from traitlets import TraitError
@@ -20,6 +20,7 @@ from droco_lite.agents.networks import init_mlp, seeded_generators
 from droco_lite.figures.colors import COLORS
 from droco_lite.live import export, widget
 from droco_lite.live.widget import Lab, facts_of, script_path
+from droco_lite.training import Result
 
 MEDIUM = "behaviour-target-medium"
 
@@ -77,7 +78,7 @@ def test_the_kernel_answers_with_script_robot_and_policies(lab_widget):
 
 def test_a_policy_that_was_just_trained_races(lab_widget):
     agent = IQL([IQLSettings(seed=0), IQLSettings(seed=1)], 11, 3)
-    lab_widget.policies = {"mine": SimpleNamespace(agent=agent)}
+    lab_widget.policies = {"mine": Result(agent, pd.DataFrame(), 0.0, 0.0, "eager")}
     assert lab_widget.racing == ["mine"]
     facts = json.loads(answer(lab_widget, "policies"))["mine"]
     weight = facts["policy"][0]["weight"]
@@ -104,6 +105,18 @@ def test_a_droco_that_was_just_trained_brings_its_models():
     run = replace(run, floor=-1.0, ceiling=2.0)
     facts = facts_of(DROCO([run], 11, 3, ensemble=models))
     assert (facts["floor"], facts["ceiling"]) == (-1.0, 2.0)
+
+
+class Bounded(IQL):
+    """Another method that bounds what it backs up, as a rival of the reader's own may."""
+
+    def backup_bounds(self):
+        return torch.full((1, 1, 1), -3.0), torch.full((1, 1, 1), torch.inf)
+
+
+def test_the_bounds_of_any_method_are_asked_by_the_contract():
+    facts = facts_of(Bounded([IQLSettings(hidden=8)], 11, 3))
+    assert facts["floor"] == -3.0 and "ceiling" not in facts
 
 
 @pytest.mark.parametrize("method", ["cql", "bosa", "dara", "igdf", "otdf", "micro"])
