@@ -30,10 +30,13 @@ from torch import Tensor
 from droco_lite.agents.agent import Agent
 from droco_lite.agents.ensemble import Ensemble
 from droco_lite.agents.networks import Layers, mlp
-from droco_lite.files import read_json, write_bytes, write_json
+from droco_lite.files import cache_folder, read_json, write_bytes, write_json
 from droco_lite.provenance import as_json, provenance
+from droco_lite.robots import get_robot
 
-__all__ = ["WEIGHTS", "TrainedPolicy", "load_policy", "policy_names", "release_policy"]
+__all__ = [
+    "WEIGHTS", "TrainedPolicy", "load_policy", "policy_names", "release_policy", "weights_folder",
+]  # fmt: skip
 
 WEIGHTS = Path(__file__).parent / "weights"
 _CARD_KEYS = ("robot", "settings", "kind", "returns", "sha256", "ensemble")
@@ -78,6 +81,11 @@ class TrainedPolicy:
         return mlp(self.critic_layers, x).amin(0)[:, 0].numpy()
 
 
+def weights_folder(robot: str) -> Path:
+    """Where a robot's trained policies lie: in the package, or in the cache for one's own."""
+    return cache_folder() / "weights" if get_robot(robot).own else WEIGHTS
+
+
 def policy_names(folder: Path = WEIGHTS) -> list[str]:
     """The names that :func:`load_policy` knows, in order."""
     return sorted(p.stem for p in Path(folder).glob("*.json"))
@@ -88,7 +96,7 @@ def load_policy(name: str, folder: Path = WEIGHTS) -> TrainedPolicy:
 
     Args:
         name: ROBOT-METHOD or ROBOT-droco-BETA, such as ``"walker2d-droco-0.5"``.
-        folder: where weights and cards lie.
+        folder: where weights and cards lie; see :func:`weights_folder` for a robot of one's own.
 
     Raises:
         FileNotFoundError: there is no such policy; the message lists what there is.

@@ -1,7 +1,8 @@
 """The lab's files: one script a robot, holding its models, policies and starts.
 
 ``python -m droco_lite.live.export FOLDER`` writes ``lab-ROBOT.js`` for each robot that the lab
-shows. Every number comes from the package: models from ``make_model``, starts from the robots' own
+shows: those of the package whose physics a page can run and whose behaviour policies are there.
+Every number comes from the package: models from ``make_model``, starts from the robots' own
 initial states, policies from their released weights.
 """
 
@@ -11,6 +12,7 @@ import argparse
 import base64
 import functools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from droco_lite.agents.trained_policies import (
     load_policy,
     policy_names,
 )
-from droco_lite.data.behaviour import BehaviourPolicy, available, load_network
+from droco_lite.data.behaviour import POLICIES, BehaviourPolicy, available, load_network
 from droco_lite.figures.colors import COLORS
 from droco_lite.files import write_text
 from droco_lite.live.model_tables import (
@@ -35,6 +37,7 @@ from droco_lite.live.model_tables import (
 from droco_lite.robots import (
     LEVELS,
     NOMINAL,
+    ROBOTS,
     BatchedRobot,
     Robot,
     Shift,
@@ -44,13 +47,22 @@ from droco_lite.robots import (
     record,
 )
 from droco_lite.robots.drawing import shifted_geoms
+from droco_lite.robots.robot_file import robot_file_option
 
-__all__ = ["LAB_ROBOTS", "array", "policy_facts", "robot_facts", "write_scripts"]
+__all__ = [
+    "LAB_ROBOTS",
+    "array",
+    "policy_facts",
+    "require_shown",
+    "robot_facts",
+    "why_not_in_a_page",
+    "write_scripts",
+]
 
-#: Robots that race in the lab.
-LAB_ROBOTS = ("walker2d", "halfcheetah", "hopper", "ant")
-#: Those whose models are drawn as ghosts, and travel with the page: it sees a robot from the side.
-GHOSTS = ("walker2d", "halfcheetah", "hopper")
+# Robots that the lab names first; the others follow as in ROBOTS.
+_FIRST = ("walker2d", "halfcheetah")
+# A page has the formulas of the record's class, written once more in JavaScript.
+_FORMULAS = ("observation", "reward", "reward_state", "control")
 #: Seeds whose starts the lab has: so many robots run in its swarm.
 START_SEEDS = tuple(range(30))
 RECORDED_STEPS = 300
@@ -63,14 +75,66 @@ def array(values: Any, dtype: str = "f8") -> dict[str, Any]:
     return {"dtype": dtype, "shape": list(values.shape), "data": data}
 
 
+# Robots ---------------------------------------------------------------------------------------
+
+
+def why_not_in_a_page(spec: Robot) -> str:
+    """Why no page can run a robot; empty where one can."""
+    if any(getattr(type(spec), name) is not getattr(Robot, name) for name in _FORMULAS):
+        return "its observation and reward are Python functions, which a browser cannot run"
+    if spec.forward_weight != 1:
+        return f"its reward weighs forward velocity by {spec.forward_weight:g}, the page's by 1"
+    if spec.can_fall and spec.healthy_ranges is None:
+        return "its record has no healthy_ranges, so a page does not know when its episodes end"
+    return ""
+
+
+def _has_policies(spec: Robot) -> bool:
+    """Whether the package has the policies of the target and of the source that the lab shows."""
+    shifts = (str(NOMINAL), spec.source_shifts.get("kinematic"))
+    return all((POLICIES / f"{spec.name}-{shift}-medium.json").is_file() for shift in shifts)
+
+
+def _lab_robots() -> tuple[str, ...]:
+    found = [n for n, spec in ROBOTS.items() if not why_not_in_a_page(spec) and _has_policies(spec)]
+    return (*(n for n in _FIRST if n in found), *(n for n in found if n not in _FIRST))
+
+
+#: Robots that race in the lab: all that can.
+LAB_ROBOTS = _lab_robots()
+
+
+def require_shown(robot: str) -> None:
+    """Refuse a robot that the lab cannot show.
+
+    Raises:
+        ValueError: there is no such robot, a page cannot run it, or its policies are missing.
+    """
+    spec = get_robot(robot)
+    if why := why_not_in_a_page(spec):
+        file = " --robot-file FILE" if spec.own else ""
+        raise ValueError(
+            f"robot: the live lab runs in a page and cannot show {robot!r}: {why}. Film it in "
+            f"Python: 'python -m droco_lite.live.clips {robot} FOLDER{file}' makes its clips; "
+            "record, render and write_clip of droco_lite.robots make any picture of it"
+        )
+    if not _has_policies(spec):
+        raise ValueError(
+            f"robot: the live lab has {', '.join(LAB_ROBOTS)}; {robot!r} lacks behaviour policies "
+            "of quality medium, nominal and under its kinematic source shift: train and release "
+            "them with 'python -m droco_lite.training.online'"
+        )
+
+
 def robot_facts(robot: str) -> dict[str, Any]:
     """A robot's physics for the lab: nominal model, shifts, reward, starts.
 
     Raises:
-        ValueError: the lab does not know when this robot's episodes end.
+        ValueError: a page cannot run this robot.
     """
     spec = get_robot(robot)
-    healthy = health_ranges(spec)
+    if why := why_not_in_a_page(spec):
+        raise ValueError(f"robot: {robot!r}: {why}")
     model = make_model(robot)
     clip = spec.velocity_clip
     return {
@@ -99,7 +163,7 @@ def robot_facts(robot: str) -> dict[str, Any]:
         "source": get_robot(robot).source_shifts["kinematic"],
         # The limbs on the far side of the robot are drawn behind the others.
         "far": [g for g in range(model.ngeom) if "left" in model.geom(g).name],
-        "planar": bool(model.jnt_type[0] != mujoco.mjtJoint.mjJNT_FREE),
+        "planar": planar(model),
         "spec": {
             "observationSize": spec.observation_size,
             "actionSize": spec.action_size,
@@ -109,7 +173,7 @@ def robot_facts(robot: str) -> dict[str, Any]:
             "velocityClip": None if np.isinf(clip) else clip,
             "controlCost": spec.control_cost,
             "healthyReward": spec.healthy_reward,
-            "healthy": healthy,
+            "healthy": health_ranges(spec),
             "rewardReadsTorso": "xpos" in spec.reads,
             "maxSteps": spec.max_episode_steps,
             "minReturn": spec.min_return,
@@ -120,18 +184,19 @@ def robot_facts(robot: str) -> dict[str, Any]:
 
 
 def health_ranges(spec: Robot) -> list[tuple[int, float, float]]:
-    """Which entries of qpos followed by qvel lie between which bounds while an episode goes on.
-
-    Raises:
-        ValueError: the record does not say it in ranges.
-    """
-    if spec.healthy_ranges is None and (spec.can_fall or spec.own):
-        raise ValueError(
-            f"robot: the record of {spec.name!r} has no healthy_ranges, so the lab does not know "
-            "when its episodes end"
-        )
+    """Which entries of qpos followed by qvel lie between which bounds while an episode goes on."""
     # JSON has no infinity.
     return [(i, *np.clip((a, b), -1e300, 1e300)) for i, a, b in spec.healthy_ranges or ()]
+
+
+def planar(model: mujoco.MjModel) -> bool:
+    """Whether a robot moves in the plane of x and z alone, so that a side view shows all of it."""
+    data = mujoco.MjData(model)
+    mujoco.mj_kinematics(model, data)
+    along_y = np.abs(data.xaxis[:, 1])
+    slides = (model.jnt_type == mujoco.mjtJoint.mjJNT_SLIDE) & (along_y < 1e-6)
+    hinges = (model.jnt_type == mujoco.mjtJoint.mjJNT_HINGE) & (along_y > 1 - 1e-6)
+    return bool((slides | hinges).all())
 
 
 def starts(robot: str) -> dict[str, Any]:
@@ -281,7 +346,7 @@ def lab_facts(robot: str) -> dict[str, Any]:
     ensembles = {
         policy.card["ensemble"]["file"]: policy.ensemble
         for policy in trained(robot).values()
-        if policy.ensemble is not None and robot in GHOSTS
+        if policy.ensemble is not None and facts["planar"]  # others have no ghosts in the page
     }
     return {
         **facts,
@@ -299,18 +364,34 @@ def script(robot: str) -> str:
     return f'(globalThis.drocoLabRobots ??= {{}})["{robot}"] = {facts};\n'
 
 
-def write_scripts(folder: str | Path) -> list[Path]:
-    """Write every robot's file into a folder, whole or not at all."""
+def write_scripts(folder: str | Path, robots: Sequence[str] = LAB_ROBOTS) -> list[Path]:
+    """Write each robot's file into a folder, whole or not at all.
+
+    Raises:
+        ValueError: the lab cannot show one of them; nothing is written then.
+    """
+    for robot in robots:
+        require_shown(robot)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    return [write_text(folder / f"lab-{robot}.js", script(robot)) for robot in LAB_ROBOTS]
+    return [write_text(folder / f"lab-{robot}.js", script(robot)) for robot in robots]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """The command: write the lab's robots and policies into a folder."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    option = robot_file_option()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], parents=[option])
     parser.add_argument("folder", type=Path, help="where the scripts go; it is made if missing")
-    for path in write_scripts(parser.parse_args().folder):
+    parser.add_argument(
+        "robots", nargs="*", help="these alone; else all that the lab shows, and yours of a file"
+    )
+    asked = parser.parse_args(arguments)
+    own = [name for name, spec in ROBOTS.items() if spec.own]
+    try:
+        paths = write_scripts(asked.folder, asked.robots or (*LAB_ROBOTS, *own))
+    except ValueError as error:
+        parser.error(str(error))
+    for path in paths:
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

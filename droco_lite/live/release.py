@@ -20,7 +20,7 @@ from typing import Any
 
 from droco_lite import files
 from droco_lite.agents.soundness import possible_returns
-from droco_lite.agents.trained_policies import WEIGHTS, policy_names, release_policy
+from droco_lite.agents.trained_policies import policy_names, release_policy, weights_folder
 from droco_lite.data import Task, make_task
 from droco_lite.evaluation.study import Job, Study
 from droco_lite.live import clips
@@ -57,7 +57,7 @@ def returns_of(job: Job, root: Path, label: str, robot: str) -> dict[str, Any]:
         pairs = zip(lines["seed"], lines["return_mean"], strict=True)
         return {str(int(seed)): round(float(mean), 1) for seed, mean in pairs}
 
-    shift = "-".join(clips.SHIFTS[robot])
+    shift, _words = clips.shown_shift(robot)
     worn = {
         strength: by_seed(f"{shift}-{level}")
         for strength, level in clips.STRENGTHS.items()
@@ -82,10 +82,11 @@ def floor_of(job: Job, settings: dict[str, Any]) -> dict[str, float]:
 
 
 def release_job(
-    job: Job, root: Path, study: Path, to: Path, say: Callable[[str], None] = print
+    job: Job, root: Path, study: Path, to: Path | None, say: Callable[[str], None] = print
 ) -> int:
     """Release the arms of a finished job; returns how many were new or had changed."""
     robot, made = Task.parse(job.task).robot, 0
+    to = to or weights_folder(robot)
     folder = root / job.name
     told = study.name if study.is_absolute() else study.as_posix()  # no path of this machine
     for label in job.labels:
@@ -133,14 +134,14 @@ def released(path: Path, origin: dict[str, Any]) -> bool:
 
 
 def release(
-    study: Path, root: Path, to: Path, pictures: Path | None, only: Sequence[str] = ()
+    study: Path, root: Path, to: Path | None, pictures: Path | None, only: Sequence[str] = ()
 ) -> int:
     """Release every finished arm of a study, then make the clips of its robots.
 
     Args:
         study: its file.
         root: folder of its jobs.
-        to: folder of weights and cards.
+        to: folder of weights and cards; None takes each robot's :func:`weights_folder`.
         pictures: folder of the clips; None makes none.
         only: labels of arms; all where it is empty.
 
@@ -164,7 +165,7 @@ def release(
         raise ValueError(f"{root}: no arm of {study} is finished there; --root names the folder")
     made = sum(release_job(job, root, study, to) for job in jobs)
     for robot in dict.fromkeys(Task.parse(job.task).robot for job in jobs):
-        if pictures is not None and robot in clips.SHIFTS:
+        if pictures is not None:
             print(clips.make(robot, pictures, weights=to))
     return made
 
@@ -176,7 +177,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("study", type=Path, help="the study's file")
     parser.add_argument("--root", type=Path, help="folder of its jobs (in the cache by default)")
     parser.add_argument("--only", nargs="+", default=[], metavar="LABEL", help="these arms alone")
-    parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of weights and cards")
+    parser.add_argument(
+        "--out", type=Path,
+        help="folder of weights and cards (the package's; for yours in the cache)",
+    )  # fmt: skip
     parser.add_argument(
         "--clips", type=Path, default=Path("book/_static/clips"), help="folder of the clips"
     )

@@ -16,12 +16,12 @@ from droco_lite.agents.agent import Agent
 from droco_lite.agents.trained_policies import TrainedPolicy, load_policy, stacks_of
 from droco_lite.data.behaviour import BehaviourPolicy
 from droco_lite.live.export import (
-    LAB_ROBOTS,
     backup_facts,
     ensemble_facts,
     lab_facts,
     label_of,
     policy_facts,
+    require_shown,
 )
 from droco_lite.robots import max_strength, shift_values
 from droco_lite.robots.shifts import SHIFT_TABLE, Shift
@@ -118,13 +118,15 @@ class Lab(anywidget.AnyWidget):
         racing: names of the policies that race, one to four.
 
     Args:
-        robot: one of ``LAB_ROBOTS``.
+        robot: one of ``LAB_ROBOTS`` of :mod:`droco_lite.live.export`: of the package's, those that
+            a page can run.  Robots of your own observe and earn by Python functions, which it
+            cannot; :mod:`droco_lite.live.clips` films them.
         views: ``"race"``, and ``"ghosts"`` for the mechanism where the robot has an ensemble.
         settings: any of the attributes; ``policies`` as in :attr:`policies`.
 
     Raises:
         FileNotFoundError: the lab's script has not been built.
-        ValueError: the lab does not have that robot, or the robot no such shift.
+        ValueError: the lab cannot show that robot, or the robot has no such shift.
     """
 
     _esm = _HERE / "widget.js"
@@ -149,8 +151,7 @@ class Lab(anywidget.AnyWidget):
     }  # fmt: skip
 
     def __init__(self, robot: str = "walker2d", policies: Any = None, **settings: Any):
-        if robot not in LAB_ROBOTS:
-            raise ValueError(f"robot: the lab has {', '.join(LAB_ROBOTS)}, not {robot!r}")
+        require_shown(robot)
         self.robot = robot
         self._script = script_path()
         self._facts = lab_facts(robot)

@@ -58,6 +58,7 @@ def register_robot(
     shifts: Mapping[str, Mapping[str, Any]] | None = None,
     source_shifts: Mapping[str, str] | None = None,
     policies: Mapping[str, Mapping[str, Callable]] | None = None,
+    clip_shift: tuple[str, str] | None = None,
     action_noise: float = 0.1,
     fields_current: bool = True,
     view: Sequence[float] | None = None,
@@ -104,6 +105,9 @@ def register_robot(
             ``NAME-medium-morphology``.
         policies: shift -> quality (``medium``, ``expert``) -> your controller, from observations
             [n, S] to actions [n, A] in [-1, 1], with which ``make_task`` makes data.
+        clip_shift: the shift that clips of the live lab show, without its strength, and what it
+            means in words, such as ``("kinematic-elbow", "an elbow that lost range")``; None takes
+            the first that is not the source's own.
         action_noise: standard deviation of the noise that it adds to their actions.
         fields_current: whether places of bodies and the like belong to the state reached.  False
             leaves them one physics step behind, as Gymnasium's environments see them.
@@ -143,7 +147,7 @@ def register_robot(
         shifts=table, edits=edits, fields_current=fields_current, ids=names_of(model),
         view=trial.from_the_side(model) if view is None else _camera(view),
         source_shifts=dict(source_shifts or {}), policies=dict(policies or {}),
-        action_noise=action_noise, file=str(file or ""),
+        clip_shift=clip_shift, action_noise=action_noise, file=str(file or ""),
     )  # fmt: skip
     robot = replace(robot, **trial.discover(robot, model))
     before = _leave(name)
@@ -211,6 +215,8 @@ def _check_tasks(robot: OwnRobot) -> None:
                 f"{' or '.join(task_families())}"
             )
         _check_shift(robot, f"source_shifts[{family!r}] is {shift!r}", shift)
+    if robot.clip_shift is not None:
+        _check_clip_shift(robot)
     for shift, qualities in robot.policies.items():
         _check_shift(robot, f"policies has the key {shift!r}", shift)
         if str(Shift.parse(shift)) != shift:
@@ -227,3 +233,18 @@ def _check_tasks(robot: OwnRobot) -> None:
         raise ValueError(
             f"robot {robot.name!r}: action_noise is finite and not negative: {robot.action_noise}"
         )
+
+
+def _check_clip_shift(robot: OwnRobot) -> None:
+    """Refuse anything but a variant of this robot and words."""
+    try:
+        text, words = robot.clip_shift
+        shift = Shift.parse(f"{text}-hard")
+        if not isinstance(words, str):
+            raise TypeError
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"robot {robot.name!r}: clip_shift is {robot.clip_shift!r}; write FAMILY-VARIANT and "
+            "words for it, such as ('gravity-up', 'more gravity')"
+        ) from None
+    _check_shift(robot, f"clip_shift names {text!r}", shift)

@@ -130,6 +130,9 @@ class Robot:
         unbounded: (family, variant) of morphs that make sense beyond strength 1.
         floor_scales: whether ODRL's friction shift of this robot scales the floor as well.
         source_shifts: DROCO's family -> shift of the source robot in the tasks.
+        clip_shift: the shift that the live lab's clips show, without its strength, and what it
+            means in words, such as ``("kinematic-footjnt", "feet that lost range")``; None takes
+            the first that is not the source's own.
         action_noise: standard deviation of the noise with which behaviour policies make data.
         policies: shift -> quality -> a controller of the user's own, observations [n, S] to
             actions [n, A], from which data can be made.
@@ -170,6 +173,7 @@ class Robot:
     unbounded: frozenset[tuple[str, str]] = frozenset()
     floor_scales: bool = True
     source_shifts: Mapping[str, str] = field(default_factory=dict)
+    clip_shift: tuple[str, str] | None = None
     action_noise: float = 0.1
     policies: Mapping[str, Mapping[str, Callable]] = field(default_factory=dict)
     view: tuple[float, float, float, float] = (3.0, 90.0, -8.0, 0.5)
@@ -183,6 +187,8 @@ class Robot:
     fingerprint = ""
     #: Whether the robot was registered by the user; False for those of the package.
     own = False
+    #: The robot file that registered it; empty where none did.
+    file = ""
 
     @cached_property
     def xml_path(self) -> str:

@@ -5,6 +5,9 @@ import { number } from "./labels.js";
 const SPHERE = 2;
 const CAPSULE = 3;
 
+/** Metres that a lane is high: room for a robot that stands upright; HalfCheetah runs low. */
+export const metres = (robot) => ({ halfcheetah: 1.5 })[robot] ?? 1.9;
+
 /** The capsules of a robot as it stands: ends in metres, radius, geom. */
 export function capsules(model, data) {
   const { geom_type: type, geom_size: size } = model;

@@ -1,13 +1,12 @@
 // The mechanism, seen: where N models think that a step leads, and what DROCO makes of it.
 
 import { button, choice, make, slider } from "./dom.js";
-import { Lane, capsules, heat, sharp, write } from "./draw.js";
+import { Lane, capsules, heat, metres, sharp, write } from "./draw.js";
 import { number } from "./labels.js";
 import { Mechanism } from "./mechanism.js";
 import { Agent } from "./networks.js";
 import { Robot } from "./physics.js";
 
-const VIEW = { walker2d: 1.9, halfcheetah: 1.5, hopper: 1.9 };
 const HEIGHT = 300;
 const BAR = 84;
 
@@ -156,7 +155,7 @@ export class Ghosts {
     const [low, high] = [Math.min(...values), Math.max(...values)];
     this.share = (v) => (v - low) / (high - low || 1);
     const top = this.legend(pen, width, ink);
-    const lane = new Lane(pen, { top, width, height: HEIGHT - top, metres: VIEW[facts.robot],
+    const lane = new Lane(pen, { top, width, height: HEIGHT - top, metres: metres(facts.robot),
       x: seen.qpos[0] });
     lane.floor(ink);
     lane.robot(this.limbs(seen.qpos), { color: ink, alpha: 0.12, far: facts.far });

@@ -1,16 +1,15 @@
 // One racer's strip of the picture: planar robots seen from the side, others in space.
 
-import { Lane, capsules, write } from "./draw.js";
+import { Lane, capsules, metres, write } from "./draw.js";
 import { number } from "./labels.js";
 import { Camera, drawFloor, drawSolid, shapes } from "./solid.js";
 
-const METRES = { walker2d: 1.9, halfcheetah: 1.5, hopper: 1.9 }; // that a lane is high
 const REACH = 1.1; // metres around a robot in space
 
 /** Planar robots, from the side. */
 class SideLane {
   constructor(pen, facts, box, [x]) {
-    this.lane = new Lane(pen, { ...box, metres: METRES[facts.robot] ?? 1.9, x });
+    this.lane = new Lane(pen, { ...box, metres: metres(facts.robot), x });
     this.far = facts.far;
   }
 

@@ -81,8 +81,17 @@ def test_a_robot_file_may_stand_before_and_after_the_command(words, rod, parser)
     assert read.robot == "rod" and "rod" in ROBOTS and not hasattr(read, "robot_file")
 
 
-def test_the_release_of_a_study_takes_a_robot_file(rod, parser):
-    parser("live.release").parse_args(["study.yaml", "--robot-file", rod])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("live.release", "study.yaml"),
+        ("live.export", "folder"),
+        ("live.clips", "rod folder"),
+        ("live.short_runs", "rod"),
+    ],
+)
+def test_every_command_of_the_lab_takes_a_robot_file(name, words, rod, parser):
+    parser(name).parse_args([*words.split(), "--robot-file", rod])
     assert "rod" in ROBOTS
 
 

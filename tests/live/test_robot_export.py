@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from droco_lite.live.export import LAB_ROBOTS, array, health_ranges, robot_facts, script, starts
+from droco_lite.live import clips
+from droco_lite.live.export import (
+    LAB_ROBOTS,
+    array,
+    health_ranges,
+    planar,
+    robot_facts,
+    script,
+    starts,
+    why_not_in_a_page,
+    write_scripts,
+)
 from droco_lite.live.model_tables import STRENGTHS, model_fields, nominal_xml, shift_table
-from droco_lite.robots import ROBOTS, BatchedRobot, Shift, get_robot, make_model
+from droco_lite.robots import ROBOTS, BatchedRobot, Shift, get_robot, make_model, shift_values
 
 
 def read(facts):
@@ -83,6 +95,49 @@ def test_a_script_assigns_the_robot_and_nothing_else():
     assert facts["source"] == "kinematic-legjnt-hard"
 
 
-def test_a_robot_that_the_lab_does_not_know_is_named():
+def test_a_robot_that_the_lab_does_not_know_is_named(tmp_path):
     with pytest.raises(ValueError, match="reacher"):
         robot_facts("reacher")
+    with pytest.raises(ValueError, match="reacher"):
+        write_scripts(tmp_path, ["hopper", "reacher"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_lab_names_walker2d_first():
+    assert LAB_ROBOTS[:4] == ("walker2d", "halfcheetah", "hopper", "ant")
+
+
+def test_a_page_cannot_run_what_it_does_not_know():
+    hopper = get_robot("hopper")
+    assert why_not_in_a_page(hopper) == ""
+    assert "healthy_ranges" in why_not_in_a_page(replace(hopper, healthy_ranges=None))
+    assert "velocity by 1.25" in why_not_in_a_page(replace(hopper, forward_weight=1.25))
+
+    class Other(type(hopper)):
+        def reward(self, before, after, dt, actions, healthy):
+            """Another reward than the page's."""
+
+    other = Other(**{name: getattr(hopper, name) for name in hopper.__dataclass_fields__})
+    assert "Python functions" in why_not_in_a_page(other)
+
+
+def test_a_robot_without_policies_is_refused_with_the_command_that_makes_them(monkeypatch):
+    monkeypatch.setitem(ROBOTS, "jumper", replace(get_robot("hopper"), name="jumper"))
+    with pytest.raises(ValueError, match=r"'jumper' lacks behaviour policies.*training\.online"):
+        write_scripts("nowhere", ["jumper"])
+
+
+def test_ghosts_are_of_robots_that_move_in_the_plane_of_the_page():
+    assert [planar(make_model(robot)) for robot in LAB_ROBOTS[:4]] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+def test_clips_show_a_shift_that_the_robot_has_and_its_source_has_not(robot):
+    shift, words = clips.shown_shift(robot)
+    assert shift_values(robot, f"{shift}-hard") and words
+    assert not ROBOTS[robot].source_shifts["kinematic"].startswith(f"{shift}-")
+
+
+def test_a_record_may_leave_the_shift_of_its_clips_out(monkeypatch):
+    monkeypatch.setitem(ROBOTS, "walker2d", replace(get_robot("walker2d"), clip_shift=None))
+    assert clips.shown_shift("walker2d") == ("kinematic-footjnt", "kinematic-footjnt")

@@ -48,6 +48,35 @@ assert len(grid("swimmer")) == 1 + 3 * (1 + 2 + 2)
 assert render("swimmer", width=64, height=48).std() > 1
 """
 
+#: The policies that a robot of the lab needs, without their training.
+POLICIES = """
+import sys
+import torch
+from droco_lite import files
+from droco_lite.data.behaviour import POLICIES, read_card
+card = read_card(POLICIES / "hopper-nominal-medium.json")
+for shift in ("nominal", "kinematic-frontjnt-hard"):
+    path = POLICIES / f"swimmer-{shift}-medium.safetensors"
+    files.save_tensors(path, {"weight.0": torch.zeros(1, 8, 2), "bias.0": torch.zeros(1, 1, 2)})
+    about = {"robot": "swimmer", "shift": shift, "observation_size": 8, "action_size": 2}
+    about |= {"hidden": [], "sha256": files.digest(path)}
+    files.write_json(path.with_suffix(".json"), card | about)
+"""
+
+IN_THE_LAB = """
+import json
+from pathlib import Path
+from droco_lite.live import clips
+from droco_lite.live.export import LAB_ROBOTS, write_scripts
+
+assert LAB_ROBOTS[-1] == "swimmer"
+(path,) = write_scripts("out", ["swimmer"])
+facts = json.loads(path.read_text().partition(" = ")[2].removesuffix(";\\n"))
+assert len(facts["policies"]) == 2 and not facts["planar"]  # it is seen from above
+clips.SECONDS = 0.1
+assert clips.make("swimmer", Path("clips")).is_file()
+"""
+
 #: What holds every robot to Gymnasium, and its shifts, tasks and facts to its record.
 TESTS = (
     "tests/robots/test_batch.py", "tests/robots/test_registry.py", "tests/robots/test_shifts.py",
@@ -61,6 +90,8 @@ def test_a_robot_of_the_package_is_one_file(tmp_path):
     recipes.copy(tmp_path)
     (tmp_path / name).write_text(block("Add a robot"))
     recipes.run(tmp_path, "-c", CHECK)
+    recipes.run(tmp_path, "-c", POLICIES)
+    recipes.run(tmp_path, "-c", IN_THE_LAB)
     said = recipes.run(
         tmp_path, "-m", "pytest", *TESTS, "-n", "0", "-k", "swimmer or references or papers_tasks",
         "-p", "no:cacheprovider",

@@ -79,6 +79,7 @@ ROBOT = Robot(
         "kinematic": "kinematic-hipjnt-hard",
         "morphology": "morph-halflegs-hard",  # with four short legs it learnt to stand still
     },
+    clip_shift=("kinematic-anklejnt", "ankles that lost range"),
     action_noise=0.2,
     view=(3.1, 120.0, -28.0, 0.35),
     pose=pose,

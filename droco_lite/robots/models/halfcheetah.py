@@ -89,6 +89,7 @@ ROBOT = Robot(
         "kinematic": "kinematic-thighjnt-hard",
         "morphology": "morph-thigh-hard",
     },
+    clip_shift=("morph-torso", "a torso of another size"),
     action_noise=0.2,
     view=(2.2, 90.0, -8.0, 0.45),
     # ODRL's file gives gravity 0.5 and 2.0 one value, probably by a slip of copying.

@@ -75,6 +75,7 @@ ROBOT = Robot(
         "kinematic": "kinematic-legjnt-hard",  # the footjnt-hard policy stands still
         "morphology": "morph-foot-hard",
     },
+    clip_shift=("kinematic-footjnt", "feet that lost range"),
     action_noise=0.1,  # it falls sooner with more
     view=(2.9, 90.0, -6.0, 0.85),
     references={

@@ -84,6 +84,7 @@ ROBOT = Robot(
         "kinematic": "kinematic-thighjnt-hard",
         "morphology": "morph-torso-hard",  # those of morph-leg walk in the target as well
     },
+    clip_shift=("kinematic-footjnt", "feet that lost range"),
     action_noise=0.1,  # it falls sooner with more
     view=(2.9, 90.0, -6.0, 0.85),
     references={
