@@ -22,7 +22,8 @@ from droco_lite.report.tables import shifted
 
 TASK, FOLDER, PLAN = "walker2d-medium", "study/grid", "results/study/walker2d-grid.yaml"
 ARM = re.compile(r"β = (?P<beta>[\d.]+), δ = (?P<delta>[\d.]+|∞)")
-LOOKS = 3  # a return is the mean of so many last looks
+SHUFFLES = 9_999  # of the settings, to tell what chance explains
+LIKELY = 0.05  # what so few shuffles explain as well is called an effect
 NEXT_TO_NOTHING = 0.005  # a share of clipped errors that makes hardly another training
 
 #: What a heat map can show: its name, the column, and how a cell is written.
@@ -41,10 +42,11 @@ def read_grid(folder: str | Path | None = None) -> pd.DataFrame | None:
         folder: where the tables are; ``results/study/grid`` by default.
 
     Returns:
-        Columns ``beta, delta, seed, steps, return_mean`` (mean of the last looks), ``shifted``
-        (mean return under shifts that the source does not have), ``v_source`` and ``beyond_delta``
-        (share of source errors that Huber's loss clips) at the last look, and ``most_beyond``, the
-        largest such share of any look.
+        Columns ``beta, delta, seed, steps, return_mean`` (of the last policy, over the episodes of
+        the final evaluation, as everywhere in the book), ``shifted`` (mean return under shifts that
+        the source does not have), ``v_source`` and ``beyond_delta`` (share of source errors that
+        Huber's loss clips) at the last look, and ``most_beyond``, the largest such share of any
+        look.
 
     Raises:
         ValueError: an arm's label names no beta and delta.
@@ -54,6 +56,7 @@ def read_grid(folder: str | Path | None = None) -> pd.DataFrame | None:
         results = read(TASK, folder)
     except FileNotFoundError:
         return None
+    earned = results.clean.groupby(["label", "seed"]).return_mean.mean()
     under_shifts = shifted(results).groupby(["label", "seed"]).return_mean.mean()
     lines = []
     for (label, seed), run in results.curves.groupby(["label", "seed"], sort=False):
@@ -67,7 +70,7 @@ def read_grid(folder: str | Path | None = None) -> pd.DataFrame | None:
                 "delta": float(found["delta"].replace("∞", "inf")),
                 "seed": seed,
                 "steps": int(run["step"].iloc[-1]),
-                "return_mean": run["return_mean"].tail(LOOKS).mean(),
+                "return_mean": earned[label, seed],
                 "shifted": under_shifts.get((label, seed), float("nan")),
                 "v_source": run["v_source"].iloc[-1],
                 "beyond_delta": run["beyond_delta"].iloc[-1],
@@ -109,10 +112,19 @@ def explained(table: pd.DataFrame, column: str, by: str) -> float:
     return float(((groups.transform("mean") - values.mean()) ** 2).sum()) / whole
 
 
+def by_chance(table: pd.DataFrame, column: str, by: str) -> float:
+    """Share of :data:`SHUFFLES` of the rows in which ``by`` explains as much as it does."""
+    groups = (table[by].to_numpy()[:, None] == table[by].unique()).astype(float)
+    values = table[column].to_numpy() - table[column].mean()
+    rows = np.random.default_rng(0).permuted(np.tile(values, (SHUFFLES, 1)), axis=1)
+    sums = np.vstack([values, rows]) @ groups
+    between = (sums**2 / groups.sum(0)).sum(1)  # what explained() divides by the whole
+    return float(np.mean(between >= between[0] * (1 - 1e-9)))
+
+
 def claim(grid: pd.DataFrame) -> str:
     """What the grid with the floor says of beta and delta, as one short paragraph."""
-    columns = ["return_mean", "shifted", "most_beyond"]
-    cells = grid.groupby(["beta", "delta"], as_index=False)[columns].mean()
+    cells = grid.groupby(["beta", "delta"], as_index=False)[["return_mean", "shifted"]].mean()
     seeds = grid.groupby(["beta", "delta"]).return_mean.std().mean()
     low, high = cells.return_mean.min(), cells.return_mean.max()
     said = (
@@ -123,30 +135,30 @@ def claim(grid: pd.DataFrame) -> str:
     if np.isfinite(seeds):
         said += f"; the seeds of one setting differ by {seeds:,.0f} (standard deviation)"
     said += ". "
-    by = {name: explained(cells, "return_mean", name) for name in ("beta", "delta")}
-    if all(map(np.isfinite, by.values())):
-        worn = {name: explained(cells, "shifted", name) for name in by}
-        chance = {name: (cells[name].nunique() - 1) / (len(cells) - 1) for name in by}
-        said += (
-            f"Of the variance between settings β explains {by['beta']:.1f} and δ {by['delta']:.1f}"
-        )
-        if all(map(np.isfinite, worn.values())):
-            said += f", and under foreign shifts {worn['beta']:.1f} and {worn['delta']:.1f}"
-        said += (
-            f"; numbers without any effect explain {chance['beta']:.1f} and "
-            f"{chance['delta']:.1f} on average. "
-        )
-    return said + clipping(grid, cells)
+    for column, where in (("return_mean", ""), ("shifted", " under foreign shifts")):
+        names = {"beta": "β", "delta": "δ"}
+        found = {by: explained(cells, column, by) for by in names}
+        if all(map(np.isfinite, found.values())):
+            said += f"Of the variance between settings{where} " if not where else f"And{where} "
+            said += " and ".join(_effect(cells, column, by, names[by]) for by in names) + ". "
+    return said + clipping(grid)
 
 
-def clipping(grid: pd.DataFrame, cells: pd.DataFrame) -> str:
+def _effect(cells: pd.DataFrame, column: str, by: str, name: str) -> str:
+    """How much of a column is explained by beta or delta, and whether chance explains as much."""
+    chance = by_chance(cells, column, by)
+    how = "an effect" if chance < LIKELY else "not shown to be more than chance"
+    return f"{name} explains {explained(cells, column, by):.1f} ({how}, p = {chance:.2f})"
+
+
+def clipping(grid: pd.DataFrame) -> str:
     """What Huber's loss clips at the largest finite delta, and what that makes of delta = inf."""
-    largest = cells.delta[cells.delta < np.inf].max()  # NaN if there is none
+    largest = grid.delta[grid.delta < np.inf].max()  # NaN if there is none
     if not np.isfinite(largest):
         return ""
-    clipped = cells[cells.delta == largest].most_beyond.max()
+    clipped = grid[grid.delta == largest].most_beyond.max()
     said = f"At δ = {largest:g} Huber's loss clips at most {clipped:.1%} of source errors"
-    ends = cells.pivot_table(index="beta", columns="delta", values="return_mean")
+    ends = grid.pivot_table(index="beta", columns="delta", values="return_mean")
     if clipped >= NEXT_TO_NOTHING or np.inf not in ends:
         return said + "."
     apart = (ends[largest] - ends[np.inf]).abs().max()

@@ -268,26 +268,52 @@ def _losses(results: Results, compared: Mapping[str, _Losses | None]) -> str:
 
 
 def which_droco(results: Sequence[Results]) -> str:
-    """A note that says which form of DROCO the numbers are of."""
-    free = [each.robot for each in results if not each.floored]
-    kept = [each.robot for each in results if each.floored]
+    """A note that says which form of DROCO the numbers are of, and whose values left the range."""
     said = []
-    if kept:
-        said.append(
-            f"On {named(kept)}, DROCO has a *floor*: no value that it backs up is lower than "
-            "any return can be."
-        )
-    if free:
-        said.append(
-            f"On {named(free)}, DROCO is the formula as the paper prints it, without a floor."
-        )
+    for words, robots in _bounds(results).items():
+        said.append(f"On {named(robots)}, DROCO {words}.")
     if any("DROCO, shuffled" in each.labels and not each.floored for each in results):
         said.append(
             "There the control *shuffled* was charged too large a penalty early in training: rest "
             "no conclusion on it."
         )
-    said += filter(None, map(_ran_away, results))
-    return f"> **Which DROCO?** {' '.join(said)}"
+    left = [*filter(None, map(_ran_away, results)), *filter(None, map(_others_ran_away, results))]
+    return "\n>\n".join(
+        f"> {' '.join(part)}" for part in (["**Which DROCO?**", *said], left) if part
+    )
+
+
+def _bounds(results: Sequence[Results]) -> dict[str, list[str]]:
+    """How DROCO's backed-up values are bounded -> the robots on which they were."""
+    found: dict[str, list[str]] = {}
+    for each in results:
+        words = "is the formula as the paper prints it, without a floor"
+        if each.floored and "ceiling" in each.about["arms"][DROCO]:
+            words = (
+                "has a *floor* and a *ceiling*: what it backs up is never below the smallest "
+                "possible return, nor above the largest"
+            )
+        elif each.floored:
+            words = (
+                "has a *floor* alone: what it backs up is never below the smallest possible return"
+            )
+        found.setdefault(words, []).append(each.robot)
+    return found
+
+
+def _others_ran_away(results: Results) -> str:
+    """Which other arms of DROCO had values that no return can have; empty if none."""
+    found = []
+    for label in results.labels:
+        if label.startswith(DROCO) and label != DROCO:
+            own = results.values_of(label)
+            if own["away"].any() and "outside" in own and own["outside"].max() >= FAR_OUTSIDE:
+                found.append(f"{written(label)} with up to {100 * own['outside'].max():.0f} %")
+    if not found:
+        return ""
+    return (
+        f"On {results.robot} other forms left that range: {listed(found)} of the values at a look."
+    )
 
 
 def _ran_away(results: Results) -> str:

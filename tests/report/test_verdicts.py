@@ -110,7 +110,7 @@ def test_sentences_change_with_the_results(small):
 
 @pytest.mark.parametrize("name", ["lead", "claim", "standings", "losses", "which-droco", "not-run"])
 def test_no_generated_paragraph_is_longer_than_a_hundred_words(name):
-    for paragraph in re.split(r"\n\n|\n(?=\* )", report.text(name, report.read_evidence())):
+    for paragraph in re.split(r"\n>?\n|\n(?=\* )", report.text(name, report.read_evidence())):
         if not paragraph.startswith("|"):  # a table is no paragraph
             assert len(paragraph.split()) < 100
 
@@ -194,6 +194,23 @@ def test_values_are_judged_by_their_share_outside_where_it_is_logged_at_every_lo
     if steps.nunique() > 1:
         assert "had once been between 20 and 20" in said(v_source=20.0, outside=once)
     assert "ran away" in said(v_source=-900.0, outside=np.nan)
+
+
+def test_each_form_of_bounds_is_named_with_its_robots(small):
+    def said(**arm):
+        arms = {label: {**kept, **arm} for label, kept in small.about["arms"].items()}
+        return report.text("which-droco", [replace(small, about={**small.about, "arms": arms})])
+
+    assert "On Hopper, DROCO has a *floor* alone" in said(floor=None)
+    assert "On Hopper, DROCO has a *floor* and a *ceiling*" in said(floor=None, ceiling=None)
+    assert "On Hopper, DROCO is the formula as the paper" in said(floor=float("-inf"), ceiling=None)
+
+
+def test_another_form_whose_values_left_the_range_is_named():
+    walker = next(each for each in report.read_longer() if each.robot == "Walker2d")
+    said = report.text("which-droco", [walker])
+    assert "_DROCO, as printed_ with up to 100 % and _DROCO, oracle_ with up to 98 %" in said
+    assert "other forms" not in report.text("which-droco", [walker.only(["DROCO", "IQL*"])])
 
 
 def test_a_few_values_outside_are_counted_and_are_no_run_away(small):
