@@ -16,7 +16,7 @@ training loop  ``prepare``, ``frozen``, ``load_frozen``; ``noise_size``, ``own_r
 evaluation     ``act``
 export         ``whole_policy``; into the live lab ``stacks``, ``ensemble``, ``backup_bounds``
 attacks        ``act``, ``twin_q`` and ``min_q``
-selection      ``act``, ``twin_q``, ``v`` and ``ensemble``
+selection      ``act``, ``twin_q``, ``v``, ``ensemble`` and ``models``
 =============  =====================================================================================
 """
 
@@ -166,6 +166,8 @@ class Agent(ABC, Generic[S]):
 
     def prepare(self, source: Any, target: Any) -> dict[str, np.ndarray]:
         """Work done once, before the first step.
+
+        An attribute that it makes is declared as :class:`~droco_lite.agents.preparation.Prepared`.
 
         Args:
             source: the source domain's rows, :class:`~droco_lite.data.Transitions`.
@@ -355,6 +357,20 @@ class Agent(ABC, Generic[S]):
         Returns:
             One number a run, ``[R]``, by the name that the curve shows.
         """
+
+    @property
+    def models(self) -> Ensemble:
+        """:attr:`ensemble`, for those who cannot do without.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self.ensemble is None:
+            raise ValueError(
+                f"{self.shared.method} has no ensemble: methods of DROCO's family and MICRO fit "
+                "one in prepare(source, target)"
+            )
+        return self.ensemble
 
     # ---- State ----------------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from droco_lite.agents.batch import Batch
 from droco_lite.agents.networks import Layers, twins
 from droco_lite.agents.optimizers import adam_
 from droco_lite.agents.preparation import (
+    Prepared,
     Scaler,
     hold_out,
     in_chunks,
@@ -87,6 +88,8 @@ class BOSA(Agent[BOSASettings]):
     """R runs of BOSA that share their autoencoders."""
 
     Settings = BOSASettings
+    dynamics, behaviour = Prepared[CVAE](), Prepared[CVAE]()
+    scaler, threshold = Prepared[Scaler](), Prepared[Tensor]()
 
     def __init__(
         self, runs: Sequence[BOSASettings], n_obs: int, n_act: int,
@@ -106,10 +109,6 @@ class BOSA(Agent[BOSASettings]):
         self.conservation = self.column("conservation")
         self.masks = shared.quantile > 0
         self.constrains = any(run.support_weight > 0 for run in runs)
-        self.dynamics: CVAE | None = None
-        self.behaviour: CVAE | None = None
-        self.scaler: Scaler | None = None
-        self.threshold: Tensor | None = None
 
     # ---- The delta ------------------------------------------------------------------------------
 
@@ -195,7 +194,7 @@ class BOSA(Agent[BOSASettings]):
 
     def prepare(self, source, target) -> dict[str, np.ndarray]:
         """Fit the autoencoders, unless they were loaded, and find every row's likelihood."""
-        if self.scaler is None:
+        if not hasattr(self, "scaler"):
             self._fit(source, target)
         if not self.masks:
             return {}

@@ -106,9 +106,9 @@ class BoundedDROCO(DROCO):
         """Standard deviation over members, in units of a usual step, root mean square ``[n]``."""
 
         def spread(mean: Tensor, std: Tensor, reward: Tensor) -> Tensor:
-            return disagreement(mean, self.ensemble.output_std[:-1])
+            return disagreement(mean, self.models.output_std[:-1])
 
-        return self.ensemble.predict_in_chunks(data.observations, data.actions, spread)[:, 0]
+        return self.models.predict_in_chunks(data.observations, data.actions, spread)[:, 0]
 
     def source_weight(self, batch: Batch) -> Tensor | float:
         if not self.shared.drop_outside:

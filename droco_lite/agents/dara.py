@@ -26,6 +26,7 @@ from droco_lite.agents.batch import Batch
 from droco_lite.agents.iql import IQL, IQLSettings
 from droco_lite.agents.networks import Layers, init_mlp, mlp, seeded_generators, trainable
 from droco_lite.agents.preparation import (
+    Prepared,
     Scaler,
     fit,
     hold_out,
@@ -68,13 +69,12 @@ class DARA(IQL):
     """R runs of DARA that share two classifiers."""
 
     Settings = DARASettings
+    classifiers, scaler = Prepared[Layers](), Prepared[Scaler]()
+    held_out_loss: Tensor | None = None
 
     def __init__(self, runs, n_obs, n_act, device="cpu"):
         super().__init__(runs, n_obs, n_act, device)
         self.eta, self.max_correction = map(self.column, ("eta", "max_correction"))
-        self.classifiers: Layers | None = None
-        self.scaler: Scaler | None = None
-        self.held_out_loss: Tensor | None = None
 
     # ---- The delta ------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class DARA(IQL):
 
     def prepare(self, source, target) -> dict[str, np.ndarray]:
         """Train both classifiers, unless they were loaded, and take Delta of every source row."""
-        if self.classifiers is None:
+        if not hasattr(self, "classifiers"):
             self._fit(source, target)
         delta = in_chunks(self.log_ratio, source, self.device)
         return {"log_ratio": np.concatenate([delta, np.zeros((len(target), 1), np.float32)])}

@@ -25,6 +25,7 @@ from droco_lite.agents.batch import Batch
 from droco_lite.agents.iql import IQL, IQLSettings
 from droco_lite.agents.networks import Layers, init_mlp, mlp, seeded_generators, trainable
 from droco_lite.agents.preparation import (
+    Prepared,
     Scaler,
     fit,
     hold_out,
@@ -69,14 +70,12 @@ class IGDF(IQL):
     """R runs of IGDF that share one pair of encoders."""
 
     Settings = IGDFSettings
+    phi, psi, scaler = Prepared[Layers](), Prepared[Layers](), Prepared[Scaler]()
+    held_out_loss: Tensor | None = None
 
     def __init__(self, runs, n_obs, n_act, device="cpu"):
         super().__init__(runs, n_obs, n_act, device)
         self.alpha = self.column("alpha")
-        self.phi: Layers | None = None
-        self.psi: Layers | None = None
-        self.scaler: Scaler | None = None
-        self.held_out_loss: Tensor | None = None
 
     # ---- The delta ------------------------------------------------------------------------------
 
@@ -114,7 +113,7 @@ class IGDF(IQL):
 
         A target row scores 1, the largest cosine, should a run draw both halves there.
         """
-        if self.phi is None:
+        if not hasattr(self, "phi"):
             self._fit(source, target)
         scores = in_chunks(self.score, source, self.device)
         return {"score": np.concatenate([scores, np.ones((len(target), 1), np.float32)])}

@@ -96,9 +96,9 @@ class MICRO(SAC):
 
     def penalty(self, batch: Batch, noise: Noise) -> Tensor:
         """u of the model rows, ``[R, n_source, 1]``."""
-        k, samples, elites = batch.n_source, self.shared.penalty_samples, self.ensemble.members
+        k, samples, elites = batch.n_source, self.shared.penalty_samples, self.models.members
         s, a = batch.observations[:, :k], batch.actions[:, :k]
-        mean, std, _ = self.ensemble.predict(s.flatten(0, 1), a.flatten(0, 1))
+        mean, std, _ = self.models.predict(s.flatten(0, 1), a.flatten(0, 1))
 
         def per_run(x: Tensor) -> Tensor:  # [E, R k, S] -> [R, samples E k, S]
             x = x.unflatten(1, (-1, k)).transpose(0, 1).flatten(1, 2)
@@ -175,7 +175,7 @@ class MICRO(SAC):
         on from another state of the data.
         """
         shared, runs, device = self.shared, len(self.runs), self.device
-        n, h, models = shared.rollout_starts, shared.horizon, self.ensemble.members
+        n, h, models = shared.rollout_starts, shared.horizon, self.models.members
         everything = rows.n_source + rows.n_target
         low, high = {
             "source": (0, rows.n_source), "target": (rows.n_source, everything),
@@ -199,7 +199,7 @@ class MICRO(SAC):
             a, _ = self.sample(s, for_action[:, t])
             mean, std, reward = (
                 x.unflatten(1, (runs, n))
-                for x in self.ensemble.predict(s.flatten(0, 1), a.flatten(0, 1))
+                for x in self.models.predict(s.flatten(0, 1), a.flatten(0, 1))
             )
             chosen = which[:, t].reshape(1, runs, n, 1)
             mean, std, reward = (
@@ -217,7 +217,7 @@ class MICRO(SAC):
                 )
             )
             s = torch.where(done.bool(), data_states((t + 1) % h), s2)
-        self.fake.copy_(torch.cat(table, 1).flatten(0, 1))
+        rows.own.copy_(torch.cat(table, 1).flatten(0, 1))
 
     def state(self) -> dict[str, Tensor]:
         state = super().state()

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from droco_lite.agents.batch import Batch
 from droco_lite.agents.iql import IQL, IQLSettings
-from droco_lite.agents.preparation import Scaler, hold_out, require_rows, tensors_of
+from droco_lite.agents.preparation import Prepared, Scaler, hold_out, require_rows, tensors_of
 from droco_lite.agents.settings import per_run, setting
 from droco_lite.agents.vae import CVAE, fit_cvae
 
@@ -78,12 +78,11 @@ class OTDF(IQL):
     """R runs of OTDF that share transport scores and one autoencoder."""
 
     Settings = OTDFSettings
+    scores, cvae = Prepared[Tensor](), Prepared[CVAE]()
 
     def __init__(self, runs, n_obs, n_act, device="cpu"):
         super().__init__(runs, n_obs, n_act, device)
         self.reg_weight = self.column("reg_weight")
-        self.scores: Tensor | None = None
-        self.cvae: CVAE | None = None
         if any(run.reg_weight > 0 for run in self.runs):
             self.policy_term = self._policy_term
 
@@ -137,13 +136,13 @@ class OTDF(IQL):
 
         A target row scores 0, the cost of staying, should a run draw both halves there.
         """
-        if self.scores is None:
+        if not hasattr(self, "scores"):
             for name, data in (("source", source), ("target", target)):
                 require_rows(data, name, "OTDF's transport plan")
             self.scores = torch.from_numpy(
                 transport_scores(source, target, self.shared, self.device)
             )
-        if self.cvae is None and self.policy_term is not None:
+        if self.policy_term is not None and not hasattr(self, "cvae"):
             self._fit_cvae(target)
         scores = self.scores.cpu().numpy()
         return {"score": np.concatenate([scores, np.zeros(len(target), np.float32)])[:, None]}
@@ -166,7 +165,7 @@ class OTDF(IQL):
 
     def frozen(self) -> dict[str, Tensor]:
         saved = {"transport.scores": self.scores}
-        return saved if self.cvae is None else saved | self.cvae.tensors("cvae")
+        return saved if self.policy_term is None else saved | self.cvae.tensors("cvae")
 
     def load_frozen(self, saved) -> None:
         self.scores = saved["transport.scores"]

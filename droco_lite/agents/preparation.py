@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,25 @@ from droco_lite.data.transitions import DataError, Transitions
 
 HELD_OUT, MOST_HELD_OUT = 0.1, 1000  # share of the rows that judge a fit, and the most of them
 FEWEST_ROWS = 20  # below that a held-out part says nothing
+
+T = TypeVar("T")
+
+
+class Prepared(Generic[T]):
+    """An attribute that an agent has once it is prepared, as in ``scaler = Prepared[Scaler]()``.
+
+    Until ``prepare`` or ``load_frozen`` sets it, ``hasattr`` is false and reading it raises; from
+    then on it is an attribute of the agent as any other.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, agent: object, owner: type) -> T:
+        raise AttributeError(
+            f"{owner.__name__}: {self.name} is not there yet; call prepare(source, target) or "
+            "load_frozen(saved) first"
+        )
 
 
 @dataclass(frozen=True)
@@ -114,14 +134,9 @@ def in_chunks(
     function: Callable[[Tensor, Tensor, Tensor], Tensor], data: Transitions, device, rows=8192
 ) -> np.ndarray:
     """``function(s, a, s')`` of every row, float32 ``[n, k]``, a chunk at a time."""
-    out = None
-    for start in range(0, len(data), rows):
-        part = slice(start, start + rows)
-        done = function(*tensors_of(data, part, device)).cpu().numpy()
-        if out is None:
-            out = np.empty((len(data), done.shape[1]), np.float32)
-        out[part] = done
-    return out
+    parts = (slice(start, start + rows) for start in range(0, len(data), rows))
+    done = [function(*tensors_of(data, part, device)).cpu().numpy() for part in parts]
+    return np.concatenate(done, dtype=np.float32)
 
 
 def tensors_of(data: Transitions, index, device) -> tuple[Tensor, Tensor, Tensor]:

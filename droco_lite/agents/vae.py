@@ -115,10 +115,11 @@ def fit_cvae(
     rate: float,
     seed: int,
     device,
-) -> tuple[CVAE, Tensor]:
+) -> tuple[CVAE, Tensor | None]:
     """Train on batches ``draw() -> (x, c)``; every member keeps its best weights on ``held_out``.
 
-    Returns the autoencoder (latent size 2X, as in the public code) and the held-out losses [n].
+    Returns the autoencoder (latent size 2X, as in the public code) and the held-out losses [n],
+    None after no step.
     """
     x, c = held_out
     latent = 2 * x.shape[-1]

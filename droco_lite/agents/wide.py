@@ -60,14 +60,14 @@ class WideDROCO(DROCO):
 
     def around(self, target) -> np.ndarray:
         """``[n, N S]``: s' moved by ``radius`` usual steps, once along each member's deviation."""
-        scale = torch.as_tensor(step_scale(self.ensemble), device=self.device)
+        scale = torch.as_tensor(step_scale(self.models), device=self.device)
 
         def directions(mean: Tensor, std: Tensor, reward: Tensor) -> Tensor:
             away = (mean - mean.mean(0)) / scale
             unit = away / away.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-12)
             return (unit * scale).transpose(0, 1).flatten(1)
 
-        moved = self.ensemble.predict_in_chunks(target.observations, target.actions, directions)
+        moved = self.models.predict_in_chunks(target.observations, target.actions, directions)
         copies = moved.shape[1] // self.n_obs
         return np.tile(target.next_observations, (1, copies)) + self.shared.radius * moved
 

@@ -197,7 +197,7 @@ def penalties(agent: Agent, data: Transitions) -> np.ndarray:
 
     def u(part: Transitions) -> Tensor:
         s, a, _, _, s2 = _tensors(agent, part)
-        predicted = agent.ensemble.predict(s[0], a[0])[0]  # [N, rows, S]
+        predicted = agent.models.predict(s[0], a[0])[0]  # [N, rows, S]
         members, rows, size = predicted.shape
         values = agent.v(predicted.reshape(1, -1, size).expand(len(agent.runs), -1, -1))
         worst = values.unflatten(1, (members, rows)).amin(1)

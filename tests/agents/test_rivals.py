@@ -99,3 +99,19 @@ def test_preparation_is_seeded_and_independent_of_the_runs_seed(method):
     one, two, other = (fitted(tiny(method, **change))[0].frozen() for change in changes)
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("method", ["dara", "igdf", "otdf", "bosa"])
+def test_what_is_prepared_is_asked_for_by_name_until_it_is_there(method):
+    agent = METHODS[method]([tiny(method)], 2, 2)
+    with pytest.raises(AttributeError, match=rf"{method.upper()}: \w+ is not there yet; call prep"):
+        agent.frozen()
+    ready, _ = fitted(tiny(method))
+    agent.load_frozen(ready.frozen())
+    assert agent.frozen().keys() == ready.frozen().keys()
+
+
+@pytest.mark.parametrize("method", ["iql", "micro"])
+def test_models_that_are_not_there_are_refused_by_method(method):
+    with pytest.raises(ValueError, match=f"{method} has no ensemble: .* prepare"):
+        _ = METHODS[method]([tiny(method)], 2, 2).models

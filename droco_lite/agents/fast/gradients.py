@@ -46,8 +46,8 @@ def by_hand(agent: IQL, batch: Batch) -> list[Tensor]:
     by_q = torch.cat([by_source * -of_source, by_target * -of_target], 2)
 
     by_mean = agent.policy_weight(advantage) * (mean - a) * (2 / a[0].numel())
-    if agent.policy_term is not None:
-        by_mean = by_mean + torch.func.grad(lambda x: agent.policy_term(batch, x).sum())(mean)
+    if (term := agent.policy_term) is not None:
+        by_mean = by_mean + torch.func.grad(lambda x: term(batch, x).sum())(mean)
     by_pi = by_mean * (1 - mean**2)
 
     pad = (0, out.shape[-1] - 1)
