@@ -19,6 +19,8 @@ from torch import Tensor
 from droco_lite.agents.agent import Agent, HandStep
 from droco_lite.training.rows import Rows
 
+Gradients = Callable[[Tensor, Tensor | None], list[Tensor]]
+
 WARM_UP_STEPS = 3  # for compiling, for the optimiser's state and for libraries' workspaces
 #: Largest distance of a replay from an eager step, as a share of the step's own length.  Kernels
 #: that round otherwise turn the sign of a few gradients near 0, where Adam moves by its full rate.
@@ -36,8 +38,8 @@ class GraphedStep:
         agent: R runs; steps of a kind must do the same on the device (``agent.capturable``); of
             ``agent.phases`` kinds each is recorded.
         rows: the table of transitions.
-        hand: the agent's step by hand; None takes ``agent.update``.
-        gradients: its ``(index, noise) -> gradients``, compiled or not; not used without ``hand``.
+        by_hand: the agent's step by hand and its ``(index, noise) -> gradients``, compiled or not;
+            None takes ``agent.update``.
         index: the block of indices ``[block, R, 2B]``, whose address is read at every replay.
         noise: the block of noise ``[noise_block, R, k]``, or None.
 
@@ -50,12 +52,11 @@ class GraphedStep:
         self,
         agent: Agent,
         rows: Rows,
-        hand: HandStep | None,
-        gradients: Callable[[Tensor, Tensor | None], list[Tensor]] | None,
+        by_hand: tuple[HandStep, Gradients] | None,
         index: Tensor,
         noise: Tensor | None,
     ):
-        self.agent, self.rows, self.hand, self.gradients = agent, rows, hand, gradients
+        self.agent, self.rows, self.by_hand = agent, rows, by_hand
         self.index, self.noise, self.device = index, noise, rows.table.device
         self.position = torch.zeros(1, dtype=torch.long, device=self.device)
         self.noise_position = torch.zeros_like(self.position)
@@ -74,9 +75,10 @@ class GraphedStep:
         index = self.index.index_select(0, self.position)[0]
         noise = None if self.noise is None else self.noise.index_select(0, self.noise_position)[0]
         progress = self.count / self.agent.shared.steps
-        if self.hand is not None:
-            self.hand.fill(self.gradients(index, noise))
-            self.hand.apply(progress)
+        if self.by_hand is not None:
+            hand, gradients = self.by_hand
+            hand.fill(gradients(index, noise))
+            hand.apply(progress)
         else:
             with self.agent.as_step(phase):
                 self.agent.update(self.rows.batch(index, noise), progress)

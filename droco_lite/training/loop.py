@@ -233,13 +233,16 @@ class _Training:
             mode = before.get("mode", mode)
         self._prepare(source, target, mode)
         self.watch.seen(self.lines)
-        if saved is not None:  # after the stepper: rows of the runs' own have their place by now
+        if out is not None and saved is not None:
+            # After the stepper: rows of the runs' own have their place by now.
             agent.load_state(tensors)
             write_curve(out / CURVE, self.lines)  # a process may have died before it did
 
     def _saved(self, lengthen: bool) -> tuple[dict[str, torch.Tensor], dict] | None:
         """The folder's checkpoint, unless it is of another training or no longer finite."""
-        saved = checkpoint.load(self.out, self.agent.device) if self.out else None
+        if self.out is None:
+            return None
+        saved = checkpoint.load(self.out, self.agent.device)
         if saved is not None:
             tensors, about = saved
             facts = checkpoint.with_newer_settings(about["facts"], self.out)

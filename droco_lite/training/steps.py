@@ -27,14 +27,14 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from droco_lite.agents.agent import Agent
+from droco_lite.agents.agent import Agent, HandStep
 from droco_lite.agents.fast.adam import Moments
-from droco_lite.training.graphs import GraphedStep, restore
+from droco_lite.training.graphs import Gradients, GraphedStep, restore
 from droco_lite.training.rows import Rows, Sampler
 
 MODES = ("auto", "autograd", "manual", "compiled", "graph")
@@ -116,6 +116,15 @@ def compile_apart(method, device: torch.device):
     return torch.compile(copied, dynamic=False, options=options)
 
 
+class Plan(NamedTuple):
+    """What compiled steps from number ``first`` on need beside their batches."""
+
+    first: int
+    moments: Moments
+    schedule: Tensor
+    """A row of rates for each of them."""
+
+
 class Stepper:
     """Runs steps ``[first, first + n)`` of a training.
 
@@ -157,7 +166,7 @@ class Stepper:
         self.mode, self.compiling = mode, compiling
         self.hand = agent.step_by_hand()
         self.graph: GraphedStep | None = None
-        self.index: Tensor | None = None
+        self.index = torch.empty(0)  # as the noise, until a step asks for its block
         self.noise: Tensor | None = None
         self.loaded: int | None = None
         ahead = self.device.type == "cuda" if ahead is None else ahead
@@ -167,7 +176,6 @@ class Stepper:
         self.refreshed: int | None = None
         self.noise_block = sampler.noise_steps(block)
         self.moments: Moments | None = None
-        self.schedule: Tensor | None = None
         if sampler.own:
             agent.attach(rows)
         if mode == "compiled":
@@ -181,9 +189,9 @@ class Stepper:
         if self.mode == "graph":
             self._capture()
             return
-        self._plan(step, 1)
+        plan = self._plan(step, 1)
         before = {name: tensor.detach().clone() for name, tensor in self.agent.state().items()}
-        self._step(step)  # goes on by hand where it cannot be compiled
+        self._step(step, plan)  # goes on by hand where it cannot be compiled
         restore(self.agent, before)
 
     def run(self, first: int, steps: int) -> None:
@@ -194,8 +202,7 @@ class Stepper:
             self._run(first, steps)
 
     def _run(self, first: int, steps: int) -> None:
-        if self.mode == "compiled":
-            self._plan(first, steps)
+        plan = self._plan(first, steps) if self.mode == "compiled" else None
         for step in range(first, first + steps):
             self._ready(step)
             if self.mode == "graph" and self.graph is None:
@@ -206,9 +213,9 @@ class Stepper:
                     self.graph.seek(at, noise_at, step)
                 self.graph.replay(step)
             else:
-                self._step(step)
-        if self.mode == "compiled":
-            self.moments.steps += steps
+                self._step(step, plan)
+        if plan is not None and self.mode == "compiled":
+            plan.moments.steps += steps
 
     def _ready(self, step: int) -> None:
         """Have all that ``step`` reads on the device: indices, noise, and rows of the runs' own."""
@@ -216,9 +223,9 @@ class Stepper:
         if self.loaded != number:
             self.index = self._put(self.index, self._block(number))
             self.loaded = number
-        if self.sampler.noise_size and self.noise_loaded != noise_number:
+        if self.noise_loaded != noise_number:
             noise = self.sampler.noise(noise_number, self.noise_block, self.device)
-            self.noise = self._put(self.noise, noise)
+            self.noise = None if noise is None else self._put(self.noise, noise)
             self.noise_loaded = noise_number
         if self.agent.due(step) and self.refreshed != step:
             self.agent.refresh(self.rows, step)
@@ -245,20 +252,31 @@ class Stepper:
 
     # ---- Steps that are not a graph -------------------------------------------------------------
 
-    def _gradients(self, index, noise):
-        return self.hand.gradients(self.rows.batch(index, noise))
+    @property
+    def by_hand(self) -> HandStep:
+        """The step by hand, for modes that are taken only where there is one.
+
+        Raises:
+            RuntimeError: there is none.
+        """
+        if self.hand is None:
+            raise RuntimeError(f"{self.agent.shared.method} has no step with gradients by hand")
+        return self.hand
+
+    def _gradients(self, index: Tensor, noise: Tensor | None) -> list[Tensor]:
+        return self.by_hand.gradients(self.rows.batch(index, noise))
 
     def _whole(self, index, noise, moments, schedule) -> None:
-        self.hand.move(self._gradients(index, noise), moments, schedule)
+        self.by_hand.move(self._gradients(index, noise), moments, schedule)
 
-    def _plan(self, first: int, steps: int) -> None:
-        """The compiled step's moments, and its rates for ``steps`` steps from ``first``."""
+    def _plan(self, first: int, steps: int) -> Plan:
+        """For ``steps`` compiled steps, of which ``first`` is the first."""
         if self.moments is None or not self.moments.current:
-            self.moments = self.hand.moments()
+            self.moments = self.by_hand.moments()
         progress = torch.arange(first, first + steps) / self.agent.shared.steps
-        self.first, self.schedule = first, self.moments.schedule(progress).to(self.device)
+        return Plan(first, self.moments, self.moments.schedule(progress).to(self.device))
 
-    def _step(self, step: int) -> None:
+    def _step(self, step: int, plan: Plan | None) -> None:
         progress = step / self.agent.shared.steps
         index = self.index[step % self.block]
         noise = None if self.noise is None else self.noise[step % self.noise_block]
@@ -266,15 +284,15 @@ class Stepper:
             with self.agent.as_step(step):
                 self.agent.update(self.rows.batch(index, noise), progress)
             return
-        if self.mode == "compiled":
+        if plan is not None and self.mode == "compiled":
             try:
-                self.whole(index, noise, self.moments.both, self.schedule[step - self.first])
+                self.whole(index, noise, plan.moments.both, plan.schedule[step - plan.first])
                 return
             except Exception as error:
                 self._go_on_without("compiled step", error)
-                self.moments.steps += step - self.first
-        self.hand.fill(self._gradients(index, noise))
-        self.hand.apply(progress)
+                plan.moments.steps += step - plan.first
+        self.by_hand.fill(self._gradients(index, noise))
+        self.by_hand.apply(progress)
 
     def _go_on_without(self, what: str, error: Exception) -> None:
         """Take eager steps from here on, and say so."""
@@ -285,15 +303,14 @@ class Stepper:
 
     def _capture(self) -> None:
         """Record the graph of the compiled step, else of the step as it is, else go on eagerly."""
-        plain = self._gradients if self.hand is not None else None
-        attempts = [plain]
-        if plain is not None and self.compiling:
-            attempts = [compile_apart(self._gradients, self.device), plain]
-        for k, gradients in enumerate(attempts):
+        attempts: list[tuple[HandStep, Gradients] | None] = [None]
+        if self.hand is not None:
+            attempts = [(self.hand, self._gradients)]
+            if self.compiling:
+                attempts.insert(0, (self.hand, compile_apart(self._gradients, self.device)))
+        for k, by_hand in enumerate(attempts):
             try:
-                self.graph = GraphedStep(
-                    self.agent, self.rows, self.hand, gradients, self.index, self.noise
-                )  # fmt: skip
+                self.graph = GraphedStep(self.agent, self.rows, by_hand, self.index, self.noise)
                 return
             except Exception as error:
                 if k + 1 < len(attempts):
