@@ -61,7 +61,8 @@ def collect(
         ``out``, or a new set.
 
     Raises:
-        ValueError: fewer than one row, or σ negative or not finite.
+        ValueError: fewer than one row, σ negative or not finite, or ``out`` and ``oracle`` not of
+            a kind.
     """
     if rows < 1:
         raise ValueError(f"rows: needs at least 1, got {rows}")
@@ -71,6 +72,11 @@ def collect(
     steps = spec.max_episode_steps
     if out is None:
         out = empty(rows, spec.observation_size, spec.action_size, oracle=oracle is not None)
+    if (out.next_observations_target is None) != (oracle is None):
+        raise ValueError(
+            "out: next_observations_target is there if and only if an oracle is asked for; make "
+            "the set with empty(..., oracle=True), or leave out or oracle away"
+        )
     tag = int.from_bytes(f"{stream}/{robot}/{Shift.parse(shift)}".encode(), "little")
     played = _Episodes(robot, shift, oracle, steps, (seed, tag), threads)
     finished: dict[int, _Episode] = {}
@@ -126,15 +132,15 @@ class _Episodes:
     ):
         spec = get_robot(robot)
         self.robots = BatchedRobot(robot, [shift] * ROWS, [0] * ROWS, threads)
-        self.others = (
-            None if oracle is None else BatchedRobot(robot, [oracle] * ROWS, [0] * ROWS, threads)
-        )
         self.entropy = entropy
         self.seen = np.zeros((ROWS, steps + 1, spec.observation_size), np.float32)
         self.actions = np.zeros((ROWS, steps, spec.action_size), np.float32)
         self.rewards = np.zeros((ROWS, steps), np.float32)
         self.noises = np.zeros((ROWS, steps, spec.action_size), np.float32)
-        self.elsewhere = None if oracle is None else np.zeros_like(self.seen[:, 1:])
+        self.oracle = None
+        if oracle is not None:
+            others = BatchedRobot(robot, [oracle] * ROWS, [0] * ROWS, threads)
+            self.oracle = others, np.zeros_like(self.seen[:, 1:])
         self.upcoming = np.arange(ROWS)  # each row's next episode
         self.alive = np.zeros(ROWS, bool)
         self.simulated = self.over = 0
@@ -162,9 +168,10 @@ class _Episodes:
         chosen = np.zeros_like(proposed)
         chosen[acting] = proposed[acting] + np.float32(noise) * self.noises[acting, at]
         np.clip(chosen, -1.0, 1.0, out=chosen)
-        if self.others is not None:
-            self.others.take_state(self.robots)
-            self.elsewhere[acting, at] = self.others.step(chosen, self.alive)[0][acting]
+        if self.oracle is not None:
+            others, elsewhere = self.oracle
+            others.take_state(self.robots)
+            elsewhere[acting, at] = others.step(chosen, self.alive)[0][acting]
         observations, reward, terminated, truncated = self.robots.step(chosen, self.alive)
         self.actions[acting, at] = chosen[acting]
         self.rewards[acting, at] = reward[acting]
@@ -187,7 +194,7 @@ class _Episodes:
             self.seen[row, : length + 1].copy(),
             self.actions[row, :length].copy(),
             self.rewards[row, :length].copy(),
-            None if self.elsewhere is None else self.elsewhere[row, :length].copy(),
+            None if self.oracle is None else self.oracle[1][row, :length].copy(),
             fell,
         )
 
@@ -201,8 +208,9 @@ def _append(out: Transitions, start: int, rows: int, one: _Episode) -> int:
     out.next_observations[start:stop] = one.seen[1 : kept + 1]
     out.actions[start:stop] = one.actions[:kept]
     out.rewards[start:stop] = one.rewards[:kept]
-    if one.elsewhere is not None:
-        out.next_observations_target[start:stop] = one.elsewhere[:kept]
+    elsewhere = out.next_observations_target
+    if elsewhere is not None and one.elsewhere is not None:
+        elsewhere[start:stop] = one.elsewhere[:kept]
     out.terminations[start:stop] = False
     out.truncations[start:stop] = False
     out.terminations[stop - 1] = whole and one.fell

@@ -6,7 +6,7 @@ import pytest
 
 import droco_lite.robots as robots
 from droco_lite.data.collect import ROWS, collect
-from droco_lite.data.transitions import Transitions
+from droco_lite.data.transitions import Transitions, empty
 
 
 def push(observations):
@@ -128,3 +128,10 @@ def test_noise_has_the_deviation_that_was_asked_for():
     data = collect("hopper", "nominal", still, 3000, noise=0.2, seed=1)
     assert data.actions.std() == pytest.approx(0.2, rel=0.05)  # and not 0.04, or 0.45
     assert abs(data.actions.mean()) < 0.01
+
+
+@pytest.mark.parametrize("oracle", [None, "nominal"])
+def test_a_set_without_the_oracles_column_or_with_one_too_many_is_refused(oracle):
+    out = empty(50, 11, 3, oracle=oracle is None)
+    with pytest.raises(ValueError, match="out: next_observations_target is there if and only if"):
+        collect("hopper", "nominal", push, 50, noise=0.3, oracle=oracle, out=out)
