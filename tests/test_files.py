@@ -276,6 +276,19 @@ def test_a_missing_permission_is_named(tmp_path):
             read(path)
 
 
+@pytest.mark.parametrize(
+    ("error", "number"),
+    [(PermissionError("no"), errno.EACCES), (IsADirectoryError("no"), errno.EISDIR)],
+)
+def test_an_error_without_a_number_keeps_its_kind(tmp_path, error, number):
+    with (
+        pytest.raises(type(error), match=r"a\.txt: ") as told,
+        checksums.readable(tmp_path / "a.txt"),
+    ):
+        raise error
+    assert told.value.errno == number
+
+
 def test_readers_beside_a_writer_see_one_version_or_the_other(tmp_path):
     """A thousand reads while files are replaced: no mix, no refusal."""
     versions = [torch.full((50_000,), float(k)) for k in range(4)]

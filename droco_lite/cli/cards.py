@@ -25,7 +25,8 @@ def print_card(source: str, robot: str | None = None, weight: float | None = Non
     card = about.get("card", {})
     robot = robot or minari_store.guess_robot(Path(source).stem, data)
     returns, cut = data.episode_returns(), 0
-    if card.get("behaviour"):  # ours, and cut to size: the card counts whole episodes only
+    if robot and card.get("behaviour"):
+        # Ours, and cut to size: the card counts whole episodes only.
         returns = whole_episode_returns(data, get_robot(robot).max_episode_steps)
         cut = len(data.episode_ends()) - len(returns)
 
@@ -66,9 +67,10 @@ def _table(source: str, data: Any, robot: str | None, about: dict, returns: Any,
     )
     whole = " over the whole episodes" if cut else ""
     table.add_row("return", f"{returns.mean():,.1f} ± {returns.std():,.1f}{whole}")
-    score = get_robot(robot).score(returns.mean()) if robot else np.nan
-    if np.isfinite(score):  # a robot of the user's own need not have reference returns
-        whose = "its own" if get_robot(robot).own else "D4RL's"
+    spec = get_robot(robot) if robot else None
+    score = np.nan if spec is None else spec.score(returns.mean())
+    if spec is not None and np.isfinite(score):  # a robot of the user's own need not have any
+        whose = "its own" if spec.own else "D4RL's"
         table.add_row("score", f"{score:.1f} by {whose} references")
     if about.get("description"):
         table.add_row("description", escaped(about["description"]))

@@ -81,12 +81,14 @@ def name_lines(ax: Axes, gap: float = 1.25, pad: float = 6.0) -> None:
         pad: from a line's last point to its name, in points.
 
     Raises:
-        ValueError: the axes hold no labelled line.
+        ValueError: the axes hold no labelled line, or are in no figure.
     """
     lines = [line for line in ax.get_lines() if not str(line.get_label()).startswith("_")]
     if not lines:
         raise ValueError("name_lines: the axes hold no labelled line; pass label=... to ax.plot")
     fig = ax.get_figure(root=True)
+    if fig is None:
+        raise ValueError("name_lines: the axes were removed from their figure; call it before")
     fig.draw_without_rendering()
     size = STYLE["legend.fontsize"]
     step = gap * size / 72 * fig.dpi

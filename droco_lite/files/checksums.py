@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -154,9 +155,10 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except PermissionError as error:
         message = f"{path}: no permission to read it; ask its owner for it, or see chmod"
-        raise os_error(error.errno, message) from error
+        raise os_error(error.errno or errno.EACCES, message) from error
     except IsADirectoryError as error:
-        raise os_error(error.errno, f"{path}: a folder, where a file was expected") from error
+        message = f"{path}: a folder, where a file was expected"
+        raise os_error(error.errno or errno.EISDIR, message) from error
 
 
 def joined(message: str, mend: str) -> str:

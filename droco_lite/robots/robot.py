@@ -192,8 +192,16 @@ class Robot:
 
     @cached_property
     def xml_path(self) -> str:
-        """Path of Gymnasium's own model file."""
+        """Path of Gymnasium's own model file.
+
+        Raises:
+            ModuleNotFoundError: Gymnasium is not installed.
+        """
         package = importlib.util.find_spec("gymnasium")
+        if package is None or package.origin is None:
+            raise ModuleNotFoundError(
+                f"{self.asset} is in gymnasium, which is not installed: pip install gymnasium"
+            )
         return str(Path(package.origin).parent / "envs" / "mujoco" / "assets" / self.asset)
 
     def load(self) -> mujoco.MjSpec:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from droco_lite import __version__, cli
 from droco_lite.agents import gates
 from droco_lite.cli import cards
-from droco_lite.data import gate, load, minari_store, tasks
+from droco_lite.data import Transitions, gate, load, minari_store, tasks
 from tests.data.hdf5_files import episodes, write
 
 
@@ -94,6 +94,18 @@ def test_make_ends_with_minari_sets_and_their_cards(monkeypatch):
         assert f"{card['return_mean']:,.1f} ± {card['return_sd']:,.1f}" in shown
         assert f"{card['score']:.1f} by D4RL" in shown
         assert "none with Gaussian action noise of 0.1" in shown
+
+
+def test_info_of_a_card_that_lacks_its_robot(monkeypatch):
+    arrays = episodes([4, 3, 5], [True, False, False], 7, 2)
+    data = Transitions(
+        terminations=arrays.pop("terminals"), truncations=arrays.pop("timeouts"), **arrays
+    )
+    minari_store.write_minari("mine/some-v0", data, {})
+    about = minari_store.describe("mine/some-v0") | {"card": {"behaviour": [{"seed": 0}]}}
+    monkeypatch.setattr(minari_store, "describe", lambda name: about)
+    shown = run("data", "info", "mine/some-v0").stdout
+    assert "unknown (" in shown and "12 (7 observation and 2 action columns" in shown
 
 
 def test_info_of_a_file(root):

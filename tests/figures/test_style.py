@@ -52,3 +52,12 @@ def test_name_lines_wants_labels():
 def test_colours_read_on_light_and_dark_pages(name, paper):
     """WCAG 2: 3:1 for graphics and bold text."""
     assert contrast(COLORS[name], paper) >= 3
+
+
+def test_name_lines_wants_a_figure():
+    fig, ax = figure()
+    ax.plot([0, 1], [0, 1], label="a line")
+    ax.remove()
+    with pytest.raises(ValueError, match="removed from their figure"):
+        name_lines(ax)
+    plt.close(fig)

@@ -1,5 +1,7 @@
 """Sizes and reference returns of the robots."""
 
+import dataclasses
+
 import gymnasium
 import numpy as np
 import pytest
@@ -46,3 +48,9 @@ def test_unknown_names_are_refused():
         get_robot("spot")
     with pytest.raises(ValueError, match="source: 'mine' is not one of d4rl, odrl"):
         reference_returns("ant", "mine")
+
+
+def test_a_missing_gymnasium_is_named(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"hopper\.xml is in gymnasium, which is not"):
+        _ = dataclasses.replace(ROBOTS["hopper"]).xml_path
