@@ -126,7 +126,8 @@ def select(
     agent, facts = restore(folder)
     experiment = Experiment.read(folder / "experiment.yaml")
     data = experiment.data()
-    if episodes and data.task.robot is None:
+    robot = data.task.robot
+    if episodes and robot is None:
         raise ValueError(f"--episodes: {folder} was trained without a simulator")
     if held_out_data or experiment.recorded:
         selection.refuse_other_rows(facts, data.target, experiment.task["target"])
@@ -136,8 +137,8 @@ def select(
         kept = selection.held_out_rows(experiment, held_out)
     fqe = selection.FQESettings(iterations=iterations)
     table = selection.evidence(agent, data.target, kept, data.source, fqe=fqe)
-    if episodes:
-        table = table.join(selection.examine(agent, data.task.robot, episodes=episodes))
+    if episodes and robot is not None:
+        table = table.join(selection.examine(agent, robot, episodes=episodes))
     about = {"step": facts["step"], "held_out": held_out, "fqe": vars(fqe)}
     about |= {"task": str(data.task), "target_rows": len(data.target)}
     about["wall_time_seconds"] = round(time.perf_counter() - started, 1)

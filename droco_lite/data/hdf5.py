@@ -95,7 +95,8 @@ def read_hdf5(
     path = Path(path)
     limit = _limit(max_episode_steps, robot)
     with _opened(path) as file:
-        data = {name: _find(file, name, path) for name in _ALIASES}
+        found = {name: _find(file, name, path) for name in _ALIASES}
+        data = {name: dataset for name, dataset in found.items() if dataset is not None}
         rows, columns, actions = _check_shapes(data, path)
         ant = columns in ANT_CONTACT_COLUMNS and actions == 8 and robot in (None, "ant")
         kept = ANT_COLUMNS if ant else columns
@@ -106,12 +107,11 @@ def read_hdf5(
         except MemoryError as error:
             raise DataError(f"{path}: {rows:,} rows do not fit into memory") from error
         for name, dataset in data.items():
-            if dataset is not None:
-                _read_into(getattr(out, name), dataset, path)
+            _read_into(getattr(out, name), dataset, path)
         if ant:
             _remove_contact_cost(out, data, contact_cost_weight, path)
         out.check(robot, str(path))  # before rows are dropped: an error names the file's own row
-        stored_next, stored_ends = (data[name] is not None for name in _OPTIONAL)
+        stored_next, stored_ends = (name in data for name in _OPTIONAL)
     return close_episodes(
         out, stored_next=stored_next, stored_ends=stored_ends, limit=limit, where=str(path)
     )
@@ -242,12 +242,10 @@ def refuse_other_files(file: h5py.File, found: h5py.Dataset, key: str, path: Pat
     raise DataError(f"{path}: {key} is {how}; copy it into this one")
 
 
-def _check_shapes(data: dict[str, h5py.Dataset | None], path: Path) -> tuple[int, int, int]:
+def _check_shapes(data: dict[str, h5py.Dataset], path: Path) -> tuple[int, int, int]:
     """Rows, observation columns and action columns; refuses anything else than one row each."""
     shapes = {}
     for name, dataset in data.items():
-        if dataset is None:
-            continue
         key = dataset.name.lstrip("/")
         try:
             shape, dtype = dataset.shape, dataset.dtype
@@ -329,11 +327,11 @@ def _read_into(out: np.ndarray, dataset: h5py.Dataset, path: Path) -> None:
 
 
 def _remove_contact_cost(
-    out: Transitions, data: dict[str, h5py.Dataset | None], weight: float | None, path: Path
+    out: Transitions, data: dict[str, h5py.Dataset], weight: float | None, path: Path
 ) -> None:
     """Add the cost of Ant's dropped contact forces back to the rewards, chunk by chunk."""
-    stored_next = data["next_observations"] is not None
-    reached = data["next_observations"] if stored_next else data["observations"]
+    stored_next = "next_observations" in data
+    reached = data["next_observations" if stored_next else "observations"]
     for rows, chunk in _chunks(reached, path):
         squared = np.square(chunk[:, ANT_COLUMNS:].astype(np.float64)).sum(1)
         if not np.isfinite(squared).all():

@@ -31,15 +31,14 @@ def warn_of_the_impossible(data: Transitions, robot: str | None, place: str) -> 
         robot: whose it is; None asks of rewards only.
         place: beginning of the message.
     """
-    spec = None
+    spec = None  # of a robot of the package
     if robot is not None:
         from droco_lite.robots import get_robot
 
-        spec = get_robot(robot)
-    ours = spec is not None and not spec.own
-    largest = LARGEST_REWARD if ours else LARGEST_OTHER_REWARD
+        spec = None if get_robot(robot).own else get_robot(robot)
+    largest = LARGEST_OTHER_REWARD if spec is None else LARGEST_REWARD
     found = [_found(f"a reward beyond {largest:g}", lambda d: np.abs(d.rewards) > largest, data)]
-    if ours:
+    if spec is not None:
         found += [
             _found(f"a fall flagged where the {robot} stands", lambda d: _stands(d, spec), data),
             _found(f"a fall of the {robot} that no flag marks", lambda d: _lies(d, spec), data),

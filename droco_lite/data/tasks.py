@@ -166,10 +166,10 @@ def make_dataset(
     except FileNotFoundError:
         if cached is None:
             raise
-        parts = None
+        return minari_store.read_minari(name, robot), cached
     # A set of another robot of that name, from other weights, or with other noise, is not the set
     # that is asked for.
-    if cached is not None and (parts is None or _recipe(cached) == _recipe_of(robot, shift, parts)):
+    if cached is not None and _recipe(cached) == _recipe_of(robot, shift, parts):
         return minari_store.read_minari(name, robot), cached
     spec = get_robot(robot)
     oracle = "nominal" if _has_oracle(shift) else None

@@ -30,6 +30,8 @@ CHUNK = 65_536
 _FLOATS = {"observations": 2, "actions": 2, "rewards": 1, "next_observations": 2}
 #: The one column that a set may lack: where the target robot would have gone.
 ORACLE = "next_observations_target"
+#: A field's default that is refused: without one the property of this name would be the default.
+_REQUIRED: Any = None
 _FLAGS = ("terminations", "truncations")
 _METADATA = "metadata.json"
 _MEND = "make or import the set again, or put a copy of the file in its place"
@@ -300,7 +302,7 @@ class OracleTransitions(Transitions):
             the same action, exact to the last bit.
     """
 
-    next_observations_target: np.ndarray = None  # required: None is refused as any other non-array
+    next_observations_target: np.ndarray = _REQUIRED
 
 
 def concatenate(parts: Sequence[Transitions]) -> Transitions:

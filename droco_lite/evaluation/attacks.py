@@ -186,7 +186,7 @@ class Disturbance:
         drawn = np.stack([rng.random(shape, dtype=np.float32) for rng in self.rngs])
         offsets = (2 * drawn - 1) * self.radius  # [episodes, K, S]
         offsets = np.tile(offsets, (observations.shape[1] // len(self.rngs), 1, 1))
-        if self.attack.kind == "noise":
+        if self.critic is None:  # noise
             return observations + offsets[:, 0]
         seen, device = torch.tensor(observations), self.agent.device
         return (

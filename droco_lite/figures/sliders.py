@@ -48,7 +48,7 @@ class Explorer(widgets.VBox):
 
     if hasattr(widgets.VBox, "_repr_mimebundle_"):
 
-        def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any] | None:
             bundle = super()._repr_mimebundle_(**kwargs)
             return bundle if bundle is None else {**bundle, **self._beside()}
 

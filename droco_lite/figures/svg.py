@@ -39,7 +39,7 @@ def svg(fig: Figure, label: str = "") -> str:
     mark = hashlib.sha1(source.encode()).hexdigest()[:5] + f"{next(_pictures):x}"
     names = {name: f"{mark}{i:x}" for i, name in enumerate(sorted(named))}
     body = "".join(_slim(child, names, inside_defs=False) for child in root)
-    width, height = (float(v) for v in root.get("viewBox").split()[2:])
+    width, height = (float(v) for v in root.attrib["viewBox"].split()[2:])
     label = html.escape(label or describe(fig), quote=True)
     return (
         f'<svg role="img" aria-label="{label}" viewBox="0 0 {_number(width)} {_number(height)}" '

@@ -230,7 +230,7 @@ class Lab(anywidget.AnyWidget):
 
     def _answer(self, _widget, content: Any, _buffers: Any) -> None:
         """Send what the page asks for; large things go once, as bytes, and not into a notebook."""
-        asked = content.get("ask") if isinstance(content, dict) else None
+        asked = content.get("ask", "") if isinstance(content, dict) else ""
         made = {
             "script": self._script.read_bytes,
             "robot": lambda: json.dumps(self._facts).encode(),

@@ -70,7 +70,7 @@ def check(book: str | Path, folder: str | Path | None = None) -> list[str]:
             f"{chapter}.ipynb: the table {name!r} is not what the results give now; run "
             f"`make chapter NAME={chapter}`"
             for chapter in where
-            if shown[chapter] is not None and content not in shown[chapter]
+            if (there := shown[chapter]) is not None and content not in there
         ]
     return wrong
 

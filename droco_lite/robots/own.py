@@ -267,11 +267,10 @@ class OwnRobot(Robot):
         if self.file:
             return _from_file, (self.file, self.name)
         for function in (self.observation_of, self.reward_of, self.terminated_of, self.reset_of):
-            if any(
-                mark in getattr(function, "__qualname__", "") for mark in ("<lambda>", "<locals>")
-            ):
+            name = getattr(function, "__qualname__", "")
+            if any(mark in name for mark in ("<lambda>", "<locals>")):
                 raise pickle.PicklingError(
-                    f"robot {self.name!r}: {function.__qualname__} cannot be found again in "
+                    f"robot {self.name!r}: {name} cannot be found again in "
                     "another process; put register_robot into a file and read it with "
                     "load_robot_file"
                 )

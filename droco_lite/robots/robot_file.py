@@ -161,6 +161,7 @@ def _module_name(path: Path) -> str:
 def _run(path: Path) -> None:
     name = _module_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # a .py file has both
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

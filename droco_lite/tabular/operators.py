@@ -70,6 +70,11 @@ class MDP:
             object.__setattr__(self, name, value)
 
     @property
+    def live(self) -> NDArray[np.bool_]:
+        """States that do not end the episode, bool [S]."""
+        return ~np.asarray(self.terminal)
+
+    @property
     def n_states(self) -> int:
         """S."""
         return self.transitions.shape[0]
@@ -169,8 +174,8 @@ class BellmanOperator:
         Rows without a target sample follow the worst kernel in the ball, rows with nothing else
         the target's, and rows with both a mix of the two.
         """
-        states, actions = np.nonzero(np.broadcast_to(~self.source.terminal[:, None], self._shape))
-        following = np.zeros(self._shape)
+        following = np.zeros_like(self.source.rewards)
+        states, actions = np.nonzero(np.broadcast_to(self.source.live[:, None], following.shape))
         following[states, actions] = self._follow(values, states, actions)[0]
         return self.source.rewards + self.discount * following
 
@@ -180,13 +185,9 @@ class BellmanOperator:
         Rows of terminal states are zero: nothing follows them.
         """
         kernel = np.zeros((len(values), len(values)))
-        states = np.flatnonzero(~self.source.terminal)
+        states = np.flatnonzero(self.source.live)
         kernel[states] = self._follow(values, states, policy[states])[1]
         return kernel
-
-    @property
-    def _shape(self) -> tuple[int, int]:
-        return self.source.rewards.shape
 
     def _follow(self, values: Array, states: NDArray, actions: NDArray) -> tuple[Array, Array]:
         """Expectations and kernels of the rows (states[i], actions[i])."""
@@ -349,8 +350,7 @@ def _policy_values(
     operator: BellmanOperator, policy: NDArray[np.intp], values: Array, enough: float
 ) -> Array:
     """The robust value of ``policy`` [S], by policy iteration of nature."""
-    states = np.arange(len(values))
-    rewards = operator.source.rewards[states, policy]
+    rewards = operator.source.rewards[np.arange(len(values)), policy]
     for _ in range(100):
         kernel = operator.worst_kernel(values, policy)
         if np.abs(rewards + operator.discount * kernel @ values - values).max() <= 0.1 * enough:
@@ -372,7 +372,7 @@ def policy_values(mdp: MDP, policy: ArrayLike) -> Array:
     """
     policy = np.asarray(policy)
     states = np.arange(mdp.n_states)
-    kernel = np.where(mdp.terminal[:, None], 0.0, mdp.transitions[states, policy])
+    kernel = np.where(mdp.live[:, None], mdp.transitions[states, policy], 0.0)
     return np.linalg.solve(np.eye(len(states)) - mdp.discount * kernel, mdp.rewards[states, policy])
 
 

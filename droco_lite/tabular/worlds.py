@@ -197,7 +197,7 @@ def sample_transitions(
         ValueError: ``behaviour`` has another shape, a negative weight, or none above 0.
     """
     if behaviour is None:
-        behaviour = np.repeat(~mdp.terminal[:, None], mdp.n_actions, 1)
+        behaviour = np.repeat(mdp.live[:, None], mdp.n_actions, 1)
     weight = np.asarray(behaviour, dtype=np.float64)
     if weight.shape != mdp.rewards.shape or not (weight >= 0).all() or not weight.sum() > 0:
         raise ValueError(f"behaviour: expected weights >= 0 of shape {mdp.rewards.shape} (S, A)")
