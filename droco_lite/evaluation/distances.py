@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import mujoco
@@ -25,6 +25,16 @@ def goes_forwards(robot: str) -> bool:
     return bool(
         kind == mujoco.mjtJoint.mjJNT_FREE or (kind == mujoco.mjtJoint.mjJNT_SLIDE and along_x)
     )
+
+
+def _stacked(act: Callable[[np.ndarray], np.ndarray], runs: int):
+    """Stacked policies on rows that belong to one run after another, ``[R m, S]``."""
+
+    def choose(observations: np.ndarray, alive: np.ndarray) -> np.ndarray:
+        seen = observations.reshape(runs, -1, observations.shape[-1])
+        return act(seen).reshape(len(observations), -1)
+
+    return choose
 
 
 def distances(
@@ -54,16 +64,10 @@ def distances(
             raise ValueError(f"robot: {folder} was trained without one; name it, such as walker2d")
         if not goes_forwards(name):
             raise ValueError(f"robot: {name!r} does not move along x, so it goes no distance")
-        act, runs = numpy_act(agent), len(agent.runs)
-        seeds = [*range(seed, seed + starts)]
+        runs, seeds = len(agent.runs), [*range(seed, seed + starts)]
         robots = BatchedRobot(name, ["nominal"] * (runs * starts), seeds * runs)
         begin = robots.qpos[:, 0].copy()
-        size = robots.spec.observation_size
-        returns = play(
-            robots, lambda seen, _, act=act, runs=runs, size=size: act(
-                seen.reshape(runs, -1, size)
-            ).reshape(len(seen), -1)
-        )  # fmt: skip
+        returns = play(robots, _stacked(numpy_act(agent), runs))
         metres = robots.qpos[:, 0] - begin
         for k, run in enumerate(agent.runs):
             part = slice(k * starts, (k + 1) * starts)

@@ -216,7 +216,7 @@ def _check_tasks(robot: OwnRobot) -> None:
             )
         _check_shift(robot, f"source_shifts[{family!r}] is {shift!r}", shift)
     if robot.clip_shift is not None:
-        _check_clip_shift(robot)
+        _check_clip_shift(robot, robot.clip_shift)
     for shift, qualities in robot.policies.items():
         _check_shift(robot, f"policies has the key {shift!r}", shift)
         if str(Shift.parse(shift)) != shift:
@@ -235,16 +235,16 @@ def _check_tasks(robot: OwnRobot) -> None:
         )
 
 
-def _check_clip_shift(robot: OwnRobot) -> None:
+def _check_clip_shift(robot: OwnRobot, given: tuple[str, str]) -> None:
     """Refuse anything but a variant of this robot and words."""
     try:
-        text, words = robot.clip_shift
+        text, words = given
         shift = Shift.parse(f"{text}-hard")
         if not isinstance(words, str):
             raise TypeError
     except (TypeError, ValueError):
         raise ValueError(
-            f"robot {robot.name!r}: clip_shift is {robot.clip_shift!r}; write FAMILY-VARIANT and "
+            f"robot {robot.name!r}: clip_shift is {given!r}; write FAMILY-VARIANT and "
             "words for it, such as ('gravity-up', 'more gravity')"
         ) from None
     _check_shift(robot, f"clip_shift names {text!r}", shift)
