@@ -6,7 +6,8 @@ same batches.  At each step it is charged what the other is charged at that step
     u'_k = u_{k-1} of the partner
 
 Rows of a batch are drawn independently, so the row before is any other row.  Size and spread of
-the pessimism are the partner's at every step, and only the rows differ.  Ours, not the paper's.
+the pessimism are the partner's at every step, and only the rows differ.  What the two learn from it
+may differ, so that the twin's own values can drift from the partner's.  Ours, not the paper's.
 """
 
 from __future__ import annotations

@@ -91,7 +91,8 @@ def note(grid: pd.DataFrame | None) -> str:
     said = (
         "> **Which DROCO?** The older runs of this page are of the formula as the paper prints it, "
         "without a floor, and `halfcheetah-medium` fails the book's own first gate: the source's "
-        "policy keeps more than a third of its return in the target. "
+        "policy keeps more than a third of its return in the target. Walker2d's pair passes that "
+        "gate and fails the third: its source rows lie far from the target's. "
     )
     if grid is None:
         return said + f"The same grid with the floor, on Walker2d (`{PLAN}`), has not been run."

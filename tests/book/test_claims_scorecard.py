@@ -74,7 +74,7 @@ def test_the_seeds_are_as_many_as_the_page_says(evidence):
     assert "With three to five seeds" in first("scorecard")
 
 
-def test_under_wear_the_seeds_mostly_overlap_and_it_loses_more_about_as_often_as_less(evidence):
+def test_under_wear_the_seeds_mostly_overlap_and_it_loses_more_in_four_and_less_in_two(evidence):
     said = report.text("losses", list(evidence.values()))
     assert said.startswith("**Mostly not.**") and "Mostly not." in first("deploying")
     less, more, overlap = map(
@@ -82,7 +82,10 @@ def test_under_wear_the_seeds_mostly_overlap_and_it_loses_more_about_as_often_as
         re.search(r"less in (\d+) of .* and more in (\d+); in (\d+) the seeds", said).groups(),
     )
     assert overlap > less + more  # "in most comparisons"
-    assert abs(more - less) <= 2  # "about as often"
+    assert (more, less) == (4, 2)
+    assert "In four it loses more than the other method in every seed, and in two less" in first(
+        "deploying"
+    )
 
 
 def test_the_older_studies_have_five_times_as_many_source_rows_and_no_floor(evidence):

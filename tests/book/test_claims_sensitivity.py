@@ -40,7 +40,10 @@ def floored():
 def test_the_first_sentences_say_what_the_claim_finds(grids):
     lead = source(cells(ROOT / "book/sensitivity.ipynb", "markdown")[0])
     claim = small_grids.claim(small_grids.shares(grids), grids)
-    assert "Neither shows an effect on the return" in lead
+    assert "For neither is an effect on the return shown" in lead
+    assert "the mean return rises with $\\beta$" in " ".join(lead.split())
+    means = grid.read_grid().groupby("beta").return_mean.mean()
+    assert means.is_monotonic_increasing
     assert claim.startswith("**β moves values, δ moves what is clipped.**")
     assert "Neither shows an effect on the clean return" in claim
 

@@ -50,6 +50,7 @@ FACTS = {
         "10000",
         "1.65",
     },
+    "scorecard": {"48.3", "67.5", "80.9"},  # IQL in CORL's README, D4RL's whole medium sets
     "robots_and_data": {
         f"{ROBOTS['hopper'].healthy_ranges[0][1]:g}",
         str(ROBOTS["hopper"].max_episode_steps),
