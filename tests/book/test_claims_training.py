@@ -208,3 +208,77 @@ def test_as_printed_values_go_on_falling_in_the_long_runs():
     assert not old.floored and old.steps == 200_000
     ends = old.curves[(old.curves["step"] == old.steps) & (old.curves["label"] == "DROCO")]
     assert len(ends) == 3 and (ends["v_source"] < -2_000_000).all()
+
+
+@pytest.fixture(scope="module")
+def went():
+    """How far Ant's policies go, of every seed, from thirty starts."""
+    tries = pd.read_csv(results_file("distances/ant-medium-replay.csv"))
+    return tries.assign(walks=tries.metres > 6, falls=tries["steps"] < 1000)
+
+
+def test_on_ant_droco_stands_in_every_seed_and_iql_star_walks(went):
+    walks = went.groupby(["label", "seed"]).walks.mean()
+    assert len(walks["DROCO"]) == 5 and walks["DROCO"].max() < 0.2
+    assert walks["DROCO, β = 0.5"].max() < 0.2
+    assert went.groupby("label").walks.mean()["IQL*"] == pytest.approx(0.8, abs=0.03)
+
+
+def test_on_ant_iql_on_the_target_goes_further_than_droco_and_falls(went):
+    means = went.groupby("label")[["metres", "walks", "falls", "return"]].mean()
+    alone, droco = means.loc["IQL, target"], means.loc["DROCO"]
+    assert alone.walks == pytest.approx(0.4, abs=0.03) and alone.falls == pytest.approx(
+        0.25, abs=0.03
+    )
+    assert alone.metres > 5 * droco.metres and alone["return"] < droco["return"]
+    assert means.walks["DROCO, β = 0.1"] == pytest.approx(1 / 3, abs=0.03)
+    assert droco.falls == 0
+
+
+def test_on_ant_the_arms_without_the_source_fall_while_they_train():
+    ant = next(each for each in report.read_longer() if each.robot == "Ant")
+    looks = ant.curves.groupby(["label", "step"]).return_mean
+    low, mean, high = looks.min(), looks.mean(), looks.max()
+    assert low["IQL, target", 20_000] > high["DROCO", 20_000]
+    for arm in ALONE:
+        assert mean[arm, 100_000] < 0.8 * mean[arm, 20_000]
+    assert mean["DROCO", 100_000] > mean["DROCO", 20_000]
+
+
+def test_which_rows_are_charged_matters_in_one_of_four_comparisons():
+    found = []
+    for task in ("walker2d-medium", "ant-medium-replay"):
+        control = report.read(task, results_file("study/control"))
+        for where in ("clean", "shifted"):
+            (verdict,) = verdicts.verdicts(control, where)
+            found.append((task, where, verdict.word))
+    assert [one for one in found if one[2] != "level with"] == [
+        ("walker2d-medium", "clean", "ahead of")
+    ]
+    walker = report.read("walker2d-medium", results_file("study/control"))
+    ends = walker.clean.groupby(["label", "seed"]).return_mean.mean()
+    assert ends["DROCO"].min() / ends["DROCO, shuffled"].max() == pytest.approx(1, abs=0.02)
+    at = walker.curves[walker.curves.step == 60_000].groupby("label").return_mean.mean()
+    assert at["DROCO, shuffled"] > at["DROCO"]
+
+
+def test_beyond_the_set_droco_keeps_less_under_every_shift_and_c_over_eps_orders_nothing(study):
+    widths = pd.read_csv(results_file("study/widths-walker2d-medium.csv"))
+    wide = widths[widths.rows == "target"].set_index("shift")
+    mean = study.only(["IQL, target", "DROCO"]).under_shift
+    mean = mean.groupby(["label", "shift"]).return_mean.mean().unstack("label")
+    left = (mean / mean.loc["nominal"]).reindex(wide.index).dropna()
+    ratio = (wide.c / wide.eps).reindex(left.index)
+    beyond = left[ratio > 1]
+    assert (beyond["DROCO"] < beyond["IQL, target"]).all()
+    for label in beyond:
+        assert abs(beyond[label].corr(ratio[beyond.index], method="spearman")) < 0.3
+
+
+def test_a_thousand_target_rows_are_no_trouble_for_iql_and_three_hundred_are(study):
+    earned = {10_000: study.only(["IQL, target"]).clean.return_mean.mean()}
+    for rows in (1000, 300):
+        few = report.read("walker2d-medium", results_file(f"study/{rows}-rows"))
+        earned[rows] = few.only(["IQL, target"]).clean.return_mean.mean()
+    assert earned[1000] >= earned[10_000]
+    assert 0.4 < earned[300] / earned[1000] < 0.65
