@@ -3,9 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from test_theory import namespace
+
+from droco_lite import report
+from droco_lite.provenance import results_file
 
 SEEDS = range(10, 18)  # none of them is on the page
 
@@ -300,3 +304,20 @@ def test_v_moves_by_less_than_a_hundredth_in_one_step(rest):
         after = agent.v(batch.next_observations)
         agent.load_state(rest["agent"].state())
         assert (after - before).abs().mean() < 0.01 * before.abs().mean()
+
+
+def test_on_walker2d_the_release_and_the_fork_fall_later_and_the_floor_holds():
+    """By the rule of results/study/public-forms.yaml: two looks in a row above 1 %."""
+    both = [
+        report.read("walker2d-medium", results_file(where)).curves
+        for where in ("bounds", "study/public-forms")
+    ]
+    forms = pd.concat(both).sort_values("step")
+    outside = forms.groupby(["label", "seed"]).outside
+    twice = outside.rolling(2).min().groupby(level=["label", "seed"]).max()
+    away = (twice > 0.01).groupby("label").any()
+    assert away[["as printed", "clamped"]].all() and not away[["release", "fork", "floor"]].any()
+    assert outside.max().groupby("label").max()[["release", "fork"]].min() > 0.2
+    for label in ("release", "fork"):
+        mean = forms[forms.label == label].groupby("step").v_source.mean()
+        assert mean.iloc[-1] < 0 and (mean.tail(4).diff().dropna() < 0).all()

@@ -193,7 +193,7 @@ def test_on_ant_it_does_not_matter_which_rows_are_charged():
         assert words(control, where)["DROCO, shuffled"] == "level with"
 
 
-def test_which_rows_are_charged_matters_late_and_only_on_the_robot_as_it_is():
+def test_on_walker2d_the_twin_is_behind_on_the_robot_as_it_is_alone():
     control = report.read("walker2d-medium", results_file("study/control"))
     twin, clean, worn = "DROCO, shuffled", words(control, "clean"), words(control, "shifted")
     assert (clean[twin], worn[twin]) == ("ahead of", "level with")
