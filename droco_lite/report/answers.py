@@ -40,7 +40,7 @@ def _table(results: Sequence[Results]) -> str:
     lines = [
         "**DROCO's lead** in points of score, with its 95 % interval, over",
         "",
-        f"| | {' | '.join(map(written, ASKED))} |",
+        f"| robot | {' | '.join(map(written, ASKED))} |",
         f"|---{'|---' * len(ASKED)}|",
     ]
     for each in results:
