@@ -254,8 +254,8 @@ def _remaining(results: Sequence[Results]) -> str:
         f"{shown}\n\n"
         f"of the paper's {len(cells_16)} tasks {len(cells_16 & reached)} begun, {left} not\n"
         f"one task at full size ({arms} arms x {FULL_SEEDS} seeds x "
-        f"{FULL_STEPS:,} steps),\nat the rate measured here, mostly on a card: "
-        f"{_about(hours)} hours; all {len(cells_16)}: {_about(len(cells_16) * hours)}"
+        f"{FULL_STEPS:,} steps),\nat the rate measured here: "
+        f"{_about(hours)} processor hours; all {len(cells_16)}: {_about(len(cells_16) * hours)}"
     )
 
 

@@ -61,6 +61,13 @@ def words_of(folder: Path) -> dict[str, tuple[list, dict[str, tuple]]]:
                 "--results": (folder / "out" / "y", folder / "a file" / "y"),
             },
         ),
+        "distances": (
+            [paths],
+            {
+                "--robot": ROBOTS, "--json": (None,),
+                "--results": (folder / "out" / "z", folder / "a file" / "z"),
+            },
+        ),
         "watch": (
             [(folder / "empty", folder / "nowhere", folder / "a file", folder / "run")],
             {
@@ -150,6 +157,7 @@ ALWAYS = {
                 "--episodes", "1", "--methods", "IQL*"),
     "evaluate": ("--episodes", "1"),
     "export": ("--episodes", "1"),
+    "distances": ("--starts", "1"),
     "select": ("--episodes", "1"),
     "data make": ("--source-size", "300", "--target-size", "200"),
     "data gate": ("--source-size", "300", "--clone-steps", "9", "--ensemble-epochs", "1"),
