@@ -87,12 +87,23 @@ def distances(
     as_json: AsJson = False,
 ) -> None:
     """How far does every policy of some trained folders go? A return is not a walk."""
+    import pandas as pd
+
     from droco_lite.evaluation import distances as measured
 
-    found = measured(folders, robot, starts)
+    parts, runs = [], []
+    for folder in folders:
+        agent, _, name = _restored(folder, robot)
+        parts.append(measured(agent, name, starts))
+        runs += [run.to_dict() for run in agent.runs]
+    found = pd.concat(parts, ignore_index=True)
     write_table(results, found.round(2), {"folders": [f.name for f in folders], "starts": starts})
-    runs = found.groupby(["label", "seed"], sort=False)[["metres", "steps", "return"]].mean()
-    print_frame(runs.reset_index(), as_json)
+    means = found.groupby(found.index // starts)[["metres", "steps", "return"]].mean()
+    # A setting named steps is the training's length, which all runs of a folder share.
+    table = pd.DataFrame(runs).drop(columns="steps").join(means)
+    always = ("label", "seed", *means)
+    own = tuple(name for name in table if name not in always)
+    print_frame(table[told_apart(table, always, own)], as_json)
 
 
 def select(

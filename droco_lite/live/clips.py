@@ -27,7 +27,7 @@ from droco_lite.files import atomic_file
 from droco_lite.live.export import beta_of, label_of, trained
 from droco_lite.provenance import as_json, provenance
 from droco_lite.robots import NOMINAL, SHIFTS, Shift, clip_frames, get_robot, record, write_clip
-from droco_lite.robots.robot_file import robot_file_option
+from droco_lite.robots.robot_file import robot_file_option, told_by
 from droco_lite.robots.rollouts import Policy
 
 STRENGTHS = {"0": "nominal", "1/3": "easy", "2/3": "medium", "1": "hard"}
@@ -178,10 +178,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="folder of trained policies and cards (the package's; for yours in the cache)",
     )  # fmt: skip
     asked = parser.parse_args(arguments)
-    try:
+    with told_by(parser):
         print(make(asked.robot, asked.folder, asked.weights))
-    except (ValueError, FileNotFoundError) as error:
-        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ from droco_lite.robots import (
     record,
 )
 from droco_lite.robots.drawing import shifted_geoms
-from droco_lite.robots.robot_file import robot_file_option
+from droco_lite.robots.robot_file import robot_file_option, told_by
 
 __all__ = [
     "LAB_ROBOTS",
@@ -387,10 +387,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     asked = parser.parse_args(arguments)
     own = [name for name, spec in ROBOTS.items() if spec.own]
-    try:
+    with told_by(parser):
         paths = write_scripts(asked.folder, asked.robots or (*LAB_ROBOTS, *own))
-    except ValueError as error:
-        parser.error(str(error))
     for path in paths:
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 

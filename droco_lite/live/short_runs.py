@@ -21,7 +21,7 @@ from droco_lite.agents import DROCOSettings, IQLSettings
 from droco_lite.agents.trained_policies import release_policy, weights_folder
 from droco_lite.data import make_task
 from droco_lite.robots import NOMINAL, get_robot, rollout_runs
-from droco_lite.robots.robot_file import robot_file_option
+from droco_lite.robots.robot_file import robot_file_option, told_by
 from droco_lite.training import train
 from droco_lite.training.loop import LoopSettings, numpy_act
 
@@ -105,10 +105,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="folder of weights and cards (the package's; for yours in the cache)",
     )  # fmt: skip
     asked = parser.parse_args(arguments)
-    try:
+    with told_by(parser):
         make(asked.robot, asked)
-    except (ValueError, FileNotFoundError) as error:
-        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from droco_lite.robots.robot import Robot
 
 __all__ = [
     "ROBOT_FILES", "current_file", "load_robot_file", "load_robot_files", "robot_file_option",
+    "told_by",
 ]  # fmt: skip
 
 #: Environment variable with the files loaded so far, for processes that are started from here: a
@@ -97,6 +98,15 @@ def robot_file_option() -> argparse.ArgumentParser:
         help="a Python file of yours that registers a robot; it is run; may be repeated",
     )  # fmt: skip
     return parent
+
+
+@contextlib.contextmanager
+def told_by(parser: argparse.ArgumentParser) -> Iterator[None]:
+    """What a command of the parser refuses is said in its one line, as a wrong option is."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        parser.error(str(error))
 
 
 def load_robot_files() -> None:

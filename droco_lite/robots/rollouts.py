@@ -17,10 +17,14 @@ Policy = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class RolloutResult:
-    """Undiscounted returns and lengths of episodes, both [n_shifts, episodes]."""
+    """Undiscounted returns and lengths of episodes, both [n_shifts, episodes], and how far they go.
+
+    ``moved`` is the change of the first entry of ``qpos``: metres along x, for a robot that walks.
+    """
 
     returns: np.ndarray
     lengths: np.ndarray
+    moved: np.ndarray
 
 
 def rollout(
@@ -71,9 +75,7 @@ def rollout(
         actions[alive] = policy(seen if observation_filter is None else observation_filter(seen))
         return actions
 
-    returns = play(robots, choose)
-    shape = (len(shifts), episodes)
-    return RolloutResult(returns.reshape(shape), robots.steps.reshape(shape))
+    return _play(robots, choose, (len(shifts), episodes))
 
 
 def rollout_runs(
@@ -112,13 +114,16 @@ def rollout_runs(
         seen = seen if observation_filter is None else observation_filter(seen)
         return act(seen).reshape(len(rows), -1)
 
-    returns = play(robots, choose)
-    shape = (runs, len(shifts), episodes)
-    return RolloutResult(returns.reshape(shape), robots.steps.reshape(shape))
+    return _play(robots, choose, (runs, len(shifts), episodes))
 
 
-def play(robots: BatchedRobot, choose: Callable[[np.ndarray, np.ndarray], np.ndarray]):
-    """Returns [n] of the rows' episodes; ``choose(observations, alive)`` gives actions [n, A]."""
+def _play(
+    robots: BatchedRobot,
+    choose: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    shape: tuple[int, ...],
+) -> RolloutResult:
+    """An episode of each row, as ``shape``; ``choose(seen, alive)`` gives actions [n, A]."""
+    begin = robots.qpos[:, 0].copy()
     observations = robots.observations()
     alive = np.ones(len(robots), dtype=bool)
     returns = np.zeros(len(robots))
@@ -128,7 +133,8 @@ def play(robots: BatchedRobot, choose: Callable[[np.ndarray, np.ndarray], np.nda
         )
         returns += rewards
         alive &= ~(terminated | truncated)
-    return returns
+    found = (returns, robots.steps, robots.qpos[:, 0] - begin)
+    return RolloutResult(*(each.reshape(shape) for each in found))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from chapters import ROOT, cells, source
 from droco_lite import report
 from droco_lite.provenance import results_file
 from droco_lite.report import grid
-from droco_lite.report.grid import read_grid
 
 BOOK = ROOT / "book/the_loop.ipynb"
 
@@ -20,7 +19,7 @@ def table(name):
 
 @pytest.fixture(scope="module")
 def runs():
-    return read_grid()
+    return grid.read_grid()
 
 
 def test_compiled_and_jax_are_level_by_their_ranges():

@@ -80,6 +80,15 @@ def test_evaluate_prints_what_tells_runs_apart_and_refuses_another_robot(place):
     assert other.exit_code == 1 and "ant has 27 observations" in other.stderr
 
 
+def test_distances_has_a_line_for_each_run_and_refuses_another_robot(place):
+    root, *_ = place
+    shown = run("distances", str(root / "run"), "--starts", "2", "--json")
+    lines = json.loads(shown.stdout)
+    assert len(lines) == 4 and {line["seed"] for line in lines} == {0, 1}
+    other = run("distances", str(root / "run"), "--robot", "ant")
+    assert other.exit_code == 1 and "ant has 27 observations" in other.stderr
+
+
 def test_curves_are_the_mean_of_seeds_in_the_band_of_their_range(place):
     root, *_ = place
     table = read_curves([root / "run"])

@@ -13,33 +13,33 @@ from droco_lite.training.loop import numpy_act
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def agent(tmp_path_factory):
     data = make_task("hopper-medium", source_size=200, target_size=200, cache=False, progress=False)
     runs = [IQLSettings(label="IQL*", hidden=8, seed=seed, steps=4) for seed in (0, 1)]
     out = tmp_path_factory.mktemp("hoppers")
     loop = LoopSettings(evaluate_every=4, episodes=1, diagnostic_rows=8)
     train(runs, data.source, data.target, robot="hopper", loop=loop, out=out)
-    return out
+    return restore(out)[0]
 
 
-def test_every_run_goes_from_every_start_and_earns_what_a_roll_out_says(folder):
-    found = distances([folder], starts=3, seed=7)
+def test_every_run_goes_from_every_start_and_earns_what_a_roll_out_says(agent):
+    found = distances(agent, "hopper", starts=3, seed=7)
     assert list(found.columns) == ["label", "seed", "start", "metres", "steps", "return"]
     assert len(found) == 2 * 3 and set(found.start) == {7, 8, 9} and set(found.seed) == {0, 1}
-    act = numpy_act(restore(folder)[0])
+    act = numpy_act(agent)
     played = rollout_runs("hopper", ["nominal"], act, runs=2, episodes=3, seed=7)
     np.testing.assert_allclose(found["return"], played.returns.ravel())
     np.testing.assert_array_equal(found["steps"], played.lengths.ravel())
 
 
-def test_metres_are_the_rewards_for_moving_forwards(folder):
+def test_metres_are_the_rewards_for_moving_forwards(agent):
     """Hopper is paid its speed, one point for being upright, and little for its actions."""
-    found = distances([folder], starts=3)
+    found = distances(agent, "hopper", starts=3)
     dt = 0.008
     np.testing.assert_allclose(found.metres / dt, found["return"] - found["steps"], atol=2.0)
 
 
-def test_a_robot_that_goes_nowhere_is_refused(folder):
+def test_a_robot_that_goes_nowhere_is_refused(agent):
     from droco_lite.robots import register_robot, unregister_robot
 
     hinge = (
@@ -52,6 +52,6 @@ def test_a_robot_that_goes_nowhere_is_refused(folder):
     )  # fmt: skip
     try:
         with pytest.raises(ValueError, match="'hinge' does not move along x"):
-            distances([folder], "hinge")
+            distances(agent, "hinge")
     finally:
         unregister_robot("hinge")
