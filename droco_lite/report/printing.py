@@ -251,11 +251,11 @@ def _remaining(results: Sequence[Results]) -> str:
     shown = printed(table.assign(hours=table["hours"].map("{:.1f}".format)), 0)
     left = len(cells_16 - reached)
     return (
-        f"{shown}\n\n"
+        f"{shown}\n\nGPU: arms trained on one; all policies were tried on CPUs\n"
         f"of the paper's {len(cells_16)} tasks {len(cells_16 & reached)} begun, {left} not\n"
-        f"one task at full size ({arms} arms x {FULL_SEEDS} seeds x "
-        f"{FULL_STEPS:,} steps),\nat the rate measured here: "
-        f"{_about(hours)} processor hours; all {len(cells_16)}: {_about(len(cells_16) * hours)}"
+        f"one task at full size ({arms} arms x {FULL_SEEDS} seeds x {FULL_STEPS:,} steps),\n"
+        f"at the rate measured here: {_about(hours)} hours of one process; "
+        f"all {len(cells_16)}: {_about(len(cells_16) * hours)}"
     )
 
 

@@ -301,11 +301,16 @@ def losses_of_paper() -> pd.DataFrame:
 
 
 def costs(results: Sequence[Results]) -> pd.DataFrame:
-    """What each task took: ``arms, seeds, steps, hours``, one process at a time."""
+    """What each task took: ``arms, GPU, seeds, steps, hours``, one process at a time.
+
+    ``GPU`` counts the arms whose training ended on one; every policy was tried on a CPU.
+    """
     lines = []
     for each in results:
+        trained = [made.get("device", "cpu") for made in each.about.get("trained_on", {}).values()]
         lines.append(
-            {"task": str(each.task), "arms": len(each.labels), "seeds": each.seeds}
+            {"task": str(each.task), "arms": len(each.labels)}
+            | {"GPU": sum(device != "cpu" for device in trained), "seeds": each.seeds}
             | {"steps": each.steps, "hours": each.about["wall_time_seconds"] / 3600}
         )
     return pd.DataFrame(lines).set_index("task")

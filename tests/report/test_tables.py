@@ -211,7 +211,7 @@ def test_what_remains_is_the_measured_rate_times_the_rest(small):
     hours = 1 / (4 * 3 * 10_000) * len((*report.results.METHODS, *CONTROLS)) * 5 * 1_000_000
     said = report.text("remaining", [small])
     one, all_16 = (f"{float(f'{x:.2g}'):,.0f}" for x in (hours, 16 * hours))
-    assert f"{one} processor hours; all 16: {all_16}" in said
+    assert f"{one} hours of one process; all 16: {all_16}" in said
     assert "of the paper's 16 tasks 1 begun, 15 not" in said
 
 
