@@ -243,9 +243,7 @@ def fit_ensemble(
     y = np.concatenate(
         [next_observations - observations, rewards.reshape(-1, 1)], 1, dtype=np.float32
     )
-    order = rng.permutation(rows)
-    n_holdout = min(max(1, int(settings.holdout * rows)), 1000)
-    held, train = order[:n_holdout], order[n_holdout:]
+    held, train = split_rows(rows, settings, rng)
     x_mean, x_std = _scale(x[train], device)
     y_mean, y_std = _scale(y[train], device)
     inputs = (torch.as_tensor(x, device=device) - x_mean) / x_std
@@ -282,6 +280,21 @@ def fit_ensemble(
     frozen = [(best.weights[k], best.weights[k + 1]) for k in range(0, len(best.weights), 2)]
     elites = tuple(best.error.argsort()[: settings.elites].tolist())
     return Ensemble(frozen, x_mean, x_std, y_mean, y_std, best.error, elites, epoch)
+
+
+def split_rows(
+    rows: int, settings: EnsembleSettings, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the rows that :func:`fit_ensemble` holds out, and of those that it fits.
+
+    Args:
+        rows: how many there are.
+        settings: of the ensemble.
+        rng: fresh, of the ensemble's seed.
+    """
+    order = rng.permutation(rows)
+    n_holdout = min(max(1, int(settings.holdout * rows)), 1000)
+    return order[:n_holdout], order[n_holdout:]
 
 
 def _scale(part: np.ndarray, device: torch.device | str) -> tuple[Tensor, Tensor]:

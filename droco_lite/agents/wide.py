@@ -7,12 +7,17 @@ backed up robustly as well,
 
     y = r + gamma (1 - d) clip(V(s') - beta u, floor, ceiling),    u = V(s') - min_i V(s'_i),
 
-and two settings say what s'_1 ... s'_N are, around the true next state s' of the row:
+and ``sets`` says what s'_1 ... s'_N are, around the true next state s' of the row.  With mu_i and
+sigma_i of member i, and mu the mean over the members:
 
-    radius   s' + radius x the direction in which member i differs from the members' mean, with
-             lengths in usual steps of the target data (root mean square over columns)
-    shifts   where the robots under these shifts go from the same state with the same action: exact,
-             from the simulator.  A yardstick, as it knows what the robot will meet
+    radius   s' + radius x the direction of mu_i - mu, with lengths in usual steps of the target
+             data (root mean square over columns)
+    samples  s' + (a draw from N(mu_i, sigma_i) - mu), one draw for each row and member
+    scaled   s' + k (mu_i - mu), where k >= 1 is error / spread of the models on held-out rows
+
+Samples and scaled sets stand on source rows too, around mu in place of s'.  And ``shifts`` puts in
+place of a target row's set where the robots under these shifts go from the same state with the same
+action: exact, from the simulator.  A yardstick, as it knows what the robot will meet.
 
 Ours, not the paper's.
 """
@@ -27,8 +32,9 @@ import torch
 from torch import Tensor
 
 from droco_lite.agents.batch import Batch
-from droco_lite.agents.coverage import step_scale
+from droco_lite.agents.coverage import rms, row_figures, step_scale
 from droco_lite.agents.droco import DROCO, DROCOSettings
+from droco_lite.agents.ensemble import EnsembleSettings, split_rows
 from droco_lite.agents.settings import setting
 
 
@@ -38,6 +44,9 @@ class WideDROCOSettings(DROCOSettings):
 
     method: ClassVar[str] = "droco-wide"
 
+    sets: str = setting(
+        "radius", among=("radius", "samples", "scaled"), help="what a row's set holds, see above"
+    )
     radius: float = setting(0.5, low=0.0, help="of a target row's set, in usual steps")
     robot: str = setting("", help="whose shifts are known; needed with shifts")
     shifts: str = setting("", help="known shifts with spaces between, as gravity-up-hard; or none")
@@ -58,18 +67,48 @@ class WideDROCO(DROCO):
         wide = [np.resize(states.T, (width, len(states))).T for states in (predictions, around)]
         return {"predictions": np.concatenate(wide)}
 
+    def predict(self, source, target) -> np.ndarray:
+        """The states of every source row's set ``[n_source, N S]``."""
+        means = super().predict(source, target)
+        self.draws = torch.Generator(self.device).manual_seed(self.shared.ensemble_seed)
+        if self.shared.sets == "radius":
+            return means
+        if self.shared.sets == "scaled":
+            self.factor = self.error_over_spread(target)
+        centre = np.tile(
+            means.reshape(len(means), -1, self.n_obs).mean(1), means.shape[1] // self.n_obs
+        )
+        return centre + self.moves(source)
+
     def around(self, target) -> np.ndarray:
-        """``[n, N S]``: s' moved by ``radius`` usual steps, once along each member's deviation."""
+        """The states of every target row's set ``[n, N S]``."""
+        moves = self.moves(target)
+        return np.tile(target.next_observations, moves.shape[1] // self.n_obs) + moves
+
+    def moves(self, data) -> np.ndarray:
+        """How far each state of a row's set lies from its centre ``[n, N S]``."""
         scale = torch.as_tensor(step_scale(self.models), device=self.device)
 
-        def directions(mean: Tensor, std: Tensor, reward: Tensor) -> Tensor:
-            away = (mean - mean.mean(0)) / scale
-            unit = away / away.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-12)
-            return (unit * scale).transpose(0, 1).flatten(1)
+        def of_members(mean: Tensor, std: Tensor, reward: Tensor) -> Tensor:
+            away = mean - mean.mean(0)
+            if self.shared.sets == "samples":
+                away = away + std * torch.randn(std.shape, generator=self.draws, device=std.device)
+            elif self.shared.sets == "scaled":
+                away = self.factor * away
+            else:
+                length = (away / scale).square().mean(-1, keepdim=True).sqrt()
+                away = self.shared.radius * away / length.clamp(min=1e-12)
+            return away.transpose(0, 1).flatten(1)
 
-        moved = self.models.predict_in_chunks(target.observations, target.actions, directions)
-        copies = moved.shape[1] // self.n_obs
-        return np.tile(target.next_observations, (1, copies)) + self.shared.radius * moved
+        return self.models.predict_in_chunks(data.observations, data.actions, of_members)
+
+    def error_over_spread(self, target) -> float:
+        """k: root mean square error over that of the spread, on rows that no member learnt from."""
+        settings = EnsembleSettings(seed=self.shared.ensemble_seed)
+        rng = np.random.default_rng(settings.seed)
+        held = target.take(split_rows(len(target), settings, rng)[0])
+        found = row_figures(held, target, self.models, held.next_observations)
+        return max(1.0, float(rms(found.error) / rms(found.spread)))
 
     def known(self, target) -> np.ndarray:
         """``[n, K S]``: where the robot goes under each of the K known shifts.

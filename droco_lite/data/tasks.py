@@ -19,7 +19,8 @@ its return (its policy on short thighs moves backwards).  The numbers are in ``r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +32,7 @@ from droco_lite.data import minari_store
 from droco_lite.data.behaviour import BehaviourPolicy, load_behaviour, load_snapshots
 from droco_lite.data.collect import collect
 from droco_lite.data.names import TUNED, Task
-from droco_lite.data.transitions import Transitions, empty, rows_of
+from droco_lite.data.transitions import Transitions, concatenate, empty, rows_of
 from droco_lite.robots import NOMINAL, Shift, get_robot
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def make_task(
     *,
     source_size: int | None = None,
     target_size: int | float | None = None,
+    more_shifts: Sequence[str] = (),
     seed: int = 0,
     cache: bool = True,
     progress: bool = True,
@@ -97,26 +99,51 @@ def make_task(
             :meth:`Task.parse`.
         source_size: transitions; by default 1,000,000 (500,000 for medium-replay).
         target_size: transitions, or a float as the share of the source's; by default 0.1.
+        more_shifts: further source robots, such as ``["morph-torso-hard"]``; each gives as many of
+            the source's rows as the task's own.
         seed: of starts and action noise; source and target use streams of their own.
         cache: keep the sets among the user's Minari data sets, and use those that are there.
         progress: show progress bars.
 
     Raises:
-        ValueError: an unknown task, or a size that is not positive.
+        ValueError: an unknown task or shift, a shift named twice, or a size that is not positive.
         FileNotFoundError: a behaviour policy is not in the package; the message says which are.
         OSError: the disk is full; nothing half-written stays.
     """
     task = Task.parse(name)
-    source_rows, target_rows = sizes_of(task, source_size, target_size)
-    sets = []
-    for shift, rows in ((task.source_shift, source_rows), ("nominal", target_rows)):
-        sets.append(
-            make_dataset(
-                task.robot, shift, task.quality, rows, seed=seed, cache=cache, progress=progress
-            )
+    *sources, (target, target_card) = [
+        make_dataset(
+            task.robot, shift, task.quality, rows, seed=seed, cache=cache, progress=progress
         )
-    (source, source_card), (target, target_card) = sets
+        for shift, rows in _sets(task, source_size, target_size, more_shifts)
+    ]
+    source, source_card = sources[0]
+    if more_shifts:
+        source = concatenate([rows for rows, _ in sources])
+        source_card = {
+            "shift": " ".join(card["shift"] for _, card in sources),
+            "rows": len(source), "parts": [card for _, card in sources],
+        }  # fmt: skip
     return CrossDomainData(source, target, task, source_card, target_card)
+
+
+def _sets(
+    task: Task,
+    source_size: int | None,
+    target_size: int | float | None,
+    more_shifts: Sequence[str],
+) -> list[tuple[str, int]]:
+    """Shift and rows of every set of a task: its source's, the further sources', the target's."""
+    source_rows, target_rows = sizes_of(task, source_size, target_size)
+    shifts = [task.source_shift, *(str(Shift.parse(shift)) for shift in more_shifts)]
+    if len(set(shifts)) < len(shifts) or source_rows < len(shifts):
+        raise ValueError(
+            f"more_shifts: {source_rows} source rows cannot come from {', '.join(shifts)}; name "
+            "every shift once, and not the task's own"
+        )
+    ends = [round(source_rows * k / len(shifts)) for k in range(len(shifts) + 1)]
+    sizes = [stop - start for start, stop in itertools.pairwise(ends)]
+    return [*zip(shifts, sizes, strict=True), (str(NOMINAL), target_rows)]
 
 
 def dataset_id(robot: str, shift: str, quality: str, rows: int, seed: int = 0) -> str:
@@ -205,6 +232,7 @@ def refuse_missing(
     *,
     source_size: int | None = None,
     target_size: int | float | None = None,
+    more_shifts: Sequence[str] = (),
     seed: int = 0,
     cache: bool = True,
 ) -> None:
@@ -212,15 +240,14 @@ def refuse_missing(
 
     Args:
         name: the task.
-        source_size, target_size, seed, cache: as in :func:`make_task`.
+        source_size, target_size, more_shifts, seed, cache: as in :func:`make_task`.
 
     Raises:
         FileNotFoundError: a behaviour policy is not there, and the set that it makes is not cached;
             the message says how the policy is made.
     """
     task = Task.parse(name)
-    rows = sizes_of(task, source_size, target_size)
-    for shift, count in zip((task.source_shift, "nominal"), rows, strict=True):
+    for shift, count in _sets(task, source_size, target_size, more_shifts):
         try:
             _behaviours(task.robot, shift, task.quality)
         except FileNotFoundError:

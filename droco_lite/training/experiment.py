@@ -43,6 +43,7 @@ from droco_lite.data import CrossDomainData, Recordings, Task, load_recordings, 
 from droco_lite.data.recorded import check_share
 from droco_lite.files import read_text, write_json, write_text
 from droco_lite.provenance import as_json, provenance
+from droco_lite.robots import Shift
 from droco_lite.training.loop import LoopSettings, Result, train
 
 KEYS = ("task", "method", "shared", "runs", "seeds", "loop")
@@ -96,13 +97,22 @@ def check_data(options: Any, where: str) -> None:
     """Refuse options that :func:`droco_lite.data.make_task` does not take.
 
     Raises:
-        ValueError: an unknown key, or a value that is no number; the message names the key.
+        ValueError: an unknown key, a value that is no number, or a shift that is none; the message
+            names the key.
     """
     if not isinstance(options, Mapping):
         raise ValueError(f"{where} must be keys with values, got {options!r}")
     _check_keys(options, DATA_KEYS, {"target_size": (int, float)}, where)
     if "name" in options:
         Task.parse(str(options["name"]))
+    further = options.get("more_shifts", ())
+    if isinstance(further, str) or not isinstance(further, Sequence):
+        raise ValueError(f"{where}: more_shifts must be a list of shifts, got {further!r}")
+    for shift in further:
+        try:
+            Shift.parse(shift)
+        except ValueError as error:
+            raise ValueError(f"{where}: more_shifts: {error}") from error
 
 
 def _check_keys(

@@ -6,6 +6,7 @@ import torch
 
 from droco_lite.agents import DROCO, DROCOSettings, WideDROCO, WideDROCOSettings
 from droco_lite.agents.coverage import rms, step_scale
+from droco_lite.agents.ensemble import EnsembleSettings, split_rows
 from droco_lite.data.collect import collect
 from droco_lite.robots import NOMINAL, one_step
 from tests.agents.toy import N_ACT, N_OBS, batch_of, transitions
@@ -38,6 +39,45 @@ def test_a_wider_set_lowers_what_target_rows_are_taught_and_leaves_source_rows()
     k = batch.n_source
     torch.testing.assert_close(wide[:, :k], narrow[:, :k])
     assert wide[:, k:].mean() < narrow[:, k:].mean()
+
+
+def test_samples_are_as_far_from_the_members_mean_as_their_own_spread_says():
+    agent = WideDROCO([WideDROCOSettings(sets="samples", **FIT)], N_OBS, N_ACT)
+    found = agent.prepare(SOURCE, TARGET)["predictions"].reshape(
+        len(SOURCE) + len(TARGET), -1, N_OBS
+    )
+    for data, centre in ((SOURCE, None), (TARGET, TARGET.next_observations)):
+        rows = torch.from_numpy(data.observations), torch.from_numpy(data.actions)
+        mean, std, _ = agent.ensemble.predict(*rows)
+        own = found[: len(SOURCE)] if data is SOURCE else found[len(SOURCE) :]
+        drawn = torch.from_numpy(own).transpose(0, 1)
+        if centre is not None:
+            drawn = drawn - torch.from_numpy(centre) + mean.mean(0)
+        z = (drawn - mean) / std
+        assert abs(float(z.mean())) < 0.1 and abs(float(z.std()) - 1) < 0.1
+
+
+def test_a_scaled_spread_is_as_large_as_the_error_on_rows_held_out():
+    fit = FIT | {"ensemble_epochs": 30}
+    agent = WideDROCO([WideDROCOSettings(sets="scaled", **fit)], N_OBS, N_ACT)
+    found = agent.prepare(SOURCE, TARGET)["predictions"][len(SOURCE) :]
+    settings = EnsembleSettings(seed=0)
+    held, train = split_rows(len(TARGET), settings, np.random.default_rng(settings.seed))
+    assert len(held) == 40 and set(held).isdisjoint(train)
+    rows = torch.from_numpy(TARGET.observations[held]), torch.from_numpy(TARGET.actions[held])
+    mean = agent.ensemble.predict(*rows)[0].mean(0).numpy()
+    unit = step_scale(agent.ensemble)
+    sets = found.reshape(len(TARGET), -1, N_OBS)[held] - TARGET.next_observations[held, None]
+    error = rms(((mean - TARGET.next_observations[held]) / unit).ravel())
+    assert agent.factor > 1
+    np.testing.assert_allclose(rms((sets / unit).ravel()), error, rtol=1e-3)
+
+
+def test_source_sets_are_scaled_too():
+    scaled, batch = targets_of(WideDROCO([WideDROCOSettings(sets="scaled", **FIT)], N_OBS, N_ACT))
+    plain, _ = targets_of(DROCO([DROCOSettings(**FIT)], N_OBS, N_ACT))
+    k = batch.n_source
+    assert scaled[:, :k].mean() < plain[:, :k].mean()
 
 
 def test_known_shifts_lead_where_the_simulator_says():

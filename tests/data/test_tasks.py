@@ -102,6 +102,29 @@ def test_make_task_without_a_cache(constants):
     assert list(constants.iterdir()) == []
 
 
+def test_further_source_robots_give_equal_parts(constants):
+    both = make_task(
+        "walker2d-medium", source_size=101, target_size=20, more_shifts=["morph-torso-hard"],
+        cache=False,
+    )  # fmt: skip
+    one = make_task("walker2d-medium", source_size=50, target_size=20, cache=False)
+    other = make_task("walker2d-medium-morphology", source_size=51, target_size=20, cache=False)
+    for column in ("observations", "actions", "next_observations_target"):
+        parts = [getattr(each.source, column) for each in (one, other)]
+        np.testing.assert_array_equal(getattr(both.source, column), np.concatenate(parts))
+    np.testing.assert_array_equal(both.target.observations, one.target.observations)
+    assert both.source_card["shift"] == "kinematic-thighjnt-hard morph-torso-hard"
+    assert [part["rows"] for part in both.source_card["parts"]] == [50, 51]
+
+
+@pytest.mark.parametrize(
+    "further", [["kinematic-thighjnt-hard"], ["morph-torso-hard"] * 2, ["no-such"]]
+)
+def test_further_source_robots_that_cannot_be(further):
+    with pytest.raises(ValueError, match="shift"):
+        make_task("walker2d-medium", source_size=10, target_size=5, more_shifts=further)
+
+
 @pytest.mark.parametrize(
     ("quality", "first", "second"), [("medium-expert", 0.5, 0.0), ("medium-replay", -0.5, 0.5)]
 )
