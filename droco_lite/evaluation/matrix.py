@@ -10,7 +10,9 @@
     arms: all                     # or labels of droco_lite.evaluation.arms.ARMS, or your own
     settings: {DROCO: {beta: 0.5}, my own: {method: droco, beta: 0.1}}
 
-Controls that train beside a partner have its settings (:mod:`droco_lite.evaluation.controls`).
+``data`` holds options of :func:`droco_lite.data.make_task`; ``more_shifts: [morph-torso-hard]``
+adds a second source robot.  Controls that train beside a partner have its settings
+(:mod:`droco_lite.evaluation.controls`).
 
 A *job* is one arm of one task, all its seeds stacked in one loop (on a GPU: all arms that can share
 a loop).  Jobs run in the order of tasks and arms; each keeps its own folder, which holds

@@ -346,6 +346,8 @@ def test_the_study_survives_its_file(tmp_path):
             "tasks: [hopper-medium]\nsteps: 300000\nsettings: {DROCO: {betta: 1}}",
             "unknown key 'betta'",
         ),
+        ("tasks: [hopper-medium]\nsteps: 300000\ndata: {more_shifts: gravity}", "list of shifts"),
+        ("tasks: [hopper-medium]\nsteps: 300000\ndata: {more_shifts: [up]}", "data: more_shifts: "),
         ("- a list", "holds no keys"),
     ],
 )
