@@ -17,6 +17,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from droco_lite.data.contacts import needed_weight, with_contacts, without_contacts
 from droco_lite.data.ends import MAX_EPISODE_STEPS, close_episodes
 from droco_lite.data.transitions import (
     CHUNK,
@@ -26,13 +27,8 @@ from droco_lite.data.transitions import (
     empty,
     refuse_no_flags,
 )
-
-#: Ant's columns without contact forces: 13 positions (x and y left out) and 14 velocities.
-ANT_COLUMNS = 27
-#: Where contact forces follow those: Gymnasium v5 (13 bodies of 6) and D4RL (14 bodies of 6).
-ANT_CONTACT_COLUMNS = (105, 111)
-#: Gymnasium's default weight of the squared contact forces in Ant's reward.
-ANT_CONTACT_COST_WEIGHT = 5e-4
+from droco_lite.robots import get_robot
+from droco_lite.robots.robot import Robot
 
 _ALIASES = {
     "observations": ("observations",),
@@ -78,7 +74,8 @@ def read_hdf5(
     Args:
         path: the file.
         robot: refuse any other robot's columns.  Ant files of 105 or 111 columns are turned into
-            27, see :func:`ant_without_contacts`.
+            27, see :func:`ant_without_contacts`; so are files of no known robot, unless these are
+            the columns of some other robot of ``ROBOTS``.
         max_episode_steps: time limit of the episodes; by default the robot's, else 1,000.
         contact_cost_weight: see :func:`ant_without_contacts`.
 
@@ -98,8 +95,8 @@ def read_hdf5(
         found = {name: _find(file, name, path) for name in _ALIASES}
         data = {name: dataset for name, dataset in found.items() if dataset is not None}
         rows, columns, actions = _check_shapes(data, path)
-        ant = columns in ANT_CONTACT_COLUMNS and actions == 8 and robot in (None, "ant")
-        kept = ANT_COLUMNS if ant else columns
+        spec = with_contacts(robot, columns, actions)
+        kept = columns if spec is None else spec.observation_size
         if robot is not None:
             check_columns(robot, kept, actions, str(path))
         try:
@@ -108,8 +105,8 @@ def read_hdf5(
             raise DataError(f"{path}: {rows:,} rows do not fit into memory") from error
         for name, dataset in data.items():
             _read_into(getattr(out, name), dataset, path)
-        if ant:
-            _remove_contact_cost(out, data, contact_cost_weight, path)
+        if spec is not None:
+            _remove_contact_cost(spec, out, data, contact_cost_weight, path)
         out.check(robot, str(path))  # before rows are dropped: an error names the file's own row
         stored_next, stored_ends = (name in data for name in _OPTIONAL)
     return close_episodes(
@@ -119,8 +116,6 @@ def read_hdf5(
 
 def _limit(given: int | None, robot: str | None) -> int:
     if given is None:
-        from droco_lite.robots import get_robot
-
         return MAX_EPISODE_STEPS if robot is None else get_robot(robot).max_episode_steps
     if isinstance(given, bool) or int(given) != given or given < 1:
         raise ValueError(f"max_episode_steps must be a whole number of at least 1, not {given!r}")
@@ -155,26 +150,9 @@ def ant_without_contacts(
     Raises:
         DataError: another number of columns, or forces without a weight.
     """
-    columns = observations.shape[1]
-    if columns == ANT_COLUMNS:
-        return observations, next_observations, rewards
-    if columns not in ANT_CONTACT_COLUMNS:
-        raise DataError(f"{where}: Ant has 27, 105 or 111 observation columns, not {columns}")
-    squared = np.square(next_observations[:, ANT_COLUMNS:].astype(np.float64)).sum(1)
-    forces = bool(squared.any() or observations[:, ANT_COLUMNS:].any())
-    rewards = rewards + _needed_weight(forces, columns, contact_cost_weight, where) * squared
-    return observations[:, :ANT_COLUMNS], next_observations[:, :ANT_COLUMNS], rewards
-
-
-def _needed_weight(forces: bool, columns: int, weight: float | None, where: str) -> float:
-    if weight is None and forces:
-        raise DataError(
-            f"{where}: {columns} observation columns, with contact forces that are not zero. "
-            "Without them the reward lacks a reason for its contact cost: pass "
-            f"contact_cost_weight={ANT_CONTACT_COST_WEIGHT:g} if the rewards come from Gymnasium's "
-            "Ant with its default weight, or 0 if they hold no contact cost"
-        )
-    return weight if forces and weight is not None else 0.0
+    return without_contacts(
+        get_robot("ant"), observations, next_observations, rewards, contact_cost_weight, where
+    )
 
 
 @contextlib.contextmanager
@@ -327,20 +305,24 @@ def _read_into(out: np.ndarray, dataset: h5py.Dataset, path: Path) -> None:
 
 
 def _remove_contact_cost(
-    out: Transitions, data: dict[str, h5py.Dataset], weight: float | None, path: Path
+    spec: Robot,
+    out: Transitions,
+    data: dict[str, h5py.Dataset],
+    weight: float | None,
+    path: Path,
 ) -> None:
-    """Add the cost of Ant's dropped contact forces back to the rewards, chunk by chunk."""
+    """Add the cost of a robot's dropped contact forces back to the rewards, chunk by chunk."""
     stored_next = "next_observations" in data
     reached = data["next_observations" if stored_next else "observations"]
     for rows, chunk in _chunks(reached, path):
-        squared = np.square(chunk[:, ANT_COLUMNS:].astype(np.float64)).sum(1)
+        squared = np.square(chunk[:, spec.observation_size :].astype(np.float64)).sum(1)
         if not np.isfinite(squared).all():
             row, key = int(np.argmin(np.isfinite(squared))), reached.name.lstrip("/")
             raise DataError(
                 f"{path}: {key} holds a contact force that is not finite at row "
                 f"{rows.start + row:,}; drop the episode around that row, or make the file again"
             )
-        used = _needed_weight(bool(squared.any()), chunk.shape[1], weight, str(path))
+        used = needed_weight(spec, bool(squared.any()), chunk.shape[1], weight, str(path))
         if used and not stored_next:
             raise DataError(
                 f"{path}: the contact cost of an episode's last step cannot be known without "

@@ -136,13 +136,17 @@ def _arguments(spec: dict[str, Any]) -> str:
 
 def robot_of(dataset_id: str) -> str | None:
     """The robot of a set on disk, by our card or its environment's name; None if unknown."""
-    from droco_lite.robots import ROBOTS
-
     about = describe(dataset_id)
     if about["card"].get("robot"):
         return about["card"]["robot"]
-    name = (about["environment"] or dataset_id).lower()
-    found = [robot for robot in ROBOTS if re.search(rf"(^|[^a-z]){robot}", name)]
+    return named_robot(about["environment"] or dataset_id)
+
+
+def named_robot(name: str) -> str | None:
+    """The robot that a file's name says; None if it says none, or several."""
+    from droco_lite.robots import ROBOTS
+
+    found = [robot for robot in ROBOTS if re.search(rf"(^|[^a-z]){robot}", name.lower())]
     return found[0] if len(found) == 1 else None
 
 
@@ -152,10 +156,8 @@ def guess_robot(name: str, data: Transitions) -> str | None:
 
     sizes = (data.observation_size, data.action_size)
     fits = [r for r, s in ROBOTS.items() if (s.observation_size, s.action_size) == sizes]
-    named = [robot for robot in ROBOTS if re.search(rf"(^|[^a-z]){robot}", name.lower())]
-    if len(named) == 1:
-        return named[0]  # the columns are checked against it
-    return fits[0] if len(fits) == 1 else None
+    # The columns are checked against the one that is named.
+    return named_robot(name) or (fits[0] if len(fits) == 1 else None)
 
 
 @contextlib.contextmanager

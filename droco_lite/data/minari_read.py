@@ -12,12 +12,8 @@ import h5py
 import numpy as np
 
 from droco_lite import files
-from droco_lite.data.hdf5 import (
-    ANT_CONTACT_COLUMNS,
-    ANT_CONTACT_COST_WEIGHT,
-    ant_without_contacts,
-    refuse_other_files,
-)
+from droco_lite.data.contacts import of_environment, weight_in, with_contacts, without_contacts
+from droco_lite.data.hdf5 import refuse_other_files
 from droco_lite.data.minari_metadata import (
     ARRAYS,
     MEND_DISK,
@@ -27,6 +23,7 @@ from droco_lite.data.minari_metadata import (
     is_current,
     is_local,
     mend,
+    robot_of,
     stamp,
 )
 from droco_lite.data.transitions import (
@@ -37,6 +34,8 @@ from droco_lite.data.transitions import (
     empty,
     refuse_no_flags,
 )
+from droco_lite.robots import ROBOTS
+from droco_lite.robots.robot import Robot
 
 
 def read_minari(
@@ -50,7 +49,8 @@ def read_minari(
 
     Args:
         dataset_id: such as ``mujoco/hopper/medium-v0``.
-        robot: refuse any other robot's columns.
+        robot: refuse any other robot's columns; by default the set's own robot, as far as our card
+            or its environment says it, decides whether contact forces are cut off.
         download: fetch the set from Minari's server if it is not on disk.
         contact_cost_weight: for Ant with contact forces, see
             :func:`droco_lite.data.hdf5.ant_without_contacts`; by default what the set's own
@@ -81,7 +81,7 @@ def read_minari(
             data = Transitions.load(arrays, memory_map=True)
     if data is not None:
         return data.check(robot, dataset_id)
-    data = _read_episodes(dataset_id, contact_cost_weight).check(robot, dataset_id)
+    data = _read_episodes(dataset_id, robot, contact_cost_weight).check(robot, dataset_id)
     if data.nbytes > MEMORY_MAP_ABOVE:
         with contextlib.suppress(OSError):  # a disk that is full or read-only: slower, no worse
             data.save(arrays, stamp(folder / "data"))
@@ -100,13 +100,15 @@ def fetch(dataset_id: str) -> None:
         _download(dataset_id)
 
 
-def _read_episodes(dataset_id: str, contact_cost_weight: float | None) -> Transitions:
+def _read_episodes(
+    dataset_id: str, robot: str | None, contact_cost_weight: float | None
+) -> Transitions:
     """All rows of a set; once more where it was replaced while it was read."""
     folder = datasets_root() / dataset_id / "data"
     while True:
         before = files.version(folder)
         try:
-            found = _read_episodes_once(dataset_id, contact_cost_weight)
+            found = _read_episodes_once(dataset_id, robot, contact_cost_weight)
         except DataError:
             if files.version(folder) == before:
                 raise
@@ -115,7 +117,24 @@ def _read_episodes(dataset_id: str, contact_cost_weight: float | None) -> Transi
                 return found
 
 
-def _read_episodes_once(dataset_id: str, contact_cost_weight: float | None) -> Transitions:
+def _with_contacts(
+    dataset_id: str, robot: str | None, about: dict[str, Any], columns: int, actions: int
+) -> Robot | None:
+    """The robot whose contact forces a set holds, see :func:`with_contacts`."""
+    if robot is None:
+        card, environment = about["card"].get("robot"), about["environment"]
+        if card or not environment:
+            robot = card or robot_of(dataset_id)
+        else:
+            robot = of_environment(environment)
+    if robot not in ROBOTS:  # nobody says that some of these columns are contact forces
+        return None
+    return with_contacts(robot, columns, actions)
+
+
+def _read_episodes_once(
+    dataset_id: str, robot: str | None, contact_cost_weight: float | None
+) -> Transitions:
     import minari
 
     about, folder = describe(dataset_id), datasets_root() / dataset_id / "data"
@@ -137,16 +156,16 @@ def _read_episodes_once(dataset_id: str, contact_cost_weight: float | None) -> T
                 f"{kind} are flat (gymnasium.spaces.flatten(space, each) makes them so) and read "
                 "that"
             )
-    wide = spaces[0].shape[0] in ANT_CONTACT_COLUMNS and spaces[1].shape[0] == 8
-    if wide and contact_cost_weight is None:
-        contact_cost_weight = about["environment_kwargs"].get("contact_cost_weight")
-        if contact_cost_weight is None and (about["environment"] or "").startswith("Ant-v5"):
-            contact_cost_weight = ANT_CONTACT_COST_WEIGHT  # which that environment used
+    columns, actions = spaces[0].shape[0], spaces[1].shape[0]
+    spec = _with_contacts(dataset_id, robot, about, columns, actions)
+    if spec is not None and contact_cost_weight is None:
+        contact_cost_weight = weight_in(spec, about)
     oracle = bool(about["card"].get("oracle"))
     if about["rows"] != rows:
         raise DataError(f"{dataset_id}: replaced while it was read; run it again")
     try:
-        out = empty(rows, 27 if wide else spaces[0].shape[0], spaces[1].shape[0], oracle=oracle)
+        kept = columns if spec is None else spec.observation_size
+        out = empty(rows, kept, actions, oracle=oracle)
     except MemoryError as error:
         raise DataError(f"{dataset_id}: {rows:,} steps do not fit into memory") from error
     start = 0
@@ -161,8 +180,7 @@ def _read_episodes_once(dataset_id: str, contact_cost_weight: float | None) -> T
             ) from error
         if episode is None:
             break
-        columns = spaces[0].shape[0]
-        start = _copy_episode(out, start, episode, columns, contact_cost_weight, dataset_id)
+        start = _copy_episode(out, start, episode, columns, spec, contact_cost_weight, dataset_id)
     if start != rows:
         raise DataError(
             f"{dataset_id}: {start:,} transitions where its metadata promises {rows:,}; "
@@ -195,7 +213,13 @@ def _refuse_links(path: Path, dataset_id: str) -> None:
 
 
 def _copy_episode(
-    out: Transitions, start: int, episode: Any, columns: int, weight: float | None, where: str
+    out: Transitions,
+    start: int,
+    episode: Any,
+    columns: int,
+    spec: Robot | None,
+    weight: float | None,
+    where: str,
 ) -> int:
     place = f"{where}, episode {episode.id}"
     observations = np.asarray(episode.observations)
@@ -225,9 +249,9 @@ def _copy_episode(
         if name in ("terminations", "truncations"):
             refuse_no_flags(array, f"{place}: {name}")
     following, rewards = observations[1:], episode.rewards
-    if columns != out.observation_size:
-        observations, following, rewards = ant_without_contacts(
-            observations[:-1], following, rewards, weight, place
+    if spec is not None:
+        observations, following, rewards = without_contacts(
+            spec, observations[:-1], following, rewards, weight, place
         )
     try:
         out.observations[start:stop] = observations[:steps]

@@ -23,6 +23,7 @@ from droco_lite.data.minari_metadata import (
     datasets_path,
     datasets_root,
     guess_robot,
+    named_robot,
     stamp,
 )
 from droco_lite.data.plausible import DataWarning
@@ -126,14 +127,16 @@ def import_file(
 
     path = Path(path)
     shift = None if shift is None else str(Shift.parse(shift))
-    data = read_hdf5(path, robot, contact_cost_weight=contact_cost_weight)
+    robot = robot or named_robot(path.stem)  # before reading: Ant's contact forces are cut off
+    data, checked = read_hdf5(path, robot, contact_cost_weight=contact_cost_weight), robot
     robot = robot or guess_robot(path.stem, data)
     if robot is None:
         raise DataError(
             f"{path}: {data.observation_size} observation and {data.action_size} action columns "
             "fit no robot, or several; name it (--robot walker2d)"
         )
-    data.check(robot, str(path))
+    if checked is None:
+        data.check(robot, str(path))
     if shift is None:
         warnings.warn(
             f"{path}: the dynamics it was recorded under are not known, so no environment is kept "

@@ -142,6 +142,10 @@ class Robot:
         references: random and expert return by other benchmarks; see
             :func:`~droco_lite.robots.reference_returns`.
         column_hints: number of observation columns -> advice for data that have these.
+        contact_columns: numbers of observation columns of data in which contact forces follow the
+            robot's own columns; they are cut off when such data are read.
+        contact_cost_weight: of the squared contact forces in the reward of ``gym_id`` when made
+            without keyword arguments, for such data.
         gym_kwargs: keyword arguments of Gymnasium's environment.
     """
 
@@ -180,6 +184,8 @@ class Robot:
     pose: Callable[[mujoco.MjModel, np.ndarray], None] | None = None
     references: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     column_hints: Mapping[int, str] = field(default_factory=dict)
+    contact_columns: tuple[int, ...] = ()
+    contact_cost_weight: float = 0.0
     gym_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     #: What the robot did in its trial, as a hash, for data that were made with it; empty for those

@@ -99,4 +99,6 @@ ROBOT = Robot(
         "odrl-friction-5.0": (-325.6, 4545.0),
     },
     column_hints={105: _CONTACTS, 111: _CONTACTS},
+    contact_columns=(105, 111),  # Gymnasium v5 (13 bodies of 6) and D4RL (14 bodies of 6)
+    contact_cost_weight=5e-4,
 )
