@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from droco_lite import cli
 from droco_lite.robots import ROBOTS, unregister_robot
 from droco_lite.robots.robot_file import ROBOT_FILES, _loaded
+from tests.data.test_contacts import FILE as WIDE
 from tests.robots.test_robot_file import FILE, XML
 
 # Every run is one update of a small network: what is tested is the way through the commands.
@@ -135,3 +136,26 @@ def test_without_the_option_the_message_names_it(place):
     forget()
     result = CliRunner().invoke(cli.app, ["train", "pendulum-medium"])
     assert result.exit_code == 1 and "--robot-file FILE" in result.stderr.replace("\n", "")
+
+
+def test_a_robot_with_as_many_columns_as_ant_with_contact_forces(place):
+    (place / "wide.py").write_text(WIDE.replace("COLUMNS", "105"))
+    sizes = ("--source-size", "60", "--target-size", "40")
+    made = run("data", "make", "wide-medium", *sizes, file="wide.py")
+    assert made.exit_code == 0, made.output
+    name = "droco-lite/wide/nominal-medium-40-seed0-v0"
+    assert "105 observation" in run("data", "info", name, file="wide.py").stdout
+    trained = run("train", "wide-medium", "--beta", "0", "--out", "run", *SMALL, file="wide.py")
+    assert trained.exit_code == 0, trained.output
+
+
+def test_the_gates_of_all_tasks_know_it(place, monkeypatch):
+    asked = []
+
+    def refused(task, seed):
+        asked.append(str(task))
+        raise FileNotFoundError("no policy")
+
+    monkeypatch.setattr("droco_lite.agents.gates.all_gates", refused)
+    assert run("data", "gates", "gates").exit_code == 0
+    assert {"pendulum-medium", "pendulum-medium-tuned", "hopper-medium"} <= set(asked)
