@@ -5,10 +5,11 @@
 
 A chapter is written for the built page: roles, references, directives. Elsewhere those are raw
 text. So here references become numbers and links, admonitions block quotes, solutions fold with
-``<details>``, sections that the page folds are collapsed, code that it folds is folded, and widgets
-leave their still picture. Numbers of equations, theorems and exercises are read from the built
-site, so the two always agree. A role or directive that this file does not know is an error, not raw
-text.
+``<details>``, sections that the page folds are collapsed, code and outputs that it folds are
+folded, those of solutions too, and widgets leave their still picture. What is true of the page
+alone is marked there and gives way to other words (``_PAGE_ONLY``). Numbers of equations, theorems
+and exercises are read from the built site, so the two always agree. A role or directive that this
+file does not know is an error, not raw text.
 
 The workflow puts the made notebooks on the branch ``colab``; the site's buttons open them there.
 """
@@ -35,6 +36,10 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 _FENCE = re.compile(r"^(?P<fence>`{3,}|:{3,})\{(?P<name>[\w:+-]+)\}[ ]*(?P<argument>.*)$")
 _PLAIN = re.compile(r"^ *(`{3,}|~{3,})")
 _ROLE = re.compile(r"\{([\w:+-]+)\}`([^`]+)`")
+#: In a chapter, ``<!-- page: -->a sentence<!-- elsewhere: another -->``: the built page shows the
+#: first, a made notebook the second, or nothing where nothing is said. The marks stand within a
+#: line, since one that begins a line would end a paragraph.
+_PAGE_ONLY = re.compile(r"<!-- page: -->(?:(?!<!-- page:).)*?<!-- elsewhere:\s*(.*?)\s*-->", re.S)
 _THEOREMS = {f"prf:{kind}" for kind in ("theorem", "proposition", "lemma", "corollary", "remark")}
 _THEOREMS |= {f"prf:{kind}" for kind in ("definition", "example", "algorithm", "assumption")}
 _QUOTED = {"admonition", "note", "tip", "important", "warning", "hint", "caution", "seealso"}
@@ -136,8 +141,16 @@ class Chapter:
 
     # Blocks
 
+    def elsewhere(self, source: str) -> str:
+        """What is true of the built page alone gives way to what is said in its place."""
+        text = _PAGE_ONLY.sub(lambda found: found[1], source)
+        if mark := re.search(r"<!-- (page|elsewhere):.{,40}", text):
+            raise UnknownMarkup(f"{self.name}: a page-only mark has no other half: {mark[0]}")
+        return text
+
     def markdown(self, source: str) -> str:
         """A Markdown cell in plain Markdown."""
+        source = self.elsewhere(source)
         before = self._open_solution() if self.solution else ""
         body = self._blocks(source.splitlines())
         after = "\n\n</details>" if self.solution else ""
@@ -323,7 +336,8 @@ def convert(
         elif cell.cell_type == "code":
             if first_code:
                 cell.source += NAMES
-            _fold(cell, "Set-up: run this first" if first_code else chapter.solution)
+            title = "Set-up: run this first" if first_code else chapter.solution
+            _fold(cell, title, solution=chapter.solution is not None)
             cell.outputs = [_still(output) for output in cell.outputs]
             first_code = False
         cells.append(cell)
@@ -342,14 +356,20 @@ def convert(
     return made
 
 
-def _fold(cell, title: str | None) -> None:
-    """Fold what the page folds: in JupyterLab by metadata, on Colab as a form."""
+def _fold(cell, title: str | None, solution: bool = False) -> None:
+    """Fold what the page folds: in JupyterLab by metadata, on Colab code as a form."""
     tags = set(cell.metadata.get("tags", []))
-    folded = {"hide-input", "hide-cell", "remove-cell", "remove-input"} & tags
-    if not (title or folded):
+    hidden = {}
+    if title or tags & {"hide-input", "hide-cell", "remove-cell", "remove-input"}:
+        hidden["source_hidden"] = True
+    if solution or tags & {"hide-output", "hide-cell", "remove-cell", "remove-output"}:
+        hidden["outputs_hidden"] = True
+        cell.metadata.collapsed = True  # the same, by the name that older notebooks read
+    if not hidden:
         return
-    cell.metadata.jupyter = {"source_hidden": True}
-    if not cell.source.startswith("%%"):  # only a first line may name what runs a cell
+    cell.metadata.jupyter = hidden
+    # Only a first line may name what runs a cell.
+    if "source_hidden" in hidden and not cell.source.startswith("%%"):
         cell.metadata.cellView = "form"
         cell.source = f"# @title {title or 'Code that draws what follows'}\n{cell.source}"
 

@@ -74,6 +74,12 @@ def chapter() -> Chapter:
         ("{{ best }} wins", "DROCO wins"),
         ("(label)=\n## Title", "## Title"),
         ("% a comment\ntext", "text"),
+        ("So. <!-- page: -->Slide\nit.<!-- elsewhere:\nRun it. -->", "So. Run it."),
+        (
+            "<!-- page: -->Here<!-- elsewhere: {doc}`b` --> is more",
+            f"[Second]({PAGES}/b.html) is more",
+        ),
+        ("a<!-- page: --> b<!-- elsewhere: -->, c<!-- page: --> d<!-- elsewhere: e -->", "a, ce"),
         ("$$\na\n$$ (here)\nso", "$$\na\n\\tag{3}\n$$\nso"),
         ("```python\nx = {eq}`here`\n```", "```python\nx = {eq}`here`\n```"),
         (":::{admonition} Look\n:class: tip\nat {eq}`here`\n:::", "> **Look**\n>\n> at (3)"),
@@ -134,6 +140,9 @@ def test_every_labs_policies_are_in_the_lab():
         "{cite}`gone`",
         "$$\na\n$$ (gone)",
         "```{note}\nx",
+        "<!-- page: -->x",
+        "x<!-- elsewhere: y -->",
+        "<!-- page: -->x <!-- page: -->y<!-- elsewhere: z -->",
     ],
 )
 def test_what_has_no_plain_form_is_an_error(chapter, written):
@@ -154,7 +163,8 @@ def test_a_solution_that_spans_cells_folds_in_each(chapter):
     assert (
         first.source == "<details><summary>Solution to exercise 5</summary>\n\nFirst.\n\n</details>"
     )
-    assert code.metadata.jupyter.source_hidden and code.metadata.cellView == "form"
+    assert code.metadata.jupyter == {"source_hidden": True, "outputs_hidden": True}
+    assert code.metadata.collapsed and code.metadata.cellView == "form"
     assert last.source.endswith("Then.\n\n</details>\n\nAfter.")
     assert "jupyter" not in open_code.metadata
 
@@ -167,6 +177,25 @@ def test_a_folded_cell_that_writes_a_file_begins_with_what_does_so(chapter):
     made = convert(nbformat.v4.new_notebook(cells=cells), "book/a", chapter.references)
     assert made.cells[1].source == "%%writefile a.py\n1"
     assert made.cells[1].metadata.jupyter == {"source_hidden": True}
+
+
+@pytest.mark.parametrize(
+    ("tag", "hidden"),
+    [
+        ("hide-input", {"source_hidden"}),
+        ("hide-output", {"outputs_hidden"}),
+        ("hide-cell", {"source_hidden", "outputs_hidden"}),
+        ("near-1", set()),
+    ],
+)
+def test_a_cell_folds_what_the_page_folds(chapter, tag, hidden):
+    cells = [nbformat.v4.new_code_cell(code, metadata={"tags": [tag]}) for code in ("setup", "1")]
+    made = convert(nbformat.v4.new_notebook(cells=cells), "book/a", chapter.references)
+    nbformat.validate(made)
+    cell = made.cells[1]
+    assert set(cell.metadata.get("jupyter", {})) == hidden
+    assert ("cellView" in cell.metadata) == ("source_hidden" in hidden)
+    assert cell.metadata.get("collapsed", False) == ("outputs_hidden" in hidden)
 
 
 def test_a_folded_section_is_collapsed_from_its_heading_on(chapter):
@@ -209,6 +238,31 @@ def test_no_raw_role_reaches_a_reader(made):
             if cell.cell_type == "markdown":
                 text = re.sub(r"^```(?!\{).*?^```", "", cell.source, flags=re.M | re.S)
                 assert not (found := RAW.search(text)), f"{path.name}: {found[0]!r} in {text[:300]}"
+
+
+#: What only the built page can do, in its words.
+ON_THE_PAGE = re.compile(r"<!--|this page as it is|the rocket|The page's viewer", re.I)
+
+
+def test_nothing_is_said_that_is_true_of_the_page_alone(made):
+    said = 0
+    for path in made:
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown":
+                assert not (found := ON_THE_PAGE.search(cell.source)), f"{path.name}: {found[0]!r}"
+        said += "<!-- page: -->" in (ROOT / f"book/{path.name}").read_text(encoding="utf-8")
+    assert said >= 2
+
+
+def test_the_answer_of_an_exercise_does_not_stand_open_under_it(made):
+    """A solution's cells come after its question: nothing of them shows before a click."""
+    folded = 0
+    for path in made:
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "code" and cell.source.startswith("# @title Solution to"):
+                assert cell.metadata.jupyter.outputs_hidden and cell.metadata.jupyter.source_hidden
+                folded += bool(cell.outputs)
+    assert folded >= 3
 
 
 def test_made_notebooks_ask_for_a_gpu_and_hold_no_widgets(made):

@@ -1,4 +1,4 @@
-"""Sliders of ipywidgets 7, as Colab shows them, say their name, place and value to screen readers."""
+"""Sliders of ipywidgets 7, as Colab shows them, say name, place and value to screen readers."""
 
 import shutil
 
