@@ -25,6 +25,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from quiet import quiet
 
 from droco_lite.data import load, minari_store
 from droco_lite.data.tasks import dataset_id, make_dataset
@@ -135,7 +136,7 @@ def main() -> None:
     print(json.dumps(rounded, indent=2))
     before = json.loads(path.read_text())["sets"] if path.exists() else {}
     wall = round(time.perf_counter() - start, 1)
-    record = provenance(wall_time_seconds=wall, load_average=os.getloadavg()[0])
+    record = provenance(wall_time_seconds=wall, load_average=os.getloadavg()[0], **quiet())
     stamped = {name: {**parts, "provenance": record} for name, parts in rounded.items()}
     write_json(path, {"sets": before | stamped})
 

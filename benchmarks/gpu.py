@@ -5,8 +5,9 @@
 
 It needs torch, a card and this repository, and does three things, each with what time is left:
 
-(a) agreement: every method takes the same steps eagerly and as a CUDA graph, from the same weights
-    and batches; how far apart they end is printed and written to ``agreement.json``;
+(a) agreement: every method takes the same steps eagerly, as a CUDA graph and as one of the compiled
+    step, from the same weights and batches; a short training logs its losses in both forms.  How
+    far apart they are is printed and written to ``agreement.json`` (``gpu_agreement.py``);
 (b) rates: run-steps a second of DROCO with R = 1, 8, 16, 64, 256 stacked runs, float32 and TF32,
     beside the eager step, with the share of the card's own products and memory (``rates.json``);
 (c) studies, in the order of ``results/study/priority.txt``, then by name: as many jobs as fit, by a
@@ -22,6 +23,7 @@ is recorded with its error, and the next one begins.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import signal
@@ -29,40 +31,28 @@ import subprocess
 import sys
 import time
 import traceback
-import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from gpu_agreement import agreement
+from gpu_shared import card, say, stepper_of, wait_for
+from quiet import quiet
 from random_data import HIDDEN, A, N, S, random_transitions
 from training_step import Product, step_flops
 
 from droco_lite.agents import METHODS
-from droco_lite.data.transitions import OracleTransitions
 from droco_lite.files import cache_folder, read_json, write_json
 from droco_lite.provenance import provenance
-from droco_lite.training.rows import Rows, Sampler
-from droco_lite.training.steps import Stepper
 
 PARTS = ("agreement", "rates", "studies")
 ROOT = Path(__file__).resolve().parent.parent
 STUDIES = ROOT / "results" / "study"
 SHARES = {"agreement": 0.35, "rates": 0.6}  # most of the time that (a) and (b) may take
 LAST_SECONDS = 25.0  # kept for stopping workers and writing tables
-FIRST = ("droco", "iql", "bosa", "micro", "cql")  # methods whose agreement is asked first
-STEPS = 200  # of each side of the comparison
-CLOSE = 0.05  # largest distance, as a share of the way moved, that counts as agreement
-
-#: Work before the first step, made small: it is not what is measured here.
-QUICK = {
-    "bosa": {"cvae_steps": 20, "members": 2, "latents": 2},
-    "dara": {"classifier_steps": 20},
-    "igdf": {"encoder_steps": 20},
-    "micro": {"members": 2, "ensemble_epochs": 1, "rollout_starts": 64, "rollout_every": 50},
-    "otdf": {"cvae_steps": 20, "target_rows": 200, "source_chunk": 500},
-}
-ENSEMBLE = {"members": 7, "ensemble_epochs": 1}
+STEPS = 200  # of each form that is compared
 
 TINY_STUDY = """
 tasks: [hopper-medium]
@@ -93,125 +83,12 @@ class Clock:
         return began - self.left() < share * self.seconds and self.left() > LAST_SECONDS
 
 
-def say(text: str) -> None:
-    """Print at once: a log that ends early should still tell how far it came."""
-    print(text, flush=True)
-
-
-def wait_for(device: torch.device) -> None:
-    """Let the card finish what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-# ------------------------------------------------------------------------------------ (a) agreement
-
-
-def settings_of(method: str, seeds: range, hidden: int) -> list:
-    """Runs of a method whose preparation takes seconds."""
-    kind = METHODS[method].Settings
-    own = QUICK.get(method, ENSEMBLE if method.startswith("droco") else {})
-    runs = [kind(seed=seed, hidden=hidden, steps=10_000, **own) for seed in seeds]
-    if method == "droco-shuffled":  # a twin and the run that it belongs to
-        runs = [kind(hidden=hidden, steps=10_000, shuffled=twin, **own) for twin in (False, True)]
-    return runs
-
-
-def stepper_of(agent, data, columns, mode: str, compiling: bool) -> Stepper:
-    """The agent's stepper on the device, all rows there."""
-    rows = Rows(*data, columns, agent.device, agent.own_rows * len(agent.runs))
-    sampler = Sampler(
-        agent.runs, len(data[0]), len(data[1]), agent.shared.batch_size, agent.noise_size(),
-        agent.own_rows,
-    )  # fmt: skip
-    return Stepper(agent, rows, sampler, mode, compiling=compiling)
-
-
-def compare(method: str, device: torch.device, args) -> dict:
-    """The same steps in both forms: where they end, and how long they took."""
-    source, target = random_transitions(args.rows, 0), random_transitions(args.rows // 4, 1)
-    if method == "droco-oracle":
-        told = source.next_observations
-        source = OracleTransitions(**source.arrays(), next_observations_target=told)
-    data = source, target
-    runs = settings_of(method, range(2), args.hidden)
-    by_hand = METHODS[method](runs, S, A, device=device).by_hand
-    modes = ["autograd", *(["manual"] if by_hand else [])]
-    modes += ["graph"] if device.type == "cuda" else [] if by_hand else ["autograd"]
-    ends, found = [], {"method": method}
-    columns = frozen = None
-    for mode in modes:
-        agent = METHODS[method](runs, S, A, device=device)
-        if frozen is not None:  # one preparation for both
-            agent.load_frozen(frozen)
-        columns = agent.prepare(*data)
-        frozen = agent.frozen()
-        began = {name: t.detach().clone() for name, t in agent.tensors().items()}
-        stepper = stepper_of(agent, data, columns, mode, compiling=False)
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
-            stepper.warm_up(0)
-            wait_for(device)
-            began_at = time.perf_counter()
-            stepper.run(0, args.steps)
-            wait_for(device)
-        found[f"{mode}_steps_per_second"] = round(args.steps / (time.perf_counter() - began_at), 1)
-        found[f"{mode}_ran_as"] = stepper.mode
-        found.setdefault("warnings", []).extend(str(one.message) for one in said)
-        ends.append({name: t.detach().double().cpu() for name, t in agent.tensors().items()})
-
-    # A graph is compared with the step that it records: by hand where a method has that.  Autograd
-    # rounds otherwise than that step, and Adam turns a gradient's rounded 0 into a whole step.
-    def norm(tensors: dict, others: dict) -> float:
-        return float(np.linalg.norm([float((tensors[n] - others[n]).norm()) for n in tensors]))
-
-    start = {name: t.double().cpu() for name, t in began.items()}
-    found["moved"] = norm(ends[-1], start)
-    found["apart"] = norm(ends[-1], ends[-2])
-    found["apart_over_moved"] = found["apart"] / max(found["moved"], 1e-30)
-    found["from_autograd_over_moved"] = norm(ends[-1], ends[0]) / max(found["moved"], 1e-30)
-    found["agrees"] = bool(found["moved"] > 0 and found["apart_over_moved"] < CLOSE)
-    return found
-
-
-def agreement(path: Path, device: torch.device, clock: Clock, args) -> None:
-    """Part (a): every method, or as many as fit."""
-    known = read_json(path)["methods"] if path.exists() else {}
-    order = [*FIRST, *(name for name in METHODS if name not in FIRST)]
-    began = clock.left()
-    for method in order[: args.methods]:
-        if known.get(method, {}).get("agrees") is not None:
-            continue
-        if not clock.within(SHARES["agreement"], began):
-            say(f"(a) {method} and what follows: no time left; the same command goes on there")
-            return
-        try:
-            found = compare(method, device, args)
-            say(
-                f"(a) {method:15s} {'agrees' if found['agrees'] else 'DIFFERS'}: "
-                f"{found['apart_over_moved']:.1e} of the way moved apart; "
-                + ", ".join(f"{k} {v}" for k, v in found.items() if "second" in k or "ran" in k)
-            )
-        except Exception as error:
-            traceback.print_exc()
-            found = {"method": method, "error": f"{type(error).__name__}: {error}"}
-        known[method] = found
-        write_json(path, provenance(methods=known, steps=args.steps, close=CLOSE, **card(device)))
-
-
 # ---------------------------------------------------------------------------------------- (b) rates
 
 
-def card(device: torch.device) -> dict:
-    """What ran this."""
-    if device.type != "cuda":
-        return {"card": "none"}
-    facts = torch.cuda.get_device_properties(device)
-    return {"card": facts.name, "card_gib": round(facts.total_memory / 2**30, 1)}
-
-
 def rate(runs: int, precision: str, mode: str, compiling: bool, device: torch.device, args) -> dict:
-    """Run-steps a second of ``runs`` stacked DROCO runs."""
+    """Run-steps a second of ``runs`` stacked DROCO runs, and the memory that they add."""
+    held = memory_in_use(device)
     torch.set_float32_matmul_precision(precision)
     data = random_transitions(args.rows, 0), random_transitions(args.rows // 4, 1)
     rows = len(data[0]) + len(data[1])
@@ -221,8 +98,6 @@ def rate(runs: int, precision: str, mode: str, compiling: bool, device: torch.de
     agent.floor = torch.full_like(agent.floor, -1e4)  # ``prepare`` would set both
     agent.ceiling = torch.full_like(agent.ceiling, 1e4)
     stepper = stepper_of(agent, data, columns, mode, compiling)
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
     start = time.perf_counter()
     stepper.warm_up(0)
     stepper.run(0, args.chunk)
@@ -234,13 +109,14 @@ def rate(runs: int, precision: str, mode: str, compiling: bool, device: torch.de
         done += args.chunk
         wait_for(device)
     per_second = runs * (done - args.chunk) / (time.perf_counter() - start)
-    ceiling = Product(device, precision).tera(min(0.2, args.window), device)
+    # Before the product, whose own matrices are no part of a training.
     memory = torch.cuda.max_memory_allocated(device) / 2**30 if device.type == "cuda" else None
+    ceiling = Product(device, precision).tera(min(0.2, args.window), device)
     return {
         "runs": runs, "precision": precision, "mode": mode, "compiling": compiling,
         "ran_as": stepper.mode,
         "run_steps_per_second": round(per_second, 1), "seconds_until_ready": round(ready, 1),
-        "products_tflops": round(ceiling, 2), "peak_memory_gib": memory,
+        "products_tflops": round(ceiling, 2), "peak_memory_gib": memory, "held_before_gib": held,
         # In a rehearsal's narrow networks a step is not the one whose operations are counted.
         "share_of_products": round(per_second * step_flops() / ceiling / 1e12, 3)
         if args.hidden == HIDDEN
@@ -248,21 +124,43 @@ def rate(runs: int, precision: str, mode: str, compiling: bool, device: torch.de
     }  # fmt: skip
 
 
+def memory_in_use(device: torch.device) -> float | None:
+    """GiB that something holds now, once all that nobody needs is let go; peaks count from here.
+
+    An earlier case's graph, agent and compiled step refer to one another, so that only the
+    collector lets them go; what torch keeps of a compiled step would keep the rows with it.
+    """
+    torch.compiler.reset()
+    gc.collect()
+    if device.type != "cuda":
+        return None
+    torch.cuda.synchronize(device)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    return torch.cuda.memory_allocated(device) / 2**30
+
+
+def cases_of(stacks: Sequence[int], on_card: bool) -> list[tuple[int, str, str, bool]]:
+    """Runs, precision, mode and whether compiled of every case, what is asked for first first."""
+    stacked = "graph" if on_card else "manual"
+    cases = [(1, "highest", "autograd", False), (1, "highest", "manual", False)]
+    if on_card:  # one run, then 64 with TF32 and a graph of a compiled step
+        cases += [(1, "highest", stacked, False), (1, "highest", stacked, True)]
+        cases += [(runs, "high", stacked, True) for runs in (64, 1, 8, 16, 256)]
+    cases += [(runs, "highest", stacked, False) for runs in stacks]
+    if on_card:
+        cases += [(1, "high", stacked, False)]
+        cases += [(runs, "high", stacked, False) for runs in stacks[2:]]
+        cases += [(runs, "highest", stacked, True) for runs in stacks[1:3]]
+    return list(dict.fromkeys(cases))
+
+
 def rates(path: Path, device: torch.device, clock: Clock, args) -> None:
     """Part (b): eager and graph, numbers of runs, both kinds of products."""
     known = read_json(path)["rates"] if path.exists() else {}
     on_card = device.type == "cuda"
-    stacked = "graph" if on_card else "manual"
-    cases = [(1, "highest", "autograd", False), (1, "highest", "manual", False)]
-    if on_card:  # what is asked for first: one run, and 64 with TF32 and a graph of a compiled step
-        cases += [(1, "highest", stacked, False)]
-        cases += [(runs, "high", stacked, True) for runs in (64, 8, 16, 256)]
-    cases += [(runs, "highest", stacked, False) for runs in args.stacks]
-    if on_card:
-        cases += [(runs, "high", stacked, False) for runs in args.stacks[2:]]
-        cases += [(runs, "highest", stacked, True) for runs in args.stacks[1:3]]
     began = clock.left()
-    for case in dict.fromkeys(cases):
+    for case in cases_of(args.stacks, on_card):
         name = "{} runs, {}, {}".format(*case) + ", compiled" * case[3]
         if "run_steps_per_second" in known.get(name, {}):
             continue
@@ -279,10 +177,9 @@ def rates(path: Path, device: torch.device, clock: Clock, args) -> None:
         except Exception as error:  # out of memory, say
             traceback.print_exc()
             found = {"error": f"{type(error).__name__}: {error}"}
-        if on_card:
-            torch.cuda.empty_cache()
         known[name] = found
-        write_json(path, provenance(rates=known, window_seconds=args.window, **card(device)))
+        facts = {"rates": known, "window_seconds": args.window} | quiet() | card(device)
+        write_json(path, provenance(**facts))
     torch.set_float32_matmul_precision("highest")
 
 
@@ -417,11 +314,12 @@ def options() -> argparse.Namespace:
     cores = os.cpu_count() or 1
     args.workers = args.workers or (1 if args.rehearse else cores)
     args.trainers = args.workers // 2 or 1 if args.trainers is None else args.trainers
-    args.hidden, args.rows, args.steps, args.methods = 256, 20_000, STEPS, len(METHODS)
+    args.hidden, args.rows, args.steps, args.members = HIDDEN, 20_000, STEPS, N
+    args.curve_rows, args.curve_steps = 4_000, 300
     args.stacks, args.window, args.chunk = [1, 8, 16, 64, 256], 1.5, 100
     if args.rehearse:
-        args.device, args.hidden, args.rows, args.steps = "cpu", 16, 400, 8
-        args.methods = len(FIRST)
+        args.device, args.hidden, args.rows, args.steps = "cpu", 16, 400, 4
+        args.members, args.curve_rows, args.curve_steps = 3, 400, 200
         args.stacks, args.window, args.chunk = [1, 2], 0.05, 4
     return args
 
@@ -438,7 +336,9 @@ def main() -> None:
     say(json.dumps({"torch": torch.__version__, "cuda": torch.version.cuda, **card(device)}))
     studies = studies_of(args, out)
     if "agreement" in args.parts:
-        agreement(out / "agreement.json", device, clock, args)
+        began = clock.left()
+        in_time = partial(clock.within, SHARES["agreement"], began)
+        agreement(out / "agreement.json", device, in_time, args)
     if "rates" in args.parts:
         rates(out / "rates.json", device, clock, args)
     if "studies" in args.parts:

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
+from quiet import quiet
 
 from droco_lite.files import write_json
 from droco_lite.provenance import provenance
@@ -176,6 +177,7 @@ def main() -> None:
     record = provenance(
         wall_time_seconds=round(time.perf_counter() - began, 1), chromium=version,
         load_average=round(os.getloadavg()[0], 2),
+        **quiet(),
     )  # fmt: skip
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     write_json(path, kept | {k: {**v, "provenance": record} for k, v in found.items()})

@@ -29,6 +29,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np
 import torch
+from quiet import quiet
 from rich.console import Console
 from rich.table import Table
 
@@ -218,7 +219,7 @@ def main() -> None:
         seeds=[0], device=args.device, wall_time_seconds=round(time.perf_counter() - began, 1),
         clock="wall" if clock.gpu else "processor time of one thread",
         source_rows=args.source, target_rows=args.target, shape=f"Hopper: S={S}, A={A}",
-        rounds=args.rounds,
+        rounds=args.rounds, **quiet(),
     )  # fmt: skip
     suffix = "" if device.type == "cpu" else f"_{device.type}"
     path = RESULTS / f"method_costs{suffix}.json"

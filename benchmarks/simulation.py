@@ -30,6 +30,7 @@ import gymnasium
 import mujoco
 import numpy as np
 import torch
+from quiet import quiet
 
 from droco_lite.files import write_json, write_text
 from droco_lite.provenance import provenance
@@ -242,6 +243,7 @@ def main() -> None:
         wall_time_seconds=round(time.perf_counter() - start, 1),
         threads=CORES,
         load_average=[round(x, 2) for x in os.getloadavg()],
+        **quiet(),
     )
     write_json(RESULTS / "simulation.json", {"provenance": record, "rows": rows})
     text = (

@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
+from quiet import quiet
 from random_data import A, S, random_transitions
 from training_step import RESULTS
 
@@ -169,6 +170,7 @@ def main() -> None:
             "rounds": args.rounds, "precision": precision, "mode": "auto",
             "memory_rows": args.memory_rows, "peak_memory_gib": round(memory, 2),
             "load_average": os.getloadavg()[0], "wall_time_seconds": round(wall, 1),
+            **quiet(),
         }  # fmt: skip
         write_json(RESULTS / f"step_cost_{device.type}.json", provenance(**facts))
 

@@ -23,6 +23,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 import numpy as np
+from quiet import quiet
 from rich.console import Console
 from rich.table import Table
 from scipy.optimize import linprog
@@ -123,7 +124,9 @@ def main() -> None:
         "cores_used": 1,
         "extrapolated": f"everything named so, from {options.rows} timed programmes per radius",
         "table": table,
-        "provenance": provenance(wall_time_seconds=round(time.perf_counter() - begin, 1)),
+        "provenance": provenance(
+            wall_time_seconds=round(time.perf_counter() - begin, 1), **quiet()
+        ),
     }
     write_json(options.out, record)
 
