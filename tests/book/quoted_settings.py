@@ -14,7 +14,7 @@ SIZES = "sizes of the page's own small problem"
 ROWS = "the sizes of the sets that the page compares"
 MATHS = "follows from the formula or the code beside it"
 PAPER = "the paper's or the public code's, in its words"
-LIVE = "what a reader sees in the live lab, of which no file is kept"
+LIVE = "seen in the live lab, whose runs leave no file; tests/live/test_words.py holds deploying's"
 
 SETTINGS: dict[str, dict[str, tuple[str, ...]]] = {
     "scorecard": {

@@ -43,18 +43,19 @@ def test_what_a_sentence_quotes_is_what_the_results_hold(quote):
 
 @pages
 def test_every_quoted_phrase_stands_in_its_page(page):
-    assert not gone(prose(page), registered(page))
+    assert not gone(prose(page), registered(page)), "mend its entry in tests/book/quoted.py"
 
 
 @pages
 def test_every_number_of_the_prose_is_quoted_or_a_setting(page):
-    assert not unanswered(prose(page), registered(page) + excused(page))
+    left = unanswered(prose(page), registered(page) + excused(page))
+    assert not left, "each wants a line in tests/book/quoted.py, or in quoted_settings.py"
 
 
 @pages
 def test_every_setting_stands_in_its_page(page):
     """So that no entry excuses a number that comes later."""
-    assert not gone(prose(page), excused(page))
+    assert not gone(prose(page), excused(page)), "mend tests/book/quoted_settings.py"
 
 
 def test_the_register_knows_the_pages_alone():
