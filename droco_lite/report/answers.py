@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from droco_lite.report.results import Results
+from droco_lite.evaluation.arms import PAPER
+from droco_lite.report.results import DROCO, Results
 from droco_lite.report.verdicts import (
     ASKED,
     TARGET_ALONE,
@@ -20,14 +21,18 @@ from droco_lite.report.verdicts import (
 LINES = {"clean": "as it is", "shifted": "under shifts"}
 
 
-def lead(results: Sequence[Results], short: Sequence[Results] = ()) -> str:
+def lead(
+    results: Sequence[Results], short: Sequence[Results] = (), older: Sequence[Results] = ()
+) -> str:
     """The answer in short: a table of what DROCO leads by on each robot, and how sure it is.
 
     Args:
         results: by task.
         short: those of the same tasks after a shorter training.
+        older: those of the same tasks after a longer one, which are named where they say otherwise.
     """
     said = [f"* {_earlier(*pair)}" for pair in _pairs(short, results)]
+    said += [f"* {_otherwise(*pair)}" for pair in _pairs(results, older) if _differ(*pair)]
     said.append(
         f"* How sure: {_trained(results)}; one pair of data sets a robot. Another pair may change "
         "the order."
@@ -116,6 +121,27 @@ def _earlier(before: Results, after: Results) -> str:
         f"{on} DROCO was ahead of both target-only arms {then} (the smaller lead: {led.size}), "
         f"{kept} {now}."
     )
+
+
+def _differ(first: Results, second: Results) -> bool:
+    """Whether DROCO is ahead of both arms without the source in one of two studies alone."""
+    return (_least_lead(first) is None) != (_least_lead(second) is None)
+
+
+def _otherwise(results: Results, older: Results) -> str:
+    """What an older study that trained for longer says against these results."""
+    led = _least_lead(older)
+    how = "" if older.floored else ", of the formula as printed,"
+    said = (
+        f"On {results.robot} an older study of {older.steps:,} steps{how} says otherwise: there "
+        f"DROCO is {'not ' if led is None else ''}ahead of both target-only arms"
+    )
+    said += f" (the smaller lead: {led.size})." if led else "."
+    rivals = [method for method in PAPER if method != DROCO]
+    above = [v for v in against(older, "clean", rivals) if v.word == "behind"]
+    if above:
+        said += f" It is behind {named([f'{written(v.second)} ({v.size})' for v in above])} there."
+    return said
 
 
 def _least_lead(results: Results) -> Verdict | None:

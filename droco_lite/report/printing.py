@@ -264,7 +264,7 @@ def _about(number: float) -> str:
 
 
 def _lead(results: Sequence[Results]) -> str:
-    return lead(results, read_study())
+    return lead(results, read_study(), read_long())
 
 
 def _not_run(results: Sequence[Results]) -> str:

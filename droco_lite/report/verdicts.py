@@ -20,6 +20,7 @@ from droco_lite.report.statistics import in_print, interval_in_print
 from droco_lite.report.tables import loss_of_seeds, shifted
 
 LEAST = 1.0  # points of score; a smaller lead is of no use, however sure
+LARGE = 5.0  # points that no reader should miss, though the seeds leave them open
 IQL_STAR = "IQL*"
 #: What nobody needs the source for.
 TARGET_ALONE = ("IQL, target", "cloning, target")
@@ -150,12 +151,15 @@ def meaning(words: dict[str, str]) -> str:
     if IQL_STAR not in words or not alone:
         return ""
     helped = words[IQL_STAR] == "ahead of"
-    if all(word == "ahead of" for word in alone):
+    gained = [name for name in TARGET_ALONE if words.get(name) == "ahead of"]
+    if len(gained) == len(alone):
         source = "the source's data helped"
     elif "behind" in alone:
         source = "leaving the source's data out does better"
+    elif gained:
+        source = f"of the arms that never see the source DROCO leads {written(gained[0])} alone"
     else:
-        source = "the source's data brought nothing that the target's alone do not give"
+        source = "no lead over the arms that never see the source is shown"
     penalty = (
         "The penalty helped"
         if helped
@@ -163,7 +167,7 @@ def meaning(words: dict[str, str]) -> str:
         if words[IQL_STAR] == "behind"
         else "The penalty changed nothing that these seeds can show"
     )
-    joined = "and" if helped == (source == "the source's data helped") else "but"
+    joined = "and" if helped == bool(gained) else "but"
     return f"{penalty}, {joined} {source}."
 
 
@@ -176,13 +180,19 @@ def standings(results: Sequence[Results]) -> str:
             found = verdicts(each, where)
             parts = []
             for word in WORDS:
-                arms = [written(v.second) for v in found if v.word == word]
+                arms = [_with_size(v) for v in found if v.word == word]
                 if arms:
                     parts.append(f"{word} {listed(arms)}")
             if parts:
                 lines.append(f"* {words}, DROCO is {'; '.join(parts)}.")
         lines.append("")
     return "\n".join(lines).strip()
+
+
+def _with_size(verdict: Verdict) -> str:
+    """An arm, and the difference where *level* hides a large one that its seeds leave open."""
+    hides = verdict.word == "level with" and abs(verdict.points) >= LARGE
+    return written(verdict.second) + (f" ({verdict.size})" if hides else "")
 
 
 def losses(results: Sequence[Results]) -> str:
@@ -263,7 +273,9 @@ def _losses(results: Results, compared: Mapping[str, _Losses | None]) -> str:
                 lose = "loses" if len(arms) == 1 else "lose"
                 said.append(f"{listed(list(map(written, arms)))} {lose} {word} in every seed.")
         if found.rest:
-            said.append(f"The seeds of {listed(list(map(written, found.rest)))} overlap with its.")
+            said.append(
+                f"The seeds of {listed(list(map(written, found.rest)))} overlap with DROCO's."
+            )
     return " ".join(said)
 
 

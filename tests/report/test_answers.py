@@ -100,3 +100,21 @@ def test_what_became_of_a_lead_is_said_in_each_case(led, leads, headline, in_sho
     assert headline in answers.longer([short], [long])
     assert in_short in answers.lead([long], [short])
     assert not answers.longer([long], [long]) and "DROCO was" not in answers.lead([long])
+
+
+def test_an_older_and_longer_study_that_says_otherwise_is_named_with_what_beats_droco_there():
+    older, _ = report.read_long()
+    now = next(each for each in report.read_evidence() if each.task == older.task)
+    said = answers.lead([now], older=[older])
+    assert (
+        "On HalfCheetah an older study of 200,000 steps, of the formula as printed, says "
+        "otherwise: there DROCO is ahead of both target-only arms (the smaller lead: +1.5;" in said
+    )
+    assert "It is behind _BOSA_ (−1.4; " in said
+    assert "otherwise" not in answers.lead([older], older=[older])
+
+
+def test_an_older_study_that_says_the_same_is_not_named():
+    older = next(each for each in report.read_long() if each.robot == "Walker2d")
+    now = next(each for each in report.read_evidence() if each.task == older.task)
+    assert "older study" not in answers.lead([now], older=[older])

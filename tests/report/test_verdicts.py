@@ -70,7 +70,7 @@ def test_a_sentence_says_which_by_how_much_and_how_sure(small):
     ("iql", "alone", "said"),
     [
         ("ahead of", "ahead of", "The penalty helped, and the source's data helped."),
-        ("ahead of", "level with", "The penalty helped, but the source's data brought nothing"),
+        ("ahead of", "level with", "The penalty helped, but no lead over the arms that"),
         ("level with", "ahead of", "that these seeds can show, but the source's data helped."),
         ("level with", "behind", "and leaving the source's data out does better."),
         ("behind", "behind", "The penalty cost return, and leaving the source's data out does"),
@@ -78,6 +78,25 @@ def test_a_sentence_says_which_by_how_much_and_how_sure(small):
 )
 def test_what_the_comparison_comes_to(iql, alone, said):
     assert said in verdicts.meaning({"IQL*": iql, "IQL, target": alone, "cloning, target": alone})
+
+
+def test_a_lead_over_one_of_two_arms_is_not_called_nothing():
+    words = {"IQL*": "ahead of", "IQL, target": "level with", "cloning, target": "ahead of"}
+    assert verdicts.meaning(words).endswith(
+        "and of the arms that never see the source DROCO leads _cloning, target_ alone."
+    )
+
+
+def test_level_does_not_hide_a_large_difference(small):
+    wide = replace(small, table=small.table.copy())
+    lines = wide.table["label"] == "IQL*"
+    wide.table.loc[lines & (wide.table["seed"] == 0), "score"] += 70.0
+    (verdict,) = (v for v in verdicts.verdicts(wide) if v.second == "IQL*")
+    assert verdict.word == "level with" and abs(verdict.points) < verdicts.LARGE
+    wide.table.loc[lines, "score"] += 20.0
+    assert f"_IQL\\*_ ({next(v.size for v in verdicts.verdicts(wide) if v.second == 'IQL*')})" in (
+        verdicts.standings([wide])
+    )
 
 
 def test_without_the_controls_nothing_is_concluded():
@@ -231,7 +250,7 @@ def test_arms_that_overlap_are_named(small):
     twin = small.table[small.table["label"] == "DROCO"].assign(label="IQL*")
     both = pd.concat([small.table[small.table["label"] == "DROCO"], twin])
     said = report.text("losses", [replace(small, table=both)])
-    assert r"The seeds of _IQL\*_ overlap with its." in said
+    assert r"The seeds of _IQL\*_ overlap with DROCO's." in said
 
 
 def test_what_a_shorter_training_holds_is_no_longer_said_to_be_missing():
