@@ -62,8 +62,8 @@ def floored_note(exams: Mapping[str, pd.DataFrame]) -> str:
     if exam in exams:
         return f"The last exam, *{exam}*, is of the form with the floor."
     return (
-        "An exam of the form with the floor joins these as soon as `results/selection` holds "
-        f"`{name}.csv`: it has not been run."
+        "An exam of the form with the floor has not been run; its table would be "
+        f"`results/selection/{name}.csv`."
     )
 
 
