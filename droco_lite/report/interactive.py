@@ -198,7 +198,7 @@ def _strengths(results: Results, family: str, variant: str) -> go.Figure:
     fig.update_xaxes(title_text="strength (0: as it comes, 1: hard)", zeroline=False)
     fig.update_yaxes(title_text="return", rangemode="tozero")
     fig.update_layout(
-        legend={"orientation": "h", "y": -0.22, "x": 0, "entrywidth": 86, "font": {"size": 11}},
+        legend={"orientation": "h", "y": -0.22, "x": 0, "entrywidth": 104, "font": {"size": 11}},
         margin={"l": 50, "r": 4, "b": 205},
     )
     return fig
