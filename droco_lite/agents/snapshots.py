@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -18,6 +19,62 @@ from droco_lite import files
 from droco_lite.agents import METHODS
 from droco_lite.agents.agent import Agent, AgentSettings
 from droco_lite.agents.networks import Layers, mlp
+from droco_lite.robots import get_robot
+from droco_lite.robots.columns import refuse_other_columns
+
+
+class Policies(Protocol):
+    """R stacked policies: all that an evaluation asks, of an agent, a snapshot or anything else.
+
+    Attributes:
+        runs: settings of each run.
+        n_obs, n_act: sizes S of an observation and A of an action.
+        device: where observations have to be to be acted on.
+    """
+
+    @property
+    def runs(self) -> Sequence[AgentSettings]: ...
+
+    @property
+    def n_obs(self) -> int: ...
+
+    @property
+    def n_act(self) -> int: ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def act(self, observations: Tensor) -> Tensor:
+        """Deterministic actions ``[R, rows, A]`` for observations ``[R, rows, S]``."""
+        ...
+
+
+def refuse_other_robot(agent: Policies, robot: str) -> None:
+    """Refuse policies that do not see what a robot observes, or do not move its motors.
+
+    Raises:
+        ValueError: there is no such robot, or its columns are others; the message names both.
+    """
+    spec = get_robot(robot)
+    refuse_others(agent, robot, spec.observation_size, spec.action_size)
+
+
+def refuse_others(agent: Policies, whose: str, observations: int, actions: int) -> None:
+    """Refuse policies whose columns are not those of a robot or a data set.
+
+    Those that do not say theirs, such as a stack of functions, are not refused here.
+
+    Args:
+        agent: the policies.
+        whose: what they are tried on.
+        observations, actions: its columns S and A.
+
+    Raises:
+        ValueError: the columns differ; the message names both.
+    """
+    if hasattr(agent, "n_obs") and hasattr(agent, "n_act"):
+        found = (agent.n_obs, agent.n_act)
+        refuse_other_columns("agent", found, whose, (observations, actions))
 
 
 @dataclass(frozen=True)
@@ -31,6 +88,16 @@ class Snapshot:
 
     runs: Sequence[AgentSettings]
     layers: Layers
+
+    @property
+    def n_obs(self) -> int:
+        """Size S of an observation."""
+        return self.layers[0][0].shape[-2]
+
+    @property
+    def n_act(self) -> int:
+        """Size A of an action."""
+        return self.layers[-1][0].shape[-1]
 
     @property
     def device(self) -> torch.device:

@@ -34,6 +34,7 @@ import torch
 from torch import Tensor
 
 from droco_lite.agents.agent import Agent
+from droco_lite.agents.snapshots import Policies
 
 KINDS = ("none", "noise", "min-q")
 CANDIDATES = 50  # RORL's and MICRO's
@@ -94,7 +95,7 @@ class Attack:
 NO_ATTACK = Attack()
 
 
-def smaller_critic(agent: Agent) -> Critic:
+def smaller_critic(agent: Policies) -> Critic:
     """min_j Q_j of the agent's online critics, as they are now.
 
     Returns:
@@ -104,7 +105,11 @@ def smaller_critic(agent: Agent) -> Critic:
         ValueError: no agent.
     """
     if not isinstance(agent, Agent):
-        raise ValueError(f"min-q: {type(agent).__name__} has no critics that the attack knows of")
+        raise ValueError(
+            f"min-q: {type(agent).__name__} has no critics that the attack knows of; give the "
+            "agent itself (droco_lite.training.export.restore(FOLDER) returns it), or attack with "
+            "noise"
+        )
     return agent.min_q
 
 
@@ -154,7 +159,7 @@ class Disturbance:
 
     def __init__(
         self,
-        agent: Agent,
+        agent: Policies,
         attack: Attack,
         *,
         episodes: int,

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 import pandas as pd
 
-from droco_lite.agents.agent import Agent
+from droco_lite.agents.snapshots import Policies, refuse_other_robot
 from droco_lite.robots import NOMINAL, make_model, rollout_runs
 from droco_lite.training.loop import numpy_act
 
@@ -23,7 +23,9 @@ def goes_forwards(robot: str) -> bool:
     )
 
 
-def distances(agent: Agent, robot: str, starts: int = 30, seed: int = FIRST_START) -> pd.DataFrame:
+def distances(
+    agent: Policies, robot: str, starts: int = 30, seed: int = FIRST_START
+) -> pd.DataFrame:
     """Metres that every run of an agent goes on the nominal robot, from each start.
 
     Args:
@@ -37,10 +39,11 @@ def distances(agent: Agent, robot: str, starts: int = 30, seed: int = FIRST_STAR
         how far the robot is along x when its episode ends, and ``steps`` when that is.
 
     Raises:
-        ValueError: the robot is not known, or does not move along x.
+        ValueError: the robot is not known, does not move along x, or has other columns.
     """
     if not goes_forwards(robot):
         raise ValueError(f"robot: {robot!r} does not move along x, so it goes no distance")
+    refuse_other_robot(agent, robot)
     runs = len(agent.runs)
     found = rollout_runs(robot, [NOMINAL], numpy_act(agent), runs=runs, episodes=starts, seed=seed)
     return pd.DataFrame(

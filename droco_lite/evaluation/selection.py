@@ -41,6 +41,7 @@ from droco_lite.agents.networks import (
     trainable,
 )
 from droco_lite.agents.settings import Settings, per_run_values, setting
+from droco_lite.agents.snapshots import refuse_other_robot, refuse_others
 from droco_lite.data import Task, load
 from droco_lite.data.collect import one_torch_thread
 from droco_lite.data.tasks import make_dataset
@@ -55,6 +56,7 @@ __all__ = [
 ]  # fmt: skip
 
 CHUNK = 512  # rows of each run evaluated at a time
+SET = "this data set"  # in errors
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,12 @@ def fitted_q_evaluation(
     Args:
         agent: R stacked policies with ``runs``, ``device`` and ``act``.
         discount: gamma; the agent's own unless given.
+
+    Raises:
+        ValueError: rows or starts of other columns than the policies'.
     """
+    refuse_others(agent, SET, data.observation_size, data.action_size)
+    refuse_others(agent, "this set of starts", np.shape(starts)[-1], data.action_size)
     gamma = agent.shared.discount if discount is None else discount
     runs, device = len(agent.runs), agent.device
 
@@ -227,7 +234,12 @@ def noise_share(agent: Agent, target: Transitions, source: Transitions) -> np.nd
 
 
 def imitation(agent: Agent, data: Transitions) -> np.ndarray:
-    """Mean squared distance of the policy's action to the data's, per action column, ``[R]``."""
+    """Mean squared distance of the policy's action to the data's, per action column, ``[R]``.
+
+    Raises:
+        ValueError: rows of other columns than the policies'.
+    """
+    refuse_others(agent, SET, data.observation_size, data.action_size)
     act = numpy_act(agent)
 
     def apart(part: Transitions) -> Tensor:
@@ -239,6 +251,7 @@ def imitation(agent: Agent, data: Transitions) -> np.ndarray:
 
 def own_value(agent: Agent, starts: np.ndarray) -> np.ndarray:
     """Mean of the run's own V at ``starts``, ``[R]``."""
+    refuse_others(agent, "this set of starts", np.shape(starts)[-1], agent.n_act)
     seen = torch.as_tensor(starts, device=agent.device).expand(len(agent.runs), -1, -1)
     return agent.v(seen).mean((1, 2)).cpu().numpy()
 
@@ -359,7 +372,11 @@ def examine(
         One line a run: ``return_mean`` and ``return_std`` over episodes (undiscounted),
         ``episodes``, and ``true_value``, the mean discounted return, which is what fitted Q
         evaluation estimates.
+
+    Raises:
+        ValueError: an unknown robot, or policies of other columns than the robot's.
     """
+    refuse_other_robot(agent, robot)
     runs = len(agent.runs)
     seeds = [seed + e for _ in range(runs) for e in range(episodes)]
     robots = BatchedRobot(robot, [NOMINAL] * len(seeds), seeds, max_steps=max_steps)
@@ -391,7 +408,12 @@ def actions_of(agent: Agent, observations: Tensor) -> Tensor:
 
 
 def _tensors(agent: Agent, part: Transitions) -> tuple[Tensor, ...]:
-    """s, a, r, 1 - d and s' of the rows, the same for every run: ``[R, rows, k]`` views."""
+    """s, a, r, 1 - d and s' of the rows, the same for every run: ``[R, rows, k]`` views.
+
+    Raises:
+        ValueError: rows of other columns than the policies'.
+    """
+    refuse_others(agent, SET, part.observation_size, part.action_size)
     arrays = (
         part.observations,
         part.actions,

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from droco_lite.agents.settings import per_run_values
-from droco_lite.evaluation.attacks import CANDIDATES, NO_ATTACK, Attack, Disturbance
+from droco_lite.agents.snapshots import Policies, refuse_other_robot
+from droco_lite.evaluation.attacks import CANDIDATES, NO_ATTACK, Attack, Disturbance, smaller_critic
 from droco_lite.robots import NOMINAL, SHIFTS, Shift, get_robot, rollout_runs
 from droco_lite.robots.families import FAMILIES
 from droco_lite.training.loop import numpy_act
@@ -75,7 +76,7 @@ def grid(
 
 
 def evaluate(
-    agent,
+    agent: Policies,
     robot: str,
     shifts: Sequence[Shift | str],
     *,
@@ -90,7 +91,8 @@ def evaluate(
 
     Args:
         agent: R stacked policies, as :func:`droco_lite.training.train` or
-            :func:`droco_lite.training.export.restore` return them.
+            :func:`droco_lite.training.export.restore` return them; the min-Q attack asks an agent's
+            critics, all else takes any :class:`~droco_lite.agents.snapshots.Policies`.
         robot: name in ``ROBOTS`` of the robot that they are put into; its observations and actions
             must be the policies'.
         shifts: what is changed about it, as :func:`grid` lists them; texts or shifts.
@@ -109,8 +111,11 @@ def evaluate(
         ``score`` and ``episodes``.
 
     Raises:
-        ValueError: an unknown robot or shift, or an attack without ``deviation``.
+        ValueError: an unknown robot or shift, policies of other columns than the robot's, an
+            attack without ``deviation``, or the min-Q attack on what has no critics.
     """
+    spec = get_robot(robot)
+    refuse_other_robot(agent, robot)
     robots, kinds = [Shift.parse(shift) for shift in shifts], [Attack.parse(a) for a in attacks]
     attacked = [attack for attack in kinds if attack.kind != "none"]
     if attacked and deviation is None:
@@ -118,7 +123,9 @@ def evaluate(
             f"attack {attacked[0]}: deviation is missing; give the standard deviation of each "
             "observation column in the target's data, data.target.observations.std(0)"
         )
-    runs, spec = len(agent.runs), get_robot(robot)
+    if any(attack.kind == "min-q" for attack in kinds):
+        smaller_critic(agent)  # refuses what has none before anything is simulated
+    runs = len(agent.runs)
     at_once = max(1, rows // (runs * episodes))
     parts = [robots[k : k + at_once] for k in range(0, len(robots), at_once)]
     act = numpy_act(agent)

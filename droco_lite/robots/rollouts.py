@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from droco_lite.robots.batch import BatchedRobot
+from droco_lite.robots.columns import refuse_other_columns
+from droco_lite.robots.robot import Robot
 from droco_lite.robots.shifts import Shift
 
 __all__ = ["Episode", "RolloutResult", "one_step", "record", "rollout", "rollout_runs"]
@@ -56,7 +58,8 @@ def rollout(
         threads: simulation threads; None uses the CPUs this process may use.
 
     Raises:
-        ValueError: for an unknown robot or shift, no shift, or fewer than one episode.
+        ValueError: for an unknown robot or shift, no shift, fewer than one episode, or a policy
+            that gives other than one action a row with a column for each motor.
     """
     if episodes < 1:
         raise ValueError(f"episodes: needs at least 1, got {episodes}")
@@ -72,7 +75,8 @@ def rollout(
 
     def choose(observations: np.ndarray, alive: np.ndarray) -> np.ndarray:
         seen = observations[alive]
-        actions[alive] = policy(seen if observation_filter is None else observation_filter(seen))
+        seen = seen if observation_filter is None else observation_filter(seen)
+        actions[alive] = _acted("policy", policy, seen, robots.spec)
         return actions
 
     return _play(robots, choose, (len(shifts), episodes))
@@ -112,9 +116,23 @@ def rollout_runs(
     def choose(observations: np.ndarray, alive: np.ndarray) -> np.ndarray:
         seen = observations.reshape(runs, -1, robots.spec.observation_size)
         seen = seen if observation_filter is None else observation_filter(seen)
-        return act(seen).reshape(len(rows), -1)
+        return _acted("act", act, seen, robots.spec).reshape(len(rows), -1)
 
     return _play(robots, choose, (runs, len(shifts), episodes))
+
+
+def _acted(name: str, policy: Policy, seen: np.ndarray, spec: Robot) -> np.ndarray:
+    """A policy's actions for observations [..., S], refused if they are not [..., A]."""
+    actions, (*rows, columns) = np.asarray(policy(seen)), seen.shape
+    width = actions.shape[-1] if actions.ndim else 1
+    needed = (spec.observation_size, spec.action_size)
+    refuse_other_columns(name, (columns, width), spec.name, needed)
+    if actions.shape not in ((width,), (*rows, width)):  # one action for all rows is fine
+        raise ValueError(
+            f"{name}: gives actions of shape {actions.shape} for observations of shape "
+            f"{seen.shape}; give one action a row, {(*rows, width)}"
+        )
+    return np.broadcast_to(actions, (*rows, width))
 
 
 def _play(
@@ -170,12 +188,15 @@ def record(
         policy: maps observations [1, S] to actions [1, A].
         seed: seed of the start; the episode is the one :func:`rollout` runs with it.
         steps: longest episode; None takes the robot's own.
+
+    Raises:
+        ValueError: for an unknown robot or shift, or a policy that gives other than [1, A].
     """
     robots = BatchedRobot(robot, [shift], [seed], threads=1, max_steps=steps)
     observations, over = robots.observations(), False
     states, actions, rewards = [(robots.qpos[0].copy(), robots.qvel[0].copy())], [], []
     while not over:
-        actions.append(np.array(policy(observations)[0]))
+        actions.append(np.array(_acted("policy", policy, observations, robots.spec)[0]))
         observations, reward, terminated, truncated = robots.step(actions[-1][None])
         states.append((robots.qpos[0].copy(), robots.qvel[0].copy()))
         rewards.append(reward[0])

@@ -29,7 +29,7 @@ from droco_lite import files
 from droco_lite.agents import METHODS
 from droco_lite.agents.agent import Agent, AgentSettings
 from droco_lite.agents.settings import Settings, check_stack, per_run_values, setting
-from droco_lite.agents.snapshots import Snapshot
+from droco_lite.agents.snapshots import Policies, Snapshot
 from droco_lite.data.transitions import Transitions
 from droco_lite.robots import NOMINAL, get_robot, rollout_runs
 from droco_lite.training import checkpoint
@@ -83,14 +83,15 @@ class Result:
         return lambda seen: act(np.broadcast_to(seen, (runs, *seen.shape)))[run]
 
 
-def numpy_act(agent) -> Callable[[np.ndarray], np.ndarray]:
+def numpy_act(agent: Policies) -> Callable[[np.ndarray], np.ndarray]:
     """The policies of all runs on NumPy arrays: ``[R, rows, S]`` to ``[R, rows, A]``.
 
     Those of an agent on a card are copied to the CPU: a simulator asks for a few hundred actions at
     a time, and a card that trains answers late.
     """
-    copied = agent.device.type == "cuda" and agent.acts_by_layers()
-    acting = Snapshot.of(agent) if copied else agent
+    acting: Policies = agent
+    if isinstance(agent, Agent) and agent.device.type == "cuda" and agent.acts_by_layers():
+        acting = Snapshot.of(agent)
     return lambda seen: acting.act(torch.tensor(seen, device=acting.device)).cpu().numpy()
 
 

@@ -1,6 +1,7 @@
 """Disturbed observations: what an attack must leave alone, and what it must achieve."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -13,6 +14,7 @@ from droco_lite.agents import (
     IQLSettings,
 )
 from droco_lite.agents.networks import mlp
+from droco_lite.agents.snapshots import Snapshot
 from droco_lite.evaluation import NO_ATTACK, Attack, evaluate
 from droco_lite.evaluation.attacks import Disturbance, smaller_critic, worst_of
 from droco_lite.robots import ROBOTS
@@ -116,6 +118,16 @@ def test_an_attack_without_units_says_where_they_come_from(agent):
     for wrong, said in ((UNIT[:3], "expected shape"), (-UNIT, "not negative")):
         with pytest.raises(ValueError, match=said):
             under(agent, "noise-0.1", deviation=wrong)
+
+
+def test_a_snapshot_sees_the_same_noise_and_has_no_critics_to_ask(agent):
+    kept = Snapshot.of(agent)
+    said = (
+        r"^min-q: Snapshot has no critics.*give the agent itself .*restore.* or attack with noise"
+    )
+    with pytest.raises(ValueError, match=said):
+        under(kept, NO_ATTACK, "noise-0.1", "min-q-0.1")
+    pd.testing.assert_frame_equal(under(kept, "noise-0.1"), under(agent, "noise-0.1"))
 
 
 # A critic and a policy of one line each, whose worst point is known -----------------------------

@@ -176,6 +176,22 @@ def test_imitation_and_own_value_say_what_they_say(agent):
     np.testing.assert_allclose(selection.own_value(agent, data.observations[:5]), 4.0)
 
 
+def test_rows_of_other_columns_are_refused_in_our_words(agent):
+    data = line()  # one column and one motor
+    said = rf"agent: takes {N_OBS} .* gives {N_ACT} actions, but this data set needs 1 and 1"
+    starts = data.observations[:2]
+    for refuse in (lambda: selection.fitted_q_evaluation(agent, data, starts, settings=QUICK),
+                   lambda: selection.imitation(agent, data),
+                   lambda: selection.bellman_error(agent, data)):  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            refuse()
+    whole = transitions(30, 0)
+    for refuse in (lambda: selection.fitted_q_evaluation(agent, whole, starts, settings=QUICK),
+                   lambda: selection.own_value(agent, starts)):  # fmt: skip
+        with pytest.raises(ValueError, match=f"set of starts needs 1 and {N_ACT}"):
+            refuse()
+
+
 def test_evidence_has_a_line_a_run_and_every_rule(agent):
     target, held_out = transitions(400, 0), transitions(200, 1)
     agent.ensemble = Exchangeable()

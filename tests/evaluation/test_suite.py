@@ -1,11 +1,18 @@
 """Metamorphic checks of the perturbation suite: what must not change, does not."""
 
+import inspect
+import typing
+
 import numpy as np
 import pytest
+import torch
 
 from droco_lite.agents import IQL, IQLSettings
-from droco_lite.evaluation import evaluate, grid
-from droco_lite.robots import NOMINAL, ROBOTS, SHIFTS, Shift, rollout
+from droco_lite.agents.snapshots import Policies, Snapshot
+from droco_lite.evaluation import distances, evaluate, grid
+from droco_lite.evaluation.attacks import Disturbance
+from droco_lite.evaluation.selection import examine
+from droco_lite.robots import NOMINAL, ROBOTS, SHIFTS, Shift, record, rollout, rollout_runs
 from droco_lite.training.loop import numpy_act
 
 SPEC = ROBOTS["hopper"]  # an untrained hopper falls soon: short episodes, quick tests
@@ -66,3 +73,68 @@ def test_grid_holds_every_variant_and_level():
 def test_unknown_family_names_the_known_ones():
     with pytest.raises(ValueError, match="'wind' of hopper is none of kinematic"):
         grid("hopper", families=("wind",))
+
+
+def test_policies_of_another_robot_are_refused_in_one_sentence(agent):
+    said = (
+        "agent: takes 11 observation columns and gives 3 actions, but walker2d needs 17 and 6; "
+        "name hopper, which they fit, or give policies from [rows, 17] to [rows, 6], which a "
+        "training on walker2d makes"
+    )
+    small = Snapshot.of(IQL([IQLSettings(hidden=4)], 4, 2))
+    for refuse in (lambda who: evaluate(who, "walker2d", [NOMINAL]),
+                   lambda who: examine(who, "walker2d"),
+                   lambda who: distances(who, "walker2d")):  # fmt: skip
+        for who in (agent, Snapshot.of(agent)):
+            with pytest.raises(ValueError) as refused:
+                refuse(who)
+            assert str(refused.value) == said
+        with pytest.raises(ValueError, match=r"takes 4 .* needs 17 and 6; give policies from"):
+            refuse(small)
+
+
+class ThreeFeet:
+    """A reader's own policies, which are no agent: they go by the protocol alone."""
+
+    n_obs, n_act, device = SPEC.observation_size, SPEC.action_size, torch.device("cpu")
+    runs = (IQLSettings(label="still"), IQLSettings(label="too"))
+
+    def act(self, observations):
+        return torch.zeros(*observations.shape[:-1], 3)
+
+
+def test_what_is_evaluated_is_typed_and_need_be_no_agent():
+    for function in (evaluate, distances, numpy_act, Disturbance.__init__):
+        name = next(n for n in inspect.signature(function).parameters if n != "self")
+        assert typing.get_type_hints(function)[name] is Policies
+    own: Policies = ThreeFeet()  # mypy reads this line too
+    table = evaluate(own, "hopper", [NOMINAL], episodes=2)
+    assert list(table["label"]) == ["still", "too"]
+    assert table["return_mean"].nunique() == 1
+
+
+@pytest.mark.parametrize(("width", "said"), [
+    (4, "takes 11 observation columns and gives 4 actions, but hopper needs 11 and 3"),
+    (1, "gives 1 actions, but hopper needs 11 and 3"),  # NumPy would copy it to all motors
+])  # fmt: skip
+def test_a_policy_of_another_width_is_refused(width, said):
+    def policy(observations):
+        return np.zeros((*observations.shape[:-1], width))
+
+    with pytest.raises(ValueError, match=f"^policy: .*{said}"):
+        rollout("hopper", [NOMINAL], policy, episodes=2, seed=0)
+    with pytest.raises(ValueError, match=f"^policy: .*{said}"):
+        record("hopper", NOMINAL, policy, seed=0)
+    with pytest.raises(ValueError, match=f"^act: .*{said}"):
+        rollout_runs("hopper", [NOMINAL], policy, runs=2, episodes=1, seed=0)
+
+
+def test_a_policy_gives_one_action_a_row_or_one_for_all():
+    def still(observations):
+        return np.zeros(3)
+
+    one = rollout("hopper", [NOMINAL], still, episodes=2, seed=0).returns
+    rows = rollout("hopper", [NOMINAL], lambda s: np.zeros((len(s), 3)), episodes=2, seed=0)
+    np.testing.assert_array_equal(one, rows.returns)
+    with pytest.raises(ValueError, match=r"policy: gives actions of shape \(5, 3\) .* \(2, 3\)"):
+        rollout("hopper", [NOMINAL], lambda s: np.zeros((5, 3)), episodes=2, seed=0)
