@@ -9,14 +9,18 @@ subclass of :class:`Agent`, or of one of the three cores, which fill most of it 
 =============  =====================================================================================
 who asks       what
 =============  =====================================================================================
-training loop  ``prepare``, ``frozen``, ``load_frozen``; ``noise_size``, ``own_rows``, ``attach``,
-               ``due``, ``refresh``; ``update``; ``diagnostics``, ``values``, ``reward_slack``;
-               ``state``, ``load_state``; ``capturable``, ``phases``, ``as_step``; ``by_hand``,
+all of them    ``runs`` and ``shared``, their settings; ``n_obs`` and ``n_act``; ``device``
+training loop  ``Settings``; ``prepare``, ``on_epoch``, ``frozen``, ``load_frozen``;
+               ``noise_size``, ``own_rows``, ``attach``, ``due``, ``refresh``; ``update``;
+               ``diagnostics``, ``values``, ``reward_slack``; ``tensors``, ``state``,
+               ``load_state``; ``capturable``, ``phases``, ``as_step``; ``by_hand``,
                ``step_by_hand``
-evaluation     ``act``
+evaluation     ``act``; of an agent on a card ``acts_by_layers`` and ``whole_policy``
 export         ``whole_policy``; into the live lab ``stacks``, ``ensemble``, ``backup_bounds``
 attacks        ``act``, ``twin_q`` and ``min_q``
 selection      ``act``, ``twin_q``, ``v``, ``ensemble`` and ``models``
+the contract   ``policy_layers`` and ``optimised``, of which it makes the rest; ``phase`` and
+               ``column``, for a method's own ``update``
 =============  =====================================================================================
 """
 
@@ -355,7 +359,8 @@ class Agent(ABC, Generic[S]):
             batch: rows of both domains for every run, the source half first.
 
         Returns:
-            One number a run, ``[R]``, by the name that the curve shows.
+            One number a run, ``[R]``, by the name that the curve shows.  A name that ends in
+            ``_loss`` promises a finite number: the training stops where it is not.
         """
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,18 +30,25 @@ class TrainingError(RuntimeError):
     """Training had to stop; the message says where and what can be done."""
 
 
-def refuse_not_finite(lines: list[dict], out) -> None:
-    """Refuse lines of a curve that hold a loss which is not finite.
+def refuse_not_finite(figures: Mapping[str, Sequence[float]], step: int, out) -> None:
+    """Refuse diagnostics of which one is a loss, by its name, and is not finite.
+
+    Args:
+        figures: by name, a number for each run. Those whose names end in ``_loss`` have to be
+            finite; others may be NaN, where a figure has no value.
+        step: at which they were taken.
+        out: the training's folder, or None.
 
     Raises:
         TrainingError: the message names the first such run and figure.
     """
-    for line in lines:
-        for name in ("q_loss", "value_loss", "policy_loss"):
-            if name in line and not np.isfinite(line[name]):
+    losses = [name for name in figures if name.endswith("_loss")]
+    losses.sort(key="q_loss".__ne__)  # the critics first: what runs away there spoils the others
+    for run in range(max((len(figures[name]) for name in losses), default=0)):
+        for name in losses:
+            if not np.isfinite(value := figures[name][run]):
                 raise TrainingError(
-                    f"{name} of run {line['run']} is {line[name]} at step {line['step']}"
-                    f"{last_good(out)}. {TOO_FAR}"
+                    f"{name} of run {run} is {value} at step {step}{last_good(out)}. {TOO_FAR}"
                 )
 
 

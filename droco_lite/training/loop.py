@@ -297,7 +297,7 @@ class _Training:
         """Add one line a run to the curve, and call the listeners."""
         figures = looked_at(self.watch)
         # Before the simulator is given actions that are no numbers, and says so in its words.
-        refuse_not_finite(lines_of(self.agent, figures, self.step), self.out)
+        refuse_not_finite(figures, self.step, self.out)
         refuse_not_finite_state(self.agent.tensors(), self.step, self.out)
         figures |= returns_of(self.agent, self.robot, self.loop)
         new = lines_of(self.agent, figures, self.step)

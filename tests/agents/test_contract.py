@@ -1,6 +1,9 @@
 """The contract: consumers ask for nothing else, and both forms of a step mean the same."""
 
 import ast
+import inspect
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -8,6 +11,7 @@ import torch
 
 import droco_lite
 from droco_lite.agents import IQL, METHODS, DROCOSettings, IQLSettings
+from droco_lite.agents import agent as contract
 from droco_lite.agents.agent import Agent, by_layers
 from droco_lite.agents.bounds import BoundedDROCO, BoundedDROCOSettings
 from droco_lite.agents.networks import mlp
@@ -48,8 +52,27 @@ def test_consumers_ask_an_agent_for_what_the_contract_has_and_nothing_else():
     Agent.__init__(bare, [IQLSettings()], N_OBS, N_ACT)
     asked = asked_of_agents()
     assert ("evaluation/selection.py", "v") in asked and ("training/steps.py", "update") in asked
-    contract = set(dir(Agent)) | set(vars(bare))
-    assert {one for one in asked if one[1] not in contract} == set()
+    known = set(dir(Agent)) | set(vars(bare))
+    assert {one for one in asked if one[1] not in known} == set()
+
+
+def test_the_contracts_table_names_all_that_it_has():
+    bare = object.__new__(IQL)
+    Agent.__init__(bare, [IQLSettings()], N_OBS, N_ACT)
+    public = {name for name in set(vars(Agent)) | set(vars(bare)) if not name.startswith("_")}
+    named = set(re.findall(r"``(\w+)``", contract.__doc__))
+    assert {"tensors", "on_epoch", "runs", "n_obs", "device"} <= public <= named
+
+
+@pytest.mark.parametrize("name", sorted(METHODS))
+def test_no_method_calls_a_figure_a_loss_that_may_have_no_number(name):
+    """What ends in _loss has to be finite, or the training stops."""
+    one = {"shuffled": False} if name == "droco-shuffled" else {}
+    agent = METHODS[name]([METHODS[name].Settings(hidden=8, **one)], N_OBS, N_ACT)
+    source = ast.parse(textwrap.dedent(inspect.getsource(type(agent).diagnostics)))
+    texts = {n.value for n in ast.walk(source) if isinstance(n, ast.Constant)}
+    found = {text for text in texts if isinstance(text, str) and text.endswith("_loss")}
+    assert found <= {"q_loss", "value_loss", "policy_loss"}
 
 
 @pytest.mark.parametrize("name", sorted(METHODS))

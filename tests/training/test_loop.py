@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import torch
 
-from droco_lite.agents import DROCOSettings, IQLSettings
+from droco_lite.agents import IQL, DROCOSettings, IQLSettings
 from droco_lite.data.transitions import Transitions
 from droco_lite.files import InUse
 from droco_lite.training import CheckpointError, LoopSettings, TrainingError, train
@@ -241,6 +241,24 @@ def test_what_is_not_finite_is_never_saved(tmp_path, monkeypatch, every, message
     assert torch.equal(
         networks(run([settings()], quiet, out=tmp_path)), networks(run([settings()]))
     )
+
+
+def test_any_loss_that_is_not_finite_ends_a_training(monkeypatch):
+    """Also one that only a rival knows; a figure that is no loss may be without a number."""
+    real = IQL.diagnostics
+
+    def with_own(name):
+        def diagnostics(self, batch):
+            found = real(self, batch)
+            return found | {name: torch.full_like(found["q_loss"], torch.nan)}
+
+        return diagnostics
+
+    monkeypatch.setattr(IQL, "diagnostics", with_own("my_loss"))
+    with pytest.raises(TrainingError, match=r"^my_loss of run 0 is nan at step 20\. Lower"):
+        run([settings()], QUIET)
+    monkeypatch.setattr(IQL, "diagnostics", with_own("my_figure"))
+    assert run([settings()], QUIET).curve["my_figure"].isna().all()
 
 
 def test_no_checkpoint_is_named_where_there_is_none(tmp_path, monkeypatch):
