@@ -31,8 +31,9 @@ class Settings:
     """Base of every method's settings.
 
     Raises:
-        ValueError: a value outside its range, of the wrong type, or an unknown key, named in the
-            message.
+        ValueError: a value outside its range or of the wrong type, named in the message.
+        TypeError: an unknown field; :meth:`from_dict` refuses an unknown key by ``ValueError``, and
+            lists those that there are.
     """
 
     method: ClassVar[str] = ""

@@ -233,12 +233,15 @@ def clone(data: Transitions, seed: int = 0, *, steps: int = 5000, batch: int = 2
     """
     import torch
 
-    torch.manual_seed(seed)
     mean, scale = data.observations.mean(0), data.observations.std(0) + 1e-3
     states = torch.from_numpy((data.observations - mean) / scale)
     actions = torch.from_numpy(np.ascontiguousarray(data.actions))
     widths = (data.observation_size, 256, 256, data.action_size)
-    layers = [torch.nn.Linear(a, b) for a, b in pairwise(widths)]
+    # The layers draw from torch's global generator, which is the caller's: it is put back.  Only
+    # that of the CPU is seeded; torch.manual_seed would reach into those of all cards as well.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        layers = [torch.nn.Linear(a, b) for a, b in pairwise(widths)]
     network = torch.nn.Sequential(
         layers[0], torch.nn.ReLU(), layers[1], torch.nn.ReLU(), layers[2], torch.nn.Tanh()
     )

@@ -33,7 +33,7 @@ from droco_lite.evaluation.controls import arm_of, beside, check_partner, partne
 from droco_lite.evaluation.suite import Evaluation, evaluate, grid
 from droco_lite.provenance import as_json, provenance
 from droco_lite.training.curve import CURVE, read_curve
-from droco_lite.training.experiment import check_data, check_kinds, read_keys
+from droco_lite.training.experiment import STUDY_FROM, check_data, check_kinds, read_keys
 from droco_lite.training.export import restore
 from droco_lite.training.health import TrainingError
 from droco_lite.training.loop import LoopSettings, train
@@ -118,7 +118,7 @@ class Study:
             ValueError: an unreadable file, an unknown or missing key, or a value out of range; the
                 message names the file and the key.
         """
-        content = read_keys(path, KEYS, required=("tasks", "steps"))
+        content = read_keys(path, KEYS, ("tasks", "steps"), STUDY_FROM)
         check_kinds(path, content, STUDY_KINDS | ({} if content.get("arms") == "all" else LISTED))
         if content.get("arms") in (None, "all"):
             content["arms"] = tuple(ARMS)

@@ -49,8 +49,27 @@ from droco_lite.training.loop import LoopSettings, Result, train
 KEYS = ("task", "method", "shared", "runs", "seeds", "loop")
 
 
-def read_keys(path: str | Path, keys: Sequence[str], required: Sequence[str]) -> dict[str, Any]:
+#: What makes the files that are asked for here, for one that is not there.
+EXPERIMENT_FROM = (
+    "`droco-lite train hopper-medium --out FOLDER` writes FOLDER/experiment.yaml, and so does "
+    "every training; copy one and change it"
+)
+STUDY_FROM = (
+    "`droco-lite study list` names the studies that come with the package, and `droco-lite study "
+    "list --json` says where their files lie; copy one and change it"
+)
+
+
+def read_keys(
+    path: str | Path, keys: Sequence[str], required: Sequence[str], made_by: str
+) -> dict[str, Any]:
     """The content of a YAML or TOML file whose top level may hold ``keys`` and no others.
+
+    Args:
+        path: the file.
+        keys: the keys that it may have, and no others.
+        required: those that it must have.
+        made_by: what makes such a file, for the message where there is none.
 
     Raises:
         ValueError: an unreadable file, an unknown key, or one of ``required`` that is missing; the
@@ -60,7 +79,9 @@ def read_keys(path: str | Path, keys: Sequence[str], required: Sequence[str]) ->
     try:
         text = path.read_text(encoding="utf-8")
         content = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
-    except (OSError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: cannot be read: there is no such file; {made_by}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"{path}: cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path}: holds no keys; expected {', '.join(keys)}")
@@ -203,7 +224,7 @@ class Experiment:
                 message names the file and the key.
         """
         path = Path(path)
-        content = read_keys(path, KEYS, required=("task", "method", "runs"))
+        content = read_keys(path, KEYS, ("task", "method", "runs"), EXPERIMENT_FROM)
         kinds = {"runs": "a list", "seeds": "a list", "shared": "keys with values"}
         check_kinds(path, content, kinds | {"loop": "keys with values"})
         if str(content["method"]) not in METHODS:

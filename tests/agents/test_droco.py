@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from droco_lite.agents import DROCO, DROCOSettings, Ensemble, EnsembleSettings, ensemble_of
+from droco_lite.agents.settings import Settings
 from tests.agents.toy import N_ACT, N_OBS, batch_of, transitions
 
 SOURCE, TARGET = transitions(300, 0, shift=0.3), transitions(400, 1)
@@ -165,6 +166,10 @@ def test_settings_out_of_range_name_the_field(change, name):
 def test_unknown_key_names_the_file_and_the_known_ones():
     with pytest.raises(ValueError, match=r"run\.yaml.*'betta'.*beta"):
         DROCOSettings.from_dict({"betta": 1}, where="run.yaml")
+    with pytest.raises(TypeError, match="betta"):  # Python's own, as the docstring says
+        DROCOSettings(betta=1)
+    said = " ".join(Settings.__doc__.split())
+    assert "TypeError: an unknown field; :meth:`from_dict` refuses an unknown key by" in said
 
 
 @pytest.mark.parametrize(

@@ -65,3 +65,15 @@ def test_a_wrong_study_is_refused_by_file_and_key(tmp_path, other, said):
 def test_the_files_that_were_spoiled_are_right_otherwise(tmp_path):
     assert Study.read(written(tmp_path / "study.yaml", STUDY)).steps == 30
     assert Experiment.read(written(tmp_path / "one.yaml", TRAINING)).runs[0].steps == 2
+
+
+def test_a_file_that_is_not_there_is_refused_with_what_makes_one(tmp_path):
+    for kind, said in (
+        (Experiment, r"`droco-lite train hopper-medium --out FOLDER` writes .*experiment\.yaml"),
+        (Study, "`droco-lite study list` names"),
+    ):
+        with pytest.raises(ValueError, match=f"none.yaml: cannot be read: .*no such file; {said}"):
+            kind.read(tmp_path / "none.yaml")
+        (tmp_path / "binary.yaml").write_bytes(b"task: \xff")
+        with pytest.raises(ValueError, match=r"binary\.yaml: cannot be read"):
+            kind.read(tmp_path / "binary.yaml")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from droco_lite.data import Task, Transitions, gate
 from droco_lite.robots import get_robot, register_robot, rollout, unregister_robot
@@ -207,3 +208,22 @@ def test_more_episodes_are_asked_for_near_the_limit_from_any_reference():
     returns = np.array([[0.0] * 4, [-680.0, -640.0, -700.0, -650.0]])
     assert gate.clear(returns - -3000.0)
     assert not gate.clear(returns - -1000.0)
+
+
+def test_a_clone_is_that_of_its_seed_and_leaves_the_callers_draws_alone():
+    rng = np.random.default_rng(0)
+    states, actions = (rng.normal(size=(60, k)).astype(np.float32) for k in (4, 2))
+    flags = np.zeros(60, bool)
+    data = Transitions(states, np.tanh(actions), flags, states, flags, flags)
+    torch.manual_seed(9)
+    torch.rand(3)
+    before = torch.get_rng_state()
+    found = gate.clone(data, seed=1, steps=0)(states)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(1)  # the weights are those that torch draws from this seed
+    sizes = ((4, 256), (256, 256), (256, 2))
+    first, second, last = (torch.nn.Linear(*size) for size in sizes)
+    seen = torch.from_numpy((states - states.mean(0)) / (states.std(0) + 1e-3))
+    with torch.no_grad():
+        by_hand = torch.tanh(last(torch.relu(second(torch.relu(first(seen))))))
+    np.testing.assert_allclose(found, by_hand, rtol=1e-5, atol=1e-6)
