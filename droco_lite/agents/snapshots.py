@@ -24,25 +24,27 @@ from droco_lite.robots.columns import refuse_other_columns
 
 
 class Policies(Protocol):
-    """R stacked policies: all that an evaluation asks, of an agent, a snapshot or anything else.
-
-    Attributes:
-        runs: settings of each run.
-        n_obs, n_act: sizes S of an observation and A of an action.
-        device: where observations have to be to be acted on.
-    """
+    """R stacked policies: all that an evaluation asks, of an agent, a snapshot or anything else."""
 
     @property
-    def runs(self) -> Sequence[AgentSettings]: ...
+    def runs(self) -> Sequence[AgentSettings]:
+        """Settings of each run."""
+        ...
 
     @property
-    def n_obs(self) -> int: ...
+    def n_obs(self) -> int:
+        """Size S of an observation."""
+        ...
 
     @property
-    def n_act(self) -> int: ...
+    def n_act(self) -> int:
+        """Size A of an action."""
+        ...
 
     @property
-    def device(self) -> torch.device: ...
+    def device(self) -> torch.device:
+        """Where observations have to be to be acted on."""
+        ...
 
     def act(self, observations: Tensor) -> Tensor:
         """Deterministic actions ``[R, rows, A]`` for observations ``[R, rows, S]``."""
