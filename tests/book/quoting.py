@@ -67,9 +67,9 @@ def markdown(page: str) -> str:
     return one_line("\n".join(source(c) for c in cells(ROOT / f"book/{page}.ipynb", "markdown")))
 
 
-def says(page: str, phrase: str) -> bool:
-    """Whether the page has these words in this order, whatever its line breaks."""
-    return bool(spans(one_line(phrase), markdown(page)))
+def says(page: str, *phrases: str) -> bool:
+    """Whether the page has each of these phrases, word for word, whatever its line breaks."""
+    return all(spans(one_line(phrase), markdown(page)) for phrase in phrases)
 
 
 def spans(phrase: str, text: str) -> list[tuple[int, int]]:

@@ -1,11 +1,16 @@
 """Deploying and scorecard: what folded solutions and lists say of the files."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from chapters import ROOT, cells, source
+from quoting import says
 
 from droco_lite import report
 from droco_lite.report.figures import LIT
+
+page_says = partial(says, "deploying")
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +28,10 @@ def losses_of_seeds(results):
 
 def test_one_seed_would_have_misled_on_two_robots(evidence):
     """Walker2d and Ant; HalfCheetah's and Hopper's seeds lie within three points or so."""
+    assert page_says(
+        "On Walker2d and Ant the range over the seeds is as large as the difference between "
+        "two methods in a table; on HalfCheetah and Hopper one seed would have come close",
+    )
     ranges = {robot: np.ptp(losses_of_seeds(each)) for robot, each in evidence.items()}
     assert ranges["Walker2d"] > 30 and ranges["Ant"] > 8
     assert ranges["HalfCheetah"] < 4 and ranges["Hopper"] < 4
@@ -40,6 +49,10 @@ def memory(results):
 
 
 def test_only_ants_learners_of_the_source_stand_out(evidence):
+    assert page_says(
+        "On Ant the two that have met it stand out",
+        "On HalfCheetah and Hopper they do not stand out, on Walker2d DROCO does a little",
+    )
     found = {robot: memory(each)[0][list(LIT)] for robot, each in evidence.items()}
     ant, walker = found["Ant"], found["Walker2d"]
     met, never = ["IQL*", "DROCO"], ["IQL, target", "cloning, target"]
@@ -50,6 +63,9 @@ def test_only_ants_learners_of_the_source_stand_out(evidence):
 
 
 def test_where_nothing_is_earned_the_quotient_says_nothing(evidence):
+    assert page_says(
+        r"as IQL\* on Walker2d and *IQL, target* on Hopper, the quotient says nothing",
+    )
     for robot, arm in (("Walker2d", "IQL*"), ("Hopper", "IQL, target")):
         outside = memory(evidence[robot])[1]
         assert abs(outside[arm]) < 0.35 * outside["DROCO"]

@@ -1,10 +1,15 @@
 """Two kinds of robustness: its sentences, on sixteen episodes that the page does not show."""
 
+from functools import partial
+
 import numpy as np
 import pytest
+from quoting import says
 
 from droco_lite.data.behaviour import load_behaviour
 from droco_lite.robots import NOMINAL, ROBOTS, BatchedRobot, Shift, one_step, record, rollout
+
+page_says = partial(says, "two_kinds_of_robustness")
 
 SOURCE = Shift.parse("kinematic-thighjnt-hard")
 SEED, EPISODES = 4000, 16
@@ -44,6 +49,9 @@ def worn(policies):
 
 
 def test_each_policy_is_good_at_home_and_loses_about_seven_tenths_away(exchanged):
+    assert page_says(
+        "Each policy is good at home and loses about seven tenths of its return in the other robot",
+    )
     (source_home, source_away), (target_away, target_home) = exchanged.values()
     assert min(source_home, target_home) > 3000
     for home, away in ((source_home, source_away), (target_home, target_away)):
@@ -51,6 +59,11 @@ def test_each_policy_is_good_at_home_and_loses_about_seven_tenths_away(exchanged
 
 
 def test_mild_wear_makes_no_difference_and_only_hard_thighs_cost_most(worn):
+    assert page_says(
+        "with half of the thighs' range gone (strength 0.67) the policy still keeps most of "
+        "its return",
+        "Stiff thighs are much worse than stiff feet, which cost little even at strength 1",
+    )
     whole = worn["thigh"][0]
     assert abs(worn["thigh"][1] / whole - 1) < 0.25  # less than episodes differ
     assert 0.55 * whole < worn["thigh"][2]
@@ -59,6 +72,9 @@ def test_mild_wear_makes_no_difference_and_only_hard_thighs_cost_most(worn):
 
 
 def test_the_source_policy_gains_by_its_own_wear(exchanged):
+    assert page_says(
+        "it *gains*",
+    )
     at_source, at_target = exchanged["source"]
     assert at_source > 1.5 * at_target
 
@@ -78,6 +94,9 @@ def test_the_same_step_pays_differently(policies, seed):
 
 def test_starts_differ_in_where_the_source_policy_takes_the_lead(policies):
     """Eight starts, each with both policies, below and above the strength where the means cross."""
+    assert page_says(
+        "at one half the target's policy leads in nearly all, at 0.83 the source's",
+    )
     shifts = [Shift("kinematic", "thighjnt", strength) for strength in (1 / 2, 5 / 6)]
     source, target = (
         rollout("halfcheetah", shifts, policies[name], episodes=8, seed=SEED).returns
@@ -88,6 +107,9 @@ def test_starts_differ_in_where_the_source_policy_takes_the_lead(policies):
 
 
 def test_a_small_loss_of_range_is_felt_at_fewer_than_half_of_the_steps(policies):
+    assert page_says(
+        "A small loss of range is felt at fewer than half of the steps, a hard one at nearly all",
+    )
     shifts = [Shift("kinematic", "thighjnt", strength) for strength in (0, 1 / 6, 1)]
     for seed in range(8):
         run = record("halfcheetah", NOMINAL, policies["target"], seed=seed, steps=200)
@@ -100,6 +122,9 @@ def test_a_small_loss_of_range_is_felt_at_fewer_than_half_of_the_steps(policies)
 
 
 def test_less_gravity_hurts_at_once_and_both_end_near_nothing(policies):
+    assert page_says(
+        "Both end near nothing, well before strength 1, and less gravity hurts at once",
+    )
     shifts = [Shift("gravity", way, s) for way in ("up", "down") for s in (1 / 6, 5 / 6)]
     returns = rollout("halfcheetah", shifts, policies["target"], episodes=8, seed=SEED).returns
     up, up_end, down, down_end = returns.mean(axis=1)

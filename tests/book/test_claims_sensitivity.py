@@ -1,11 +1,16 @@
 """Sensitivity: its sentences on saved runs, held to the files of those runs."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
 from chapters import ROOT, cells, source
+from quoting import says
 
 from droco_lite.report import grid, small_grids
+
+page_says = partial(says, "sensitivity")
 
 PAIR = "halfcheetah-medium-sensitivity"
 SOURCE_AND_TARGET = ["v_source", "v_target"]
@@ -51,6 +56,9 @@ def test_the_first_sentences_say_what_the_claim_finds(grids):
 @pytest.mark.parametrize("column", ["return_mean", "shifted"])
 @pytest.mark.parametrize("by", ["beta", "delta"])
 def test_in_the_grid_with_the_floor_neither_moves_the_return(floored, column, by):
+    assert page_says(
+        "the columns differ no more than shuffled cells do",
+    )
     cells = floored.groupby(["beta", "delta"], as_index=False)[column].mean()
     rng = np.random.default_rng(0)
     shuffled = [
@@ -61,6 +69,11 @@ def test_in_the_grid_with_the_floor_neither_moves_the_return(floored, column, by
 
 
 def test_in_the_grid_with_the_floor_delta_moves_what_is_clipped_and_beta_the_values(floored):
+    assert page_says(
+        r"at $\delta = 30$ next to nothing is clipped",
+        "and has the highest mean return",
+        r"A larger $\beta$ lowers $V$ of source states",
+    )
     assert floored.groupby(["beta", "delta"]).ngroups == grid.planned()
     assert (floored[floored.delta >= 30].most_beyond < grid.NEXT_TO_NOTHING).all()
     clipped = floored[floored.delta == 1].groupby("beta").beyond_delta.mean()
@@ -71,6 +84,10 @@ def test_in_the_grid_with_the_floor_delta_moves_what_is_clipped_and_beta_the_val
 
 
 def test_the_grids_say_nothing_about_clean_returns(grids):
+    assert page_says(
+        "On both robots the settings differ less than one run does from one look to the "
+        "next, and Hopper's settings by less than its seeds do",
+    )
     noise = small_grids.noise(grids)
     for robot in noise:
         assert noise[robot]["between settings"] < noise[robot]["of one run, between looks"]
@@ -78,6 +95,9 @@ def test_the_grids_say_nothing_about_clean_returns(grids):
 
 
 def test_hoppers_values_turn_round_at_beta_1_alone(grids):
+    assert page_says(
+        "**turns round and falls**, while the penalty grows step by step",
+    )
     wide = grids["Hopper"].query("delta == 30")
     value = wide.pivot_table(index="step", columns="beta", values="v_source")
     assert value[1.0].idxmax() < value.index[-1] and value[1.0].iloc[-1] < 0.8 * value[1.0].max()
@@ -87,6 +107,13 @@ def test_hoppers_values_turn_round_at_beta_1_alone(grids):
 
 
 def test_what_penalty_and_huber_add(grids, long):
+    assert page_says(
+        "On both robots the penalty lowers $V$ of source states and nearly leaves that of "
+        "target states",
+        "clips most source rows of HalfCheetah and hardly moves $V$; on Hopper, together "
+        "with the penalty, it halves $V$",
+        "**it clips nothing in any of these runs**",
+    )
     for robot, table in grids.items():
         last = small_grids.ends(table)
         value = last.groupby(["beta", "delta"])[SOURCE_AND_TARGET].mean()
@@ -102,6 +129,10 @@ def test_what_penalty_and_huber_add(grids, long):
 
 
 def test_in_the_longer_runs_the_penalty_helps_by_less_than_the_noise(long):
+    assert page_says(
+        r"the worst seed with $\beta = 1$ ends above the best of IQL\*, but by less than one "
+        r"run changes between two looks. IQL on the target's rows alone is as good",
+    )
     seeds = ends(long)
     lead = seeds.loc["DROCO, β = 1"].min() - seeds.loc["IQL*"].max()
     runs = long[long.label == "DROCO, β = 1"].sort_values("step").groupby("seed").return_mean
@@ -111,6 +142,11 @@ def test_in_the_longer_runs_the_penalty_helps_by_less_than_the_noise(long):
 
 
 def test_fewer_target_rows(long):
+    assert page_says(
+        "**With half of the rows little is lost, with a tenth most of it.**",
+        r"At 1,000 and at 200 rows its mean ends above IQL\*'s, at 5,000 below, and the seeds "
+        r"overlap",
+    )
     full = ends(long).mean(axis=1)
     ends_at = {}
     for rows in (200, 1000, 5000):
@@ -128,6 +164,9 @@ def test_fewer_target_rows(long):
 
 
 def test_with_1000_rows_returns_fall_while_values_rise():
+    assert page_says(
+        "With 1,000 rows both arms rise and then *fall*, while $V$ rises",
+    )
     runs = small_grids.load(f"{PAIR}-target-1000").groupby(["label", "step"])
     for label in ("IQL*", "DROCO, β = 1"):
         earned = runs.return_mean.mean()[label]
@@ -145,6 +184,12 @@ def test_a_clone_stopped_in_time_earns_twice_as_much():
 
 
 def test_at_200_rows_values_fall_and_a_floor_keeps_them():
+    assert page_says(
+        "**At 200 rows $V$ of source states falls without end**, and takes $V$ of target "
+        "states with it",
+        r"whose mean is IQL\*'s again",
+        "why the runs without it earn more",
+    )
     runs = small_grids.load(f"{PAIR}-target-200").query("label == 'DROCO, β = 1'")
     mean = runs.groupby("step")[SOURCE_AND_TARGET].mean()
     assert mean.v_source.loc[6000:].is_monotonic_decreasing and mean.v_source.iloc[-1] < -5000
@@ -159,6 +204,10 @@ def test_at_200_rows_values_fall_and_a_floor_keeps_them():
 
 
 def test_one_member_earns_what_seven_earn(long):
+    assert page_says(
+        "**Nearly all of it is left.** One member earns what seven earn, within the spread "
+        "of their seeds. $V$ of source states falls with $N$",
+    )
     label = "DROCO, β = 1"
     earned = {n: ends(members(n, long)).loc[label] for n in (1, 3, 7)}
     spread = earned[1].max() - earned[1].min()
@@ -191,6 +240,10 @@ def by_seed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_over_all_foreign_shifts_little_tells_the_arms_apart(tried):
+    assert page_says(
+        r"nothing tells one member from seven, or DROCO from IQL\*. IQL on the target alone "
+        r"is level with seven members, and above one member in every seed",
+    )
     seeds = by_seed(tried[(tried.variant != "thighjnt") & (tried.family != "nominal")])
     alone = "IQL, target only"
     for one, other in (("N = 1", "N = 7"), ("N = 7", "IQL*"), ("N = 1", "IQL*"), ("N = 7", alone)):
@@ -200,6 +253,10 @@ def test_over_all_foreign_shifts_little_tells_the_arms_apart(tried):
 
 
 def test_under_heavier_gravity_the_minimum_shows(tried):
+    assert page_says(
+        r"no seed of $N = 7$ is as low as any of $N = 1$, and $N = 1$ is where IQL\* is",
+        "the target's rows alone keep about as much",
+    )
     heavier = tried[(tried.family == "gravity") & (tried.variant == "up")]
     seeds = by_seed(heavier[heavier.strength.between(0.5, 0.9)])
     assert seeds.loc["N = 7"].min() > seeds.loc["N = 1"].max()
@@ -211,6 +268,9 @@ def test_under_heavier_gravity_the_minimum_shows(tried):
 
 
 def test_in_the_grid_too_it_is_heavier_gravity():
+    assert page_says(
+        "nearly all of that is one shift, heavier gravity",
+    )
     shifted = small_grids.load("halfcheetah-medium-grid-shifts")
     foreign = shifted[~shifted["shift"].str.contains("nominal|thighjnt")]
     means = foreign.groupby(["shift", "beta"]).return_mean.mean().unstack()

@@ -1,11 +1,16 @@
 """Training DROCO on a robot: its sentences on the study, held to the study's tables."""
 
+from functools import partial
+
 import pandas as pd
 import pytest
+from quoting import says
 
 from droco_lite import report
 from droco_lite.provenance import results_file
 from droco_lite.report import verdicts
+
+page_says = partial(says, "training_droco")
 
 ALONE = ("IQL, target", "cloning, target")
 
@@ -26,11 +31,19 @@ def words(study, where):
 
 
 def test_the_source_pays_on_the_robot_as_it_is(study):
+    assert page_says(
+        "After 40,000 steps it is ahead of every method without the source",
+        "After 40,000 steps DROCO is ahead of IQL and of cloning on the target's data alone",
+    )
     found = words(study, "clean")
     assert {found[arm] for arm in (*ALONE, "IQL*")} == {"ahead of"}
 
 
 def test_the_lowest_seed_of_droco_is_above_the_mean_of_each_of_the_others(study):
+    assert page_says(
+        r"IQL\* takes the source's first step and falls, in every seed",
+        "DROCO's lowest seed ends above the mean of each arm that leaves the source out",
+    )
     last = study.curves[study.curves["step"] > 0.75 * study.steps]
     ends = last.groupby(["label", "seed"]).return_mean.mean()
     assert ends["DROCO"].min() > max(ends[arm].mean() for arm in (*ALONE, "IQL*"))
@@ -38,11 +51,18 @@ def test_the_lowest_seed_of_droco_is_above_the_mean_of_each_of_the_others(study)
 
 
 def test_under_foreign_shifts_it_is_level(study):
+    assert page_says(
+        "After these 40,000 steps DROCO was ahead on the robot as it is, and level under shifts",
+    )
     found = words(study, "shifted")
     assert {found[arm] for arm in ALONE} == {"level with"}
 
 
 def test_its_update_shrinks_and_delta_clips_next_to_nothing(study):
+    assert page_says(
+        "stays below one: its update shrinks what it is fed",
+        r"$\delta = 30$ clips next to nothing",
+    )
     curves = study.curves[study.curves["label"] != "DROCO, as printed"]
     droco = curves[curves["label"].str.startswith("DROCO")]
     assert droco["kappa"].max() < 1
@@ -61,6 +81,10 @@ def test_without_the_floor_values_run_away_and_the_policy_is_worse_than_cloning(
 
 def test_a_perfect_model_loses_the_gain(study):
     """Of the oracle's answer and the summary."""
+    assert page_says(
+        "it is behind DROCO, and behind cloning the target's data",
+        "Seven wrong guesses take nearly all of it away",
+    )
     oracle = {v.second: v.word for v in verdicts.verdicts(study, over="DROCO, oracle")}
     assert oracle["DROCO"] == oracle["cloning, target"] == "behind"
     assert oracle["IQL, target"] != "ahead of"
@@ -69,6 +93,10 @@ def test_a_perfect_model_loses_the_gain(study):
 
 
 def test_the_set_is_wide_where_the_source_walks_and_narrow_where_the_target_does():
+    assert page_says(
+        "On the source's paths the set is wide, wider than nearly every shift",
+        "and nearly every hard shift leaves it",
+    )
     table = pd.read_csv(results_file("study/widths-walker2d-medium.csv"))
     eps = table.groupby("rows")["eps"].first()
     assert 60 < eps["source"] / eps["target"] < 80  # "some seventy times narrower"
@@ -88,6 +116,9 @@ def test_only_ants_replay_pairs_pass_all_three_gates():
 
 
 def test_every_bound_holds_where_the_printed_formula_does_not():
+    assert page_says(
+        "Every bound holds them there, and the seeds of all of them overlap in return",
+    )
     curves = report.read("walker2d-medium", results_file("bounds")).curves
     outside = curves.groupby("label")["outside"].max()
     assert outside.pop("as printed") > 0.4  # "half of the values"
@@ -105,6 +136,10 @@ def last_looks(curves):
 
 
 def test_on_halfcheetah_nothing_leaves_the_range_and_layer_norm_earns_more_than_the_floor():
+    assert page_says(
+        "On this HalfCheetah nothing leaves the range, as printed neither",
+        "There layer norm earns more than the floor in every seed",
+    )
     pair = "halfcheetah-medium@otdf-kinematic-backthighjnt-hard"
     curves = report.read(pair, results_file("bounds")).curves
     assert curves.outside.max() == 0
@@ -115,6 +150,11 @@ def test_on_halfcheetah_nothing_leaves_the_range_and_layer_norm_earns_more_than_
 
 def test_no_set_on_target_rows_keeps_the_gain_of_worn_robots(tried):
     """Of the hunt's answer: behind on both robots, with a larger share that is kept."""
+    assert page_says(
+        "None keeps the gain on worn robots. Both sets on target rows are behind IQL on the "
+        "target, on the robot as it is and on worn ones",
+        "the policy keeps a larger *share* of its return than DROCO's does",
+    )
     for label in ("DROCO, target rows too", "DROCO, shifts known"):
         for where in ("clean", "shifted"):
             found = {v.second: v.word for v in verdicts.verdicts(tried, where, over=label)}
@@ -128,6 +168,10 @@ def test_no_set_on_target_rows_keeps_the_gain_of_worn_robots(tried):
 
 
 def test_a_doubled_penalty_pays_on_the_robot_as_it_is_and_not_on_worn_ones(tried):
+    assert page_says(
+        r"on the robot as it is, $\beta = 2$ is ahead of $\beta = 1$",
+        r"On worn robots it is level with IQL on the target by the rule, as $\beta = 1$ is",
+    )
     clean, worn = (
         {v.second: v.word for v in verdicts.verdicts(tried, where, over="DROCO, β = 2")}
         for where in ("clean", "shifted")
@@ -143,6 +187,13 @@ def long():
 
 
 def test_trained_for_longer_the_lead_is_gone_at_every_beta(long):
+    assert page_says(
+        "the end shows no difference on the robot as it is. On worn robots IQL on the target "
+        "is ahead of DROCO",
+        r"What stays is the lead over IQL\*",
+        r"At $\beta = 0.1$ and 0.5 DROCO is level with IQL on the target too; $\beta = 2$ "
+        r"ends behind $\beta = 1$",
+    )
     clean, worn = words(long, "clean"), words(long, "shifted")
     assert clean["IQL*"] == worn["IQL*"] == "ahead of"  # "What stays"
     assert {clean[arm] for arm in ALONE} == {"level with"}
@@ -154,6 +205,10 @@ def test_trained_for_longer_the_lead_is_gone_at_every_beta(long):
 
 
 def test_at_40_000_steps_it_is_ahead_there_too_and_then_falls_back(long):
+    assert page_says(
+        "at 40,000 steps it is ahead. Then it falls back while IQL on the target's data "
+        "holds its level",
+    )
     returns = long.curves.pivot_table(index="step", columns="label", values="return_mean")
     assert returns.loc[40_000, "DROCO"] > returns.loc[40_000, list(ALONE)].max() + 100
     assert returns.loc[60_000:, "DROCO"].max() < returns.loc[40_000, "DROCO"] - 100
@@ -163,6 +218,10 @@ def test_at_40_000_steps_it_is_ahead_there_too_and_then_falls_back(long):
 
 
 def test_two_of_three_seeds_of_the_oracle_lose_their_gait_and_values_climb(long):
+    assert page_says(
+        "Their values climb",
+        "$u$ is negative",
+    )
     ends = long.curves[(long.curves["step"] == 100_000) & (long.curves["label"] == "DROCO, oracle")]
     assert sorted(ends["return_mean"] < 0) == [False, True, True]
     assert ends["v_source"].max() > 10_000
@@ -171,6 +230,12 @@ def test_two_of_three_seeds_of_the_oracle_lose_their_gait_and_values_climb(long)
 
 
 def test_scarce_target_rows_bring_no_lead():
+    assert page_says(
+        "With 1,000 rows DROCO is level with both arms that never see the source, and behind "
+        "both under foreign shifts; its seeds lie far apart",
+        "With 300 rows it is behind IQL on the target's data on the robot as it is too, and "
+        "behind both under foreign shifts",
+    )
     scarce = report.read("walker2d-medium", results_file("study/1000-rows"))
     clean, worn = words(scarce, "clean"), words(scarce, "shifted")
     assert {clean[arm] for arm in ALONE} == {"level with"}
@@ -183,6 +248,14 @@ def test_scarce_target_rows_bring_no_lead():
 
 
 def test_on_ant_it_is_ahead_of_the_target_alone_and_behind_plain_iql():
+    assert page_says(
+        r"DROCO is ahead of both arms that never see the source. But IQL\*, without the "
+        r"penalty, is ahead of DROCO",
+        "A clone of both data sets is a little ahead of DROCO, and *as printed*, without "
+        "bounds, is behind it. So is MICRO",
+        "ends where DROCO does",
+        "Under foreign shifts the order is nearly the same",
+    )
     ant = next(each for each in report.read_longer() if each.robot == "Ant")
     clean = words(ant, "clean")
     assert clean["IQL*"] == "behind" and {clean[arm] for arm in ALONE} == {"ahead of"}
@@ -206,12 +279,18 @@ def test_on_ant_it_is_ahead_of_the_target_alone_and_behind_plain_iql():
 
 
 def test_on_ant_it_does_not_matter_which_rows_are_charged():
+    assert page_says(
+        "and on Ant's data (`results/study/ant-control.yaml`) in both",
+    )
     control = report.read("ant-medium-replay", results_file("study/control"))
     for where in ("clean", "shifted"):
         assert words(control, where)["DROCO, shuffled"] == "level with"
 
 
 def test_on_walker2d_the_twin_is_behind_on_the_robot_as_it_is_alone():
+    assert page_says(
+        "at 60,000 steps the twin was ahead. Under foreign shifts the two are level",
+    )
     control = report.read("walker2d-medium", results_file("study/control"))
     twin, clean, worn = "DROCO, shuffled", words(control, "clean"), words(control, "shifted")
     assert (clean[twin], worn[twin]) == ("ahead of", "level with")
@@ -236,6 +315,10 @@ def went():
 
 
 def test_on_ant_droco_stands_in_every_seed_and_iql_star_walks(went):
+    assert page_says(
+        "DROCO's Ant stands still, in every seed",
+        r"$\beta = 0.5$ stands as $\beta = 1$ does",
+    )
     walks = went.groupby(["label", "seed"]).walks.mean()
     assert len(walks["DROCO"]) == 5 and walks["DROCO"].max() < 0.2
     assert walks["DROCO, β = 0.5"].max() < 0.2
@@ -243,6 +326,9 @@ def test_on_ant_droco_stands_in_every_seed_and_iql_star_walks(went):
 
 
 def test_on_ant_iql_on_the_target_goes_further_than_droco_and_falls(went):
+    assert page_says(
+        "so it goes further and earns less",
+    )
     means = went.groupby("label")[["metres", "walks", "falls", "return"]].mean()
     alone, droco = means.loc["IQL, target"], means.loc["DROCO"]
     assert alone.walks == pytest.approx(0.4, abs=0.03) and alone.falls == pytest.approx(
@@ -254,6 +340,10 @@ def test_on_ant_iql_on_the_target_goes_further_than_droco_and_falls(went):
 
 
 def test_on_ant_the_arms_without_the_source_fall_while_they_train():
+    assert page_says(
+        "its lowest seed earns more than DROCO's highest. Then both target-only arms fall, "
+        "and DROCO does not",
+    )
     ant = next(each for each in report.read_longer() if each.robot == "Ant")
     looks = ant.curves.groupby(["label", "step"]).return_mean
     low, mean, high = looks.min(), looks.mean(), looks.max()
@@ -264,6 +354,9 @@ def test_on_ant_the_arms_without_the_source_fall_while_they_train():
 
 
 def test_which_rows_are_charged_matters_in_one_of_four_comparisons():
+    assert page_says(
+        "DROCO's lowest seed earns as much as the twin's highest",
+    )
     found = []
     for task in ("walker2d-medium", "ant-medium-replay"):
         control = report.read(task, results_file("study/control"))
@@ -281,6 +374,10 @@ def test_which_rows_are_charged_matters_in_one_of_four_comparisons():
 
 
 def test_beyond_the_set_droco_keeps_less_under_every_shift_and_c_over_eps_orders_nothing(study):
+    assert page_says(
+        "DROCO keeps a smaller share than IQL on the target under every one of the shifts",
+        "how far it is left hardly orders the losses",
+    )
     widths = pd.read_csv(results_file("study/widths-walker2d-medium.csv"))
     wide = widths[widths.rows == "target"].set_index("shift")
     mean = study.only(["IQL, target", "DROCO"]).under_shift
