@@ -1,14 +1,18 @@
 """The loop, line by line: its sentences on saved tables, held to those tables."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 from chapters import ROOT, cells, source
+from quoting import says
 
 from droco_lite import report
 from droco_lite.provenance import results_file
 from droco_lite.report import grid
+
+page_says = partial(says, "the_loop")
 
 BOOK = ROOT / "book/the_loop.ipynb"
 
@@ -23,6 +27,10 @@ def runs():
 
 
 def test_compiled_and_jax_are_level_by_their_ranges():
+    assert page_says(
+        "the two are level",
+        "but the ranges over the rounds overlap in all three tables",
+    )
     said = " ".join(" ".join(source(cell) for cell in cells(BOOK, "markdown")).split())
     leads = []
     for run in ("1t_amd", "1t", "2t"):
@@ -43,6 +51,10 @@ def test_compiled_is_more_than_twice_as_fast_as_the_official_step():
 
 
 def test_faster_products_help_the_official_step_on_one_processor_only():
+    assert page_says(
+        "merely choosing it speeds up the official step too; on the Intel one the default is "
+        "already the faster",
+    )
     for run, helps in (("1t_amd", True), ("1t", False), ("2t", False)):
         rows = table(f"training_step_cpu_{run}")
         ratio = {row["variant"]: row["ratio_to_official"] for row in rows}
@@ -50,6 +62,12 @@ def test_faster_products_help_the_official_step_on_one_processor_only():
 
 
 def test_what_a_step_costs_as_one_quantity_grows():
+    assert page_says(
+        "Data cost nothing but memory",
+        "Members cost little",
+        "Rows of the batch cost nearly in proportion. A few runs stacked cost about as much "
+        "as the same runs in turn. On a CPU many stacked runs cost more",
+    )
     cost = {}
     for row in table("step_cost_cpu"):
         cost.setdefault(row["varied"], {})[row["value"]] = row["ratio"]
@@ -62,6 +80,10 @@ def test_what_a_step_costs_as_one_quantity_grows():
 
 
 def test_beta_sets_the_values_and_delta_hardly_moves_them(runs):
+    assert page_says(
+        r"$V$ of source states falls as $\beta$ grows, at every $\delta$ alike",
+        "and $V$ hardly moves",
+    )
     values = runs.pivot_table(index="beta", columns="delta", values="v_source")
     assert (values.diff().dropna() < 0).all(axis=None)  # at every delta alike
     by_beta, by_delta = values.mean(axis=1), values.mean(axis=0)
@@ -69,11 +91,18 @@ def test_beta_sets_the_values_and_delta_hardly_moves_them(runs):
 
 
 def test_delta_clips_two_fifths_at_most_and_none_at_thirty(runs):
+    assert page_says(
+        "two fifths of the source's errors are clipped, at 30 none",
+    )
     clipped = runs.groupby("delta").beyond_delta.mean()
     assert clipped[1.0] == pytest.approx(0.4, abs=0.05) and clipped[30.0] < 0.001
 
 
 def test_in_the_return_nothing_is_settled(runs):
+    assert page_says(
+        r"**In the return nothing is settled.** On the robot as it is the means rise with "
+        r"$\beta$, but the ranges overlap",
+    )
     earned = runs.groupby("beta").return_mean.agg(["min", "mean", "max"])
     assert earned["mean"].is_monotonic_increasing
     assert earned["min"].max() < earned["max"].min()  # the ranges overlap
@@ -82,6 +111,9 @@ def test_in_the_return_nothing_is_settled(runs):
 
 
 def test_under_each_hard_shift_the_ranges_of_the_betas_overlap():
+    assert page_says(
+        "Under each hard shift the three ranges overlap too",
+    )
     found = report.read("walker2d-medium", results_file("study/grid")).under_shift
     hard = found[found["shift"].str.endswith("-hard") & (found.variant != "thighjnt")]
     hard = hard.assign(beta=hard.label.str.extract(r"β = ([\d.]+)")[0])
