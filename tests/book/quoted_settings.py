@@ -160,7 +160,7 @@ SETTINGS: dict[str, dict[str, tuple[str, ...]]] = {
             *("six networks in one product", "128 rows of each half"),
         ),
         MATHS: ("a backward pass twice that", "from about a tenth to a third"),
-        "values of δ": ("at 30 none",),
+        "values of δ": ("at 30 hardly any",),
         "the grid's seeds": ("Two seeds are a reason",),
         WISH: ("in five seeds too",),
     },

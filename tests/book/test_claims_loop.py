@@ -92,7 +92,7 @@ def test_beta_sets_the_values_and_delta_hardly_moves_them(runs):
 
 def test_delta_clips_two_fifths_at_most_and_none_at_thirty(runs):
     assert page_says(
-        "two fifths of the source's errors are clipped, at 30 none",
+        "two fifths of the source's errors are clipped, at 30 hardly any",
     )
     clipped = runs.groupby("delta").beyond_delta.mean()
     assert clipped[1.0] == pytest.approx(0.4, abs=0.05) and clipped[30.0] < 0.001

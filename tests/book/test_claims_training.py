@@ -137,7 +137,7 @@ def last_looks(curves):
 
 def test_on_halfcheetah_nothing_leaves_the_range_and_layer_norm_earns_more_than_the_floor():
     assert page_says(
-        "On this HalfCheetah nothing leaves the range, as printed neither",
+        "On this HalfCheetah nothing leaves the range, not even with the formula as printed",
         "There layer norm earns more than the floor in every seed",
     )
     pair = "halfcheetah-medium@otdf-kinematic-backthighjnt-hard"
@@ -191,8 +191,9 @@ def test_trained_for_longer_the_lead_is_gone_at_every_beta(long):
         "the end shows no difference on the robot as it is. On worn robots IQL on the target "
         "is ahead of DROCO",
         r"What stays is the lead over IQL\*",
-        r"At $\beta = 0.1$ and 0.5 DROCO is level with IQL on the target too; $\beta = 2$ "
-        r"ends behind $\beta = 1$",
+        r"At $\beta = 0.1$ and 0.5 DROCO's means are below IQL's on the target, and the seeds lie "
+        r"too far apart to call it behind; $\beta = 2$ ends behind $\beta = 1$",
+        r"On worn robots $\beta = 0.1$ and 2 are behind",
     )
     clean, worn = words(long, "clean"), words(long, "shifted")
     assert clean["IQL*"] == worn["IQL*"] == "ahead of"  # "What stays"
@@ -200,8 +201,11 @@ def test_trained_for_longer_the_lead_is_gone_at_every_beta(long):
     assert worn["IQL, target"] == "behind"
     assert clean["DROCO, β = 2"] == worn["DROCO, β = 2"] == "ahead of"
     for label in ("DROCO, β = 0.1", "DROCO, β = 0.5"):
-        found = {v.second: v.word for v in verdicts.verdicts(long, over=label)}
-        assert found["IQL, target"] == "level with"
+        found = {v.second: v for v in verdicts.verdicts(long, over=label)}["IQL, target"]
+        assert found.word == "level with" and found.points < 0
+    for label in ("DROCO, β = 0.1", "DROCO, β = 2"):
+        found = {v.second: v.word for v in verdicts.verdicts(long, "shifted", over=label)}
+        assert found["IQL, target"] == "behind"
 
 
 def test_at_40_000_steps_it_is_ahead_there_too_and_then_falls_back(long):

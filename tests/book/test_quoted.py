@@ -101,15 +101,14 @@ REPLACED = (
 
 @pytest.mark.parametrize(("page", "sentence"), FALSE)
 def test_a_false_sentence_with_a_number_of_the_page_is_found(page, sentence):
-    assert not stale(page, prose(page))
-    assert stale(page, [*prose(page), sentence])
+    assert len(stale(page, [*prose(page), sentence])) > len(stale(page, prose(page)))
 
 
 @pytest.mark.parametrize(("page", "words", "others"), REPLACED)
 def test_words_that_are_replaced_are_found(page, words, others):
     text = list(map(one_line, prose(page)))
     changed = [part.replace(words, others) for part in text]
-    assert changed != text and stale(page, changed)
+    assert changed != text and len(stale(page, changed)) > len(stale(page, text))
 
 
 def test_a_file_that_no_longer_holds_a_figure_is_found(monkeypatch):
