@@ -53,20 +53,20 @@ def evaluate(
     chosen = [Shift.parse(text) for text in shift or []]
     shifts = grid(robot, family or None) if family or not chosen else grid(robot, families=())
     table = run_suite(agent, robot, shifts + chosen, episodes=episodes, seed=seed)
-    about = {"step": facts["step"], "episodes": episodes, "seed": seed, "robot": robot}
+    about = {"step": facts.step, "episodes": episodes, "seed": seed, "robot": robot}
     write_table(results, table, about)
     always = ("method", "seed", "shift", "return_mean", "return_std", "score")
     own = tuple(name for name in agent.runs[0].to_dict() if name not in always)
     print_frame(table[told_apart(table, always, own)], as_json)
 
 
-def _restored(folder: Path, robot: str) -> tuple[Any, dict, str]:
+def _restored(folder: Path, robot: str) -> tuple[Any, Any, str]:
     """The agent, its facts and the robot, which must have the policy's columns."""
     from droco_lite.robots import get_robot
-    from droco_lite.training.export import restore, trained_on
+    from droco_lite.training.export import restore
 
     agent, facts = restore(folder)
-    robot = robot or trained_on(facts) or ""
+    robot = robot or facts.robot or ""
     if not robot:
         raise ValueError(f"--robot: {folder} was trained without a simulator; say which robot")
     spec = get_robot(robot)
@@ -150,7 +150,7 @@ def select(
     table = selection.evidence(agent, data.target, kept, data.source, fqe=fqe)
     if episodes and robot is not None:
         table = table.join(selection.examine(agent, robot, episodes=episodes))
-    about = {"step": facts["step"], "held_out": held_out, "fqe": vars(fqe)}
+    about = {"step": facts.step, "held_out": held_out, "fqe": vars(fqe)}
     about |= {"task": str(data.task), "target_rows": len(data.target)}
     about["wall_time_seconds"] = round(time.perf_counter() - started, 1)
     write_table(results, table, about)
@@ -193,10 +193,10 @@ def export(
     """Write a trained policy as an ONNX file, with a card that says what it is and returns."""
     from droco_lite.evaluation import evaluate as run_suite
     from droco_lite.evaluation import grid
-    from droco_lite.training.export import export_policy, restore, trained_on
+    from droco_lite.training.export import export_policy, restore
 
     returns = None
-    if episodes and (robot or trained_on(restore(folder)[1])):
+    if episodes and (robot or restore(folder)[1].robot):
         agent, _, robot = _restored(folder, robot)
         returns = run_suite(agent, robot, grid(robot, strengths=(1.0,)), episodes=episodes)
     path, card = export_policy(folder, run, to, dtype=dtype, returns=returns)

@@ -21,10 +21,8 @@ exam has.  All arrays carry the run axis R of the stack first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,6 +46,7 @@ from droco_lite.data.tasks import make_dataset
 from droco_lite.data.transitions import Transitions, concatenate
 from droco_lite.evaluation.judging import RULES, judge
 from droco_lite.robots import NOMINAL, BatchedRobot
+from droco_lite.training.checkpoint import Facts
 from droco_lite.training.loop import fingerprint, numpy_act
 
 __all__ = [
@@ -338,7 +337,7 @@ def laid_aside(experiment, place: str, held_out: Transitions | None = None) -> T
     return load(place, experiment.task.get("robot"))
 
 
-def refuse_other_rows(facts: Mapping[str, Any], target: Transitions, place: str) -> None:
+def refuse_other_rows(facts: Facts, target: Transitions, place: str) -> None:
     """Refuse recordings that changed after a training read them: what was held out may be others.
 
     Args:
@@ -349,7 +348,7 @@ def refuse_other_rows(facts: Mapping[str, Any], target: Transitions, place: str)
     Raises:
         ValueError: they are not those that were trained on.
     """
-    now, then = fingerprint(target), facts["facts"]["target"]
+    now, then = fingerprint(target), facts.target
     if now != then:
         raise ValueError(
             f"{place}: the rows are not those that were trained on ({now['rows']:,} now, "

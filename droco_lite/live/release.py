@@ -105,7 +105,7 @@ def release_job(
         (run,) = [k for k, r in enumerate(agent.runs) if (r.label, r.seed) == (label, seed)]
         card = {
             "task": job.task, "origin": origin, "data": dict(job.study.data),
-            "kind": f"{facts['step']:,} steps, seed {seed}",
+            "kind": f"{facts.step:,} steps, seed {seed}",
             "trained_by": f"droco-lite study run {told}",
             "evaluation_seed": job.study.evaluation.seed,
             **returns_of(job, root, label, robot), **floor_of(job, settings),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -53,6 +55,33 @@ def load(folder: Path, device="cpu") -> tuple[dict[str, Tensor], dict] | None:
         raise CheckpointError(f"cannot read {path}: {reason}; {_MEND}") from error
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the JSON in a checkpoint's header says.
+
+    Attributes:
+        runs: the settings of each run, as ``to_dict`` gives them.
+        source, target: fingerprints of both data sets: ``rows``, ``columns`` [S, A], ``hash``.
+        robot: the robot in whose simulator the policies were evaluated; None where there was none.
+        step: gradient steps that were taken.
+        curve: the lines of the training's curve, one for each evaluation and run.
+    """
+
+    runs: list[dict[str, Any]]
+    source: dict[str, Any]
+    target: dict[str, Any]
+    robot: str | None
+    step: int
+    curve: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any]) -> Facts:
+        """The facts in what :func:`load` returns as its second part."""
+        asked = header["facts"]  # what was asked for: a training goes on only if it is asked again
+        parts = (asked["runs"], asked["source"], asked["target"])
+        return cls(*parts, asked["evaluation"][0], header["step"], header["curve"])
 
 
 _MEND = "choose another output folder to start again, or put a copy of the file in its place"

@@ -19,6 +19,7 @@ from droco_lite.agents.networks import Layers
 from droco_lite.files import write_bytes, write_text
 from droco_lite.provenance import as_json, provenance
 from droco_lite.training import checkpoint
+from droco_lite.training.checkpoint import Facts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +29,12 @@ DTYPES = ("float32", "float64")
 OPSET, IR_VERSION = 17, 8  # of 2022, so that older runtimes read the file too
 
 
-def restore(folder: str | Path, device: str = "cpu") -> tuple[Agent, dict[str, Any]]:
+def restore(folder: str | Path, device: str = "cpu") -> tuple[Agent, Facts]:
     """The agent that a training left in ``folder``, and the facts of its checkpoint.
+
+    Args:
+        folder: what a training wrote.
+        device: where the agent lives.
 
     Raises:
         FileNotFoundError: there is no checkpoint in the folder.
@@ -38,23 +43,14 @@ def restore(folder: str | Path, device: str = "cpu") -> tuple[Agent, dict[str, A
     found = checkpoint.load(Path(folder), device)
     if found is None:
         raise FileNotFoundError(f"{folder} holds no {checkpoint.FILE}; train into it first")
-    tensors, facts = found
-    method = METHODS[facts["facts"]["runs"][0]["method"]]
-    runs = [method.Settings.from_dict(run, where=str(folder)) for run in facts["facts"]["runs"]]
-    n_obs, n_act = facts["facts"]["source"]["columns"]
+    tensors, facts = found[0], Facts.of(found[1])
+    method = METHODS[facts.runs[0]["method"]]
+    runs = [method.Settings.from_dict(run, where=str(folder)) for run in facts.runs]
+    n_obs, n_act = facts.source["columns"]
     agent = method(runs, n_obs, n_act, device=device)
     agent.load_frozen(tensors)
     agent.load_state(tensors)
     return agent, facts
-
-
-def trained_on(facts: Mapping[str, Any]) -> str | None:
-    """The robot in whose simulator a training was evaluated; None where it had none.
-
-    Args:
-        facts: of its checkpoint, as :func:`restore` returns them.
-    """
-    return facts["facts"]["evaluation"][0]
 
 
 def export_policy(
@@ -137,18 +133,18 @@ def onnx_model(layers: Layers, dtype: str, metadata: Mapping[str, str]) -> Model
     return model
 
 
-def _about(agent: Agent, facts: Mapping, run: int, dtype: str) -> dict[str, Any]:
+def _about(agent: Agent, facts: Facts, run: int, dtype: str) -> dict[str, Any]:
     """What the file says of itself."""
-    robot = trained_on(facts)
     return provenance(
         policy="tanh(MLP(s)), deterministic", observation_size=agent.n_obs,
-        observation_dtype=dtype, action_size=agent.n_act, action_range=[-1, 1], robot=robot,
-        step=facts["step"], settings=agent.runs[run].to_dict(),
-        data={name: facts["facts"][name] for name in ("source", "target")},
+        observation_dtype=dtype, action_size=agent.n_act, action_range=[-1, 1],
+        robot=facts.robot,
+        step=facts.step, settings=agent.runs[run].to_dict(),
+        data={"source": facts.source, "target": facts.target},
     )  # fmt: skip
 
 
-def _card(name: str, about: Mapping, facts: Mapping, run: int, returns: pd.DataFrame | None) -> str:
+def _card(name: str, about: Mapping, facts: Facts, run: int, returns: pd.DataFrame | None) -> str:
     """The card: what the policy is, what it takes, what it returned, and how it is run."""
     settings, robot = about["settings"], about["robot"] or "robot not named"
     lines = [
@@ -160,7 +156,7 @@ def _card(name: str, about: Mapping, facts: Mapping, run: int, returns: pd.DataF
         f"* trained for {about['step']:,} steps on {about['data']['source']['rows']:,} source "
         f"and {about['data']['target']['rows']:,} target rows", "",
         "## Returns", "",
-        *_returns(facts, run, returns), "",
+        *_returns(facts.curve, run, returns), "",
         "## Use", "",
         "```python", "import onnxruntime", "",
         f'policy = onnxruntime.InferenceSession("{name}")',
@@ -171,7 +167,7 @@ def _card(name: str, about: Mapping, facts: Mapping, run: int, returns: pd.DataF
     return "\n".join(lines)
 
 
-def _returns(facts: Mapping, run: int, returns: pd.DataFrame | None) -> list[str]:
+def _returns(curve: list[dict], run: int, returns: pd.DataFrame | None) -> list[str]:
     """Lines of the card: the table that was given, else the training's own last evaluation."""
     if returns is not None:
         mine = returns[returns.run == run]
@@ -186,7 +182,7 @@ def _returns(facts: Mapping, run: int, returns: pd.DataFrame | None) -> list[str
         head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
         note = "Mean ± standard deviation over episodes; `nominal` is the robot as it is."
         return [*head, *rows, "", note]
-    last: Mapping[str, Any] = next((x for x in reversed(facts["curve"]) if x["run"] == run), {})
+    last: Mapping[str, Any] = next((x for x in reversed(curve) if x["run"] == run), {})
     if last.get("return_mean") is None:
         return ["None was measured."]
     mean, std = last["return_mean"], last["return_std"]

@@ -1,4 +1,4 @@
-"""Which library multiplies matrices: float32 products, by the faster of those that are exact."""
+"""Which of torch's settings multiplies float32 matrices: "medium" where exact, else "highest"."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from functools import cache
 
 import torch
 
-#: "medium" is taken where it is exact, unless "highest" is faster by this factor.  Both are equal
-#: on many CPUs, and there a run must not depend on which of two measurements was the luckier.
+#: "medium" is taken where it is exact, unless "highest" is faster by more than this factor.  Both
+#: are equally fast on many CPUs, and chance in two timings must not decide there.
 CLEARLY = 1.25
 EXACT = 1e-5  # largest error of a float32 product, relative to the largest entry
 ROUNDS, TIMES = 7, 3
@@ -28,12 +28,19 @@ def precision_restored() -> Iterator[None]:
 
 
 def choose_precision(precision: str, device: torch.device) -> str:
-    """What ``auto`` stands for on this device: float32 products, by the faster library.
+    """What ``auto`` stands for on this device.
 
-    With "medium" torch hands a CPU's products to oneDNN, which may round factors to bfloat16 where
-    the CPU has matrix units for that, and is exact to float32 elsewhere: there it is up to twice as
-    fast as MKL (on AMD's CPUs), or its equal.  A small product tells whether it is exact, and the
-    step's own products, timed in turn, whether it is slower.
+    On a CPU it is "medium" where that is exact to float32, unless "highest" is more than 1.25 times
+    as fast (:data:`CLEARLY`); elsewhere it is "highest".
+
+    With "medium" torch hands a CPU's products to oneDNN.  oneDNN may round factors to bfloat16
+    where the CPU has matrix units for that, and is exact to float32 on other CPUs.  There it is up
+    to twice as fast as MKL (on AMD's CPUs), or as fast.  A small product shows whether it is exact.
+    Timings of the step's own products show whether it is slower.
+
+    Args:
+        precision: "auto", or the setting to keep.
+        device: where the training runs.
     """
     if precision != "auto":
         return precision

@@ -8,7 +8,7 @@ mode            what runs
 ``compiled``    gradients by hand and Adam in one ``torch.compile``; needs a C++ compiler on CPU
 ``graph``       a CUDA graph of compiled gradients and Adam (CUDA): no launch overhead, no sync;
                 a graph for each kind of step, where a method's are of several that take turns
-``auto``        the fastest for the length of the run, see :func:`choose_mode`
+``auto``        one of these, by device, method and length of the run: :func:`choose_mode`
 ==============  ====================================================================================
 
 Batches come from the sampler's blocks, so all modes see the same rows and give the same parameters
@@ -39,8 +39,9 @@ from droco_lite.training.rows import Rows, Sampler
 
 MODES = ("auto", "autograd", "manual", "compiled", "graph")
 
-#: Steps from which on compiling repays its 8 to 15 seconds on a CPU: a compiled step is one to two
-#: milliseconds shorter than one by hand (``benchmarks/training_step.py``).
+#: From so many steps on, ``auto`` compiles on a CPU.  Compiling takes 8 to 15 seconds.  A compiled
+#: step is 2.9 ms shorter than one by hand on one thread, and 2.1 ms on two
+#: (``results/benchmarks/training_step_cpu_1t.json`` and ``_2t.json``): so many steps save 40 s.
 COMPILING_PAYS = 20_000
 
 
@@ -50,7 +51,7 @@ def manual_possible(agent: Agent) -> bool:
 
 
 def choose_mode(agent: Agent, device: torch.device, steps: int) -> str:
-    """What ``auto`` stands for: the fastest form of the step for a run of ``steps``.
+    """What ``auto`` stands for in a run of ``steps``.
 
     A graph on CUDA; on a CPU the compiled step where it pays and a compiler is at hand, else the
     step by hand; autograd for methods that have neither.
@@ -63,8 +64,8 @@ def choose_mode(agent: Agent, device: torch.device, steps: int) -> str:
         return "manual"
     if not compiler_found():
         say_once(
-            "no C++ compiler is at hand, so steps are not compiled and take about a third longer; "
-            "install one (g++ or clang) to have them compiled"
+            "no C++ compiler is at hand, so steps are not compiled and take about half as long "
+            "again; install one (g++ or clang) to have them compiled"
         )
         return "manual"
     return "compiled"

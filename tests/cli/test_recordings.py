@@ -179,7 +179,7 @@ def test_one_target_file_is_enough_to_rank_policies(place):
 
 def trained_rows(folder):
     """How many target rows a training read."""
-    return restore(folder)[1]["facts"]["target"]["rows"]
+    return restore(folder)[1].target["rows"]
 
 
 def test_a_training_without_a_simulator_is_plotted_by_its_values(place):

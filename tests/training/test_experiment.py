@@ -153,7 +153,7 @@ def trained(tmp_path):
 def test_restored_agent_is_the_trained_one(trained):
     folder, result = trained
     agent, facts = restore(folder)
-    assert facts["step"] == 20
+    assert facts.step == 20
     for mine, theirs in zip(agent.networks.weights, result.agent.networks.weights, strict=True):
         assert torch.equal(mine, theirs)
 

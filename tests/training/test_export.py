@@ -120,10 +120,10 @@ def test_a_robot_without_reference_returns_has_no_column_of_scores(tmp_path):
 
 def test_an_evaluation_without_a_score_is_told_without_one():
     last = {"run": 0, "step": 800, "return_mean": 45.0, "return_std": 1.0, "score": float("nan")}
-    assert _returns({"curve": [last]}, 0, None) == [
+    assert _returns([last], 0, None) == [
         "Nominal robot, at step 800: 45 ± 1.  Robots that changed were not tried."
     ]
-    assert " (score 86.0)." in _returns({"curve": [last | {"score": 86.0}]}, 0, None)[0]
+    assert " (score 86.0)." in _returns([last | {"score": 86.0}], 0, None)[0]
 
 
 def test_a_policy_without_measured_returns_says_so(tmp_path):
