@@ -22,10 +22,14 @@ LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 
 
 def seeded_generators(seeds: Sequence[int], stream: str) -> list[torch.Generator]:
-    """One CPU generator per seed; ``stream`` keeps uses of one seed apart ("init", "noise", ...).
+    """One CPU generator per seed.
 
-    Drawing each network from a generator of its own makes a run's numbers independent of the runs
-    stacked beside it.
+    Each network is drawn from a generator of its own.  So a run's numbers do not depend on the runs
+    that are stacked beside it.
+
+    Args:
+        seeds: one for each generator.
+        stream: a name such as "init" or "noise", so that two uses of one seed draw other numbers.
     """
     tag = int.from_bytes(stream.encode(), "little") % (2**61 - 1)
     states = (np.random.SeedSequence([seed, tag]).generate_state(1, np.uint64) for seed in seeds)
@@ -33,7 +37,13 @@ def seeded_generators(seeds: Sequence[int], stream: str) -> list[torch.Generator
 
 
 def per_run_column(runs: Sequence, name: str, device) -> Tensor:
-    """A per-run setting as ``[R, 1, 1]``, to broadcast over rows; NaN where it is None."""
+    """A per-run setting as ``[R, 1, 1]``, to broadcast over rows; NaN where it is None.
+
+    Args:
+        runs: the settings of R runs.
+        name: of the setting; its values are numbers or None.
+        device: of the result.
+    """
     given = [getattr(run, name) for run in runs]
     values = [math.nan if value is None else float(value) for value in given]
     return torch.tensor(values, device=device).reshape(-1, 1, 1)
@@ -43,6 +53,13 @@ def init_mlp(sizes: Sequence[int], generators: Sequence[torch.Generator]) -> Lay
     """A stack of ``len(generators)`` perceptrons with layer widths ``sizes``.
 
     Weights and biases are uniform in ``±1/sqrt(fan_in)``, as in ``torch.nn.Linear``.
+
+    Args:
+        sizes: widths of all layers, the input's first and the output's last.
+        generators: one for each of the n networks, see :func:`seeded_generators`.
+
+    Returns:
+        ``len(sizes) - 1`` layers ``(weight [n, in, out], bias [n, 1, out])`` on the CPU, float32.
     """
     layers = []
     for fan_in, fan_out in pairwise(sizes):
@@ -54,14 +71,23 @@ def init_mlp(sizes: Sequence[int], generators: Sequence[torch.Generator]) -> Lay
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x W + b of every network in a stack."""
+    """x W + b of every network in a stack.
+
+    Args:
+        x: inputs ``[n, rows, in]``.
+        weight: W ``[n, in, out]``.
+        bias: b ``[n, 1, out]``.
+
+    Returns:
+        ``[n, rows, out]``.
+    """
     if torch.compiler.is_compiling():  # the sum then costs nothing: it joins the activation
         return torch.bmm(x, weight) + bias
     return torch.baddbmm(bias, x, weight)
 
 
 def last_hidden(layers: Layers, x: Tensor, activation=torch.relu) -> Tensor:
-    """What the last layer of a stack is given, ``[n, rows, width]``."""
+    """The input ``[n, rows, width]`` of a stack's last layer, for inputs x ``[n, rows, in]``."""
     for weight, bias in layers[:-1]:
         x = activation(affine(x, weight, bias))
     return x
@@ -75,15 +101,15 @@ def mlp(layers: Layers, x: Tensor, activation=torch.relu) -> Tensor:
 def scalar_mlp(layers: Layers, x: Tensor) -> Tensor:
     """:func:`mlp` of networks with one output, ``[n, rows, 1]``.
 
-    The last product is taken as a sum: a matrix of one column leaves most of a CPU unused where
-    rows are many (12 % of CQL*'s step with ten candidates).
+    The last product is computed as a sum.  A matrix of one column leaves most of a CPU unused where
+    there are many rows (12 % of CQL*'s step with ten candidates).
     """
     weight, bias = layers[-1]
     return (last_hidden(layers, x) * weight.mT).sum(-1, keepdim=True) + bias
 
 
 def parameters(layers: Layers) -> list[Tensor]:
-    """The stack's tensors in a flat list, for optimisers and checkpoints."""
+    """The stack's tensors in a flat list, each layer's weight before its bias."""
     return [tensor for layer in layers for tensor in layer]
 
 
@@ -102,12 +128,28 @@ def copy_of(layers: Layers) -> Layers:
 
 @torch.no_grad()
 def polyak_(target: Layers, online: Layers, tau: float) -> None:
-    """Move ``target`` a share ``tau`` of the way to ``online``, in place."""
+    """Move ``target`` a share ``tau`` of the way to ``online``, in place.
+
+    Args:
+        target: the stack that moves.
+        online: a stack of the same shape.
+        tau: in [0, 1].
+    """
     torch._foreach_lerp_(parameters(target), parameters(online), tau)
 
 
 def twins(layers: Layers, observations: Tensor, actions: Tensor, activation=torch.relu) -> Tensor:
-    """Both critics of a stack of 2R, ``[2, R, rows, 1]``, at (s, a) of R runs."""
+    """Both critics' values of (s, a), for R runs.
+
+    Args:
+        layers: a stack of 2R critics, first the R of Q1, then the R of Q2.
+        observations: s ``[R, rows, S]``.
+        actions: a ``[R, rows, A]``.
+        activation: between the layers.
+
+    Returns:
+        ``[2, R, rows, 1]``.
+    """
     inputs = repeat_rows(torch.cat([observations, actions], -1), 2)
     return mlp(layers, inputs, activation).unflatten(0, (2, -1))
 

@@ -1,17 +1,17 @@
-"""Are the values still values?  The range that returns can have, and two figures to watch.
+"""The range that returns can have, and two figures that show whether values stay in it.
 
 With rewards between r_min and r_max, and episodes that may end, every discounted return lies in
 
     [ min(0, r_min) / (1 - gamma),  max(0, r_max) / (1 - gamma) ]
 
-so a value outside it is the value of nothing.  r_min and r_max are those of the rows at hand: where
-the robot can earn less or more than in any of them, the true range is wider.  ``kappa`` says
-whether values feed on themselves:
+so no policy has a value outside it.  r_min and r_max are those of the rows at hand.  Where the
+robot can earn less or more than in any of them, the true range is wider.  ``kappa`` says whether
+values feed on themselves:
 
     kappa = E[ (1 - d) value backed up ] / E[ V(s) ]        over source rows
 
-is the factor between a value and what it is replaced by, rewards left out; where gamma kappa > 1
-the regression is expansive, and values run away.
+is the factor between a value and the value that replaces it, with rewards left out.  Where
+gamma kappa > 1, each backup enlarges values, and they run away.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from torch import Tensor
 
 #: Values may leave the range by this share of its width before they count as outside.
 TOLERANCE = 0.01
-#: The share of values outside up to which none is worth a word.
+#: Up to this share of values outside, there is no warning.
 WARN_ABOVE = 0.01
-#: The share of values outside from which on one look is enough to warn.
+#: Above this share of values outside, a single evaluation is enough to warn.
 PLAINLY_OUTSIDE = 0.5
 
 

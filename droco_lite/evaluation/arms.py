@@ -77,7 +77,7 @@ def file_name(text: str) -> str:
 
 
 #: What to do about a damaged table.
-MEND_TABLE = "move it away, and `droco-lite matrix collect` or `compare` writes it again"
+MEND_TABLE = "move it away, and `droco-lite study collect` or `compare` writes it again"
 
 
 def read_table(folder: str | Path, task: str) -> pd.DataFrame:
@@ -89,5 +89,5 @@ def read_table(folder: str | Path, task: str) -> pd.DataFrame:
     """
     path = Path(folder) / f"{file_name(task)}.csv"
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: run `droco-lite matrix run` or `compare`")
+        raise FileNotFoundError(f"{path} is missing: run `droco-lite study run` or `compare`")
     return files.read_csv(path, MEND_TABLE, keep_default_na=False)

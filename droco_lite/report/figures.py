@@ -64,9 +64,8 @@ def look(label: str) -> dict[str, Any]:
     """Colour and dash of an arm."""
     own = (label.split(",")[0], "-." if "," in label else "-")  # a study's own: "DARA, wider"
     name, dash = LOOKS.get(label, own)
-    bold = label in BOLD
     color = COLORS.get(name.rstrip("*").lower(), COLORS["muted"])
-    return {"color": color, "ls": dash, "lw": 2.2 if bold else 1.3}
+    return {"color": color, "ls": dash, "lw": 2.2 if label in BOLD else 1.3}
 
 
 def per_seed(lines: pd.DataFrame, column: str, by: Sequence[str] = ()) -> pd.DataFrame:
@@ -412,6 +411,7 @@ def level_families(results: Results) -> list[str]:
 
 
 def attack_kinds(results: Results) -> list[str]:
+    """Names of the attacks on observations that were tried, in the table's order."""
     return list(dict.fromkeys(results.attacked["attack"]))
 
 

@@ -46,8 +46,8 @@ def read_grid(folder: str | Path | None = None) -> pd.DataFrame | None:
         Columns ``beta, delta, seed, steps, return_mean`` (of the last policy, over the episodes of
         the final evaluation, as everywhere in the book), ``shifted`` (mean return under shifts that
         the source does not have), ``v_source`` and ``beyond_delta`` (share of source errors that
-        Huber's loss clips) at the last look, and ``most_beyond``, the largest such share of any
-        look.
+        Huber's loss clips) at the last evaluation, and ``most_beyond``, the largest such share
+        of any evaluation.
 
     Raises:
         ValueError: an arm's label names no beta and delta.

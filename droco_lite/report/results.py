@@ -34,7 +34,7 @@ from droco_lite.robots.shifts import shift_values
 DROCO = "DROCO"
 #: The paper's methods, and MICRO: what a table of results has a row for.
 METHODS = (*PAPER, "MICRO")
-RUN_AGAIN = "run `droco-lite matrix run results/matrix/study.yaml`"
+RUN_AGAIN = "run `droco-lite study run results/matrix/study.yaml`"
 
 OUTSIDE = 0.01  # share of values out of range from which on a page names it
 FAR_OUTSIDE = 0.5  # and from which on they count as run away, as in droco_lite.agents.soundness
@@ -107,10 +107,12 @@ class Results:
         return float(self.about["arms"][DROCO].get("floor") or 0.0) != -math.inf
 
     def values_of(self, label: str) -> pd.DataFrame:
-        """The looks at an arm's values: its curves, and whether the values are out of range.
+        """An arm's curves, with two columns that say whether its values are out of range.
 
-        ``away`` says that a share of them is, ``far`` that their mean is beyond twice an expert's
-        reward for ever.  Older curves have no share; there the mean decides both.
+        There is one line for each evaluation and seed.  ``away`` is true where more than 1 % of the
+        values are out of range.  ``far`` is true where their mean is beyond twice the value of an
+        expert's mean reward earned for ever.  Older curves lack the share; there the mean decides
+        both.
         """
         curves = self.curves[self.curves["label"] == label]
         if "v_source" not in curves:
@@ -125,6 +127,7 @@ class Results:
 
     @property
     def source_shift(self) -> Shift:
+        """The shift that separates the source robot from the target, parsed from the task."""
         return Shift.parse(self.task.source_shift)
 
     @property
@@ -213,8 +216,8 @@ def read(task: str | Task, folder: str | Path | None = None) -> Results:
 
     Raises:
         FileNotFoundError: one is missing.
-        ValueError: a column is missing, a line stands twice, or a number is not finite; the message
-            names the file and what it lacks.
+        ValueError: a column is missing, there are two lines of one condition, or a number is not
+            finite; the message names the file and what is wrong.
     """
     folder = results_folder() if folder is None else Path(folder)
     task = Task.parse(task)
@@ -230,7 +233,7 @@ def read(task: str | Task, folder: str | Path | None = None) -> Results:
     twice = table.duplicated(keys)
     if twice.any():
         line = table.loc[twice, keys].iloc[0].tolist()
-        raise ValueError(f"{path}: {', '.join(map(str, line))} stands twice; {RUN_AGAIN}")
+        raise ValueError(f"{path}: {', '.join(map(str, line))} has two lines; {RUN_AGAIN}")
     numbers = table[["return_mean", "score"]].apply(pd.to_numeric, errors="coerce")
     bad = ~np.isfinite(numbers).all(axis=1)
     if bad.any():
@@ -313,7 +316,7 @@ def read_evidence(*folders: str | Path) -> list[Results]:
     if not found:
         raise FileNotFoundError(
             "neither results/study nor results/long holds results of DROCO: run "
-            "`droco-lite matrix run results/study/walker2d.yaml`"
+            "`droco-lite study run results/study/walker2d.yaml`"
         )
     return list(found.values())
 

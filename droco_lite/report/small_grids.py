@@ -161,10 +161,10 @@ def noise(grids: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def summed_up(curves: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Each group's last three looks, its best look, and what was logged at the end.
+    """Each group's last three evaluations, its best one, and what was logged at the end.
 
     Args:
-        curves: lines of one or several trainings with a look every 3,000 steps.
+        curves: lines of one or several trainings with an evaluation every 3,000 steps.
         by: columns that name a group, such as ``label``.
     """
     lines = []

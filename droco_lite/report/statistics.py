@@ -6,6 +6,8 @@ of ``m`` conditions (columns: tasks, or shifts).  Intervals come from a *stratif
 seeds are drawn again within each condition, conditions are not.  So an interval speaks of other
 seeds under the same conditions; it knows nothing of other data sets, robots or shifts, and with
 three seeds it is itself a rough guess, usually too narrow.
+
+Scores may be in any unit.  Intervals and means have the unit of the scores; chances are in [0, 1].
 """
 
 from __future__ import annotations
@@ -26,8 +28,8 @@ def in_print(number: float, form: str = ".0f") -> str:
     """A number as a page writes it: with a minus sign, which is no hyphen, and no minus zero.
 
     Args:
-        number: what is written.
-        form: how, as :func:`format` takes it; it may begin with ``+``.
+        number: the number.
+        form: a format as :func:`format` takes it, such as ``.1f``; it may begin with ``+``.
     """
     sign = form[: form.startswith("+")]
     return format(number, f"{sign}z{form[len(sign) :]}").replace("-", "−")
@@ -45,7 +47,11 @@ def matrix(
 
     Args:
         table: with the columns ``label``, ``seed``, ``column`` and those of ``across``.
-        across: what makes a condition.
+        column: the name of the column that holds the scores.
+        across: the columns that make a condition.
+
+    Returns:
+        An array for each label, in the table's order of labels.
 
     Raises:
         ValueError: an empty table, a line twice, or a seed that lacks a condition; named in the
@@ -75,8 +81,14 @@ def matrix(
 def interquartile_mean(scores: np.ndarray) -> float:
     """Mean of the middle half of all ``n m`` scores.
 
-    One lucky seed moves it less than the mean, and it wastes less than the median. Fewer than four
-    scores have no outer quarters: their mean.
+    One lucky seed moves it less than the mean, and it uses more of the scores than the median does.
+    Fewer than four scores have no outer quarters; of them it is the mean.
+
+    Args:
+        scores: ``[n, m]``, seeds by conditions.
+
+    Raises:
+        ValueError: the array has another number of axes, is empty, or a score is not finite.
     """
     return float(stats.trim_mean(_scores(scores), 0.25, axis=None))
 
@@ -86,8 +98,17 @@ def interval(
 ) -> tuple[float, float]:
     """Stratified bootstrap interval of :func:`interquartile_mean`, by percentiles.
 
+    Args:
+        scores: ``[n, m]``, seeds by conditions.
+        level: share of resamples that the interval covers, such as 0.95.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        The lower and the upper end, in the unit of the scores.
+
     Raises:
-        ValueError: fewer than ``FEWEST_SEEDS`` seeds.
+        ValueError: fewer than ``FEWEST_SEEDS`` seeds, or a score is not finite.
     """
     scores = enough_seeds(scores)
 
@@ -100,7 +121,18 @@ def interval(
 def probability_of_improvement(x: np.ndarray, y: np.ndarray) -> float:
     """P(X > Y) + P(X = Y) / 2 of a seed of ``x`` and one of ``y``, averaged over conditions.
 
-    It says how often, not by how much: a sure gain of 1 point and one of 50 both give 1.
+    It says how often, not by how much: a sure gain of 1 point and one of 50 both give 1.  All pairs
+    of seeds count (Mann and Whitney's U).
+
+    Args:
+        x: scores ``[n, m]`` of one arm, seeds by conditions.
+        y: scores ``[k, m]`` of the other, under the same conditions; k may differ from n.
+
+    Returns:
+        A chance in [0, 1]; one half where neither is better.
+
+    Raises:
+        ValueError: unequal conditions, or a score is not finite.
     """
     x, y = _pair(x, y)
     return float(_wins(x, y, axis=0).mean())
@@ -115,6 +147,16 @@ def improvement_interval(
     seed: int = 0,
 ) -> tuple[float, float]:
     """Stratified bootstrap interval of :func:`probability_of_improvement`.
+
+    Args:
+        x: scores ``[n, m]`` of one arm, seeds by conditions.
+        y: scores ``[k, m]`` of the other, under the same conditions; k may differ from n.
+        level: share of resamples that the interval covers, such as 0.95.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        The lower and the upper end, chances in [0, 1].
 
     Raises:
         ValueError: fewer than ``FEWEST_SEEDS`` seeds, or unequal conditions.
@@ -132,6 +174,15 @@ def mean_interval(
 ) -> tuple[float, float]:
     """Stratified bootstrap interval of the mean over seeds and conditions.
 
+    Args:
+        scores: ``[n, m]``, seeds by conditions.
+        level: share of resamples that the interval covers, such as 0.95.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        The lower and the upper end, in the unit of the scores.
+
     Raises:
         ValueError: fewer than ``FEWEST_SEEDS`` seeds.
     """
@@ -147,6 +198,18 @@ def difference_interval(
     seed: int = 0,
 ) -> tuple[float, float]:
     """Stratified bootstrap interval of the mean of ``x`` minus that of ``y``.
+
+    Seeds of the two arms are drawn apart; :func:`paired_difference_interval` keeps them in pairs.
+
+    Args:
+        x: scores ``[n, m]`` of one arm, seeds by conditions.
+        y: scores ``[k, m]`` of the other, under the same conditions; k may differ from n.
+        level: share of resamples that the interval covers, such as 0.95.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        The lower and the upper end, in the unit of the scores.
 
     Raises:
         ValueError: fewer than ``FEWEST_SEEDS`` seeds, or unequal conditions.
@@ -168,15 +231,18 @@ def paired_difference_interval(
 ) -> tuple[float, float]:
     """Bootstrap interval of the mean difference of two arms, seed by seed.
 
-    A seed's difference is one number, over all conditions, and those are drawn again.  So what the
-    two arms of a seed have in common (initial weights, the order of batches, the same draws) does
-    not widen the interval, as it does that of :func:`difference_interval`.
+    A seed's difference is one number, its mean over all conditions, and these numbers are drawn
+    again.  What the two arms of a seed have in common (initial weights, the order of batches, the
+    same draws) widens the interval of :func:`difference_interval`, but not this one.
 
     Args:
-        x, y: row i of both is of the same seed.
-        level: of the interval.
+        x, y: scores ``[n, m]``, seeds by conditions; row i of both is of the same seed.
+        level: share of resamples that the interval covers, such as 0.95.
         resamples: of the bootstrap.
         seed: of the bootstrap.
+
+    Returns:
+        The lower and the upper end, in the unit of the scores.
 
     Raises:
         ValueError: fewer than ``FEWEST_SEEDS`` seeds, other seeds or conditions.
@@ -206,10 +272,20 @@ def _mean_of_means(*conditions: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def performance_profile(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Share of all seeds and conditions that score above each threshold, ``[len(thresholds)]``.
+    """Share of all seeds and conditions that score above each threshold.
 
-    A curve that lies above another everywhere is better whatever one takes for good enough; curves
-    that cross are not ordered.
+    An arm whose curve lies above another's everywhere is better, whichever score is good enough.
+    Curves that cross give no order.
+
+    Args:
+        scores: ``[n, m]``, seeds by conditions.
+        thresholds: ``[k]``, in the unit of the scores.
+
+    Returns:
+        Shares ``[k]`` in [0, 1].
+
+    Raises:
+        ValueError: a score is not finite.
     """
     return stats.ecdf(_scores(scores).ravel()).sf.evaluate(np.asarray(thresholds))
 
@@ -223,6 +299,16 @@ def profile_band(
     seed: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Stratified bootstrap interval of :func:`performance_profile` at each threshold.
+
+    Args:
+        scores: ``[n, m]``, seeds by conditions.
+        thresholds: ``[k]``, in the unit of the scores.
+        level: share of resamples that the interval covers, such as 0.95.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        The lower and the upper ends, each ``[k]``.
 
     Raises:
         ValueError: fewer than ``FEWEST_SEEDS`` seeds.
@@ -239,7 +325,15 @@ def profile_band(
 def aggregate(scores: Mapping[str, np.ndarray], **options) -> pd.DataFrame:
     """Interquartile mean and its interval for every label.
 
-    Columns ``label, iqm, low, high, seeds, conditions``; ``options`` go to :func:`interval`.
+    Args:
+        scores: ``[n, m]`` of each label, as :func:`matrix` gives them.
+        options: of :func:`interval`: ``level``, ``resamples``, ``seed``.
+
+    Returns:
+        A line for each label; columns ``label, iqm, low, high, seeds, conditions``.
+
+    Raises:
+        ValueError: a label has fewer than ``FEWEST_SEEDS`` seeds.
     """
     lines = []
     for label, values in scores.items():
@@ -252,7 +346,10 @@ def aggregate(scores: Mapping[str, np.ndarray], **options) -> pd.DataFrame:
 
 
 def enough_seeds(scores: np.ndarray) -> np.ndarray:
-    """The scores, if there are seeds enough to speak of a spread.
+    """The scores as floats ``[n, m]``, if there are enough seeds for an interval.
+
+    Args:
+        scores: seeds by conditions.
 
     Raises:
         ValueError: fewer than ``FEWEST_SEEDS`` rows, or numbers that are not finite.
@@ -285,7 +382,7 @@ def _pair(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _wins(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
     """Mann and Whitney's U as a share of all pairs: a win counts 1, a tie a half.
 
-    Counted here, since SciPy's test also finds what nobody asked for, ten times as slowly.
+    It is counted here, since SciPy's test also computes p values and takes ten times as long.
     """
     first, second = np.moveaxis(x, axis, -1)[..., :, None], np.moveaxis(y, axis, -1)[..., None, :]
     u = (first > second).sum((-1, -2)) + 0.5 * (first == second).sum((-1, -2))

@@ -80,14 +80,14 @@ def mark_stopped(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def ends(results: Results, looks: int = 3) -> pd.DataFrame:
-    """Mean return over the last looks of the training: a row for each arm, a column for each seed.
+    """Mean return over the last evaluations: a row for each arm, a column for each seed.
 
     Args:
         results: a task's.
         looks: how many of the last evaluations are averaged.
 
     Returns:
-        Seeds, and ``mean`` over them; arms that were not run, or stopped before these looks, have
+        Seeds, and ``mean`` over them; arms that were not run, or stopped before these, have
         rows without numbers. One that stopped among them says after how many steps.
     """
     curves = mark_stopped(results.curves)

@@ -118,6 +118,18 @@ def claim(results: Sequence[Results]) -> str:
 
 
 def claim_of(results: Results) -> str:
+    """The paragraph of :func:`claim` on one task, as Markdown.
+
+    It says how DROCO stands to the arms of :data:`ASKED` that have results, on the robot as it is
+    and under shifts that no learner saw.  It ends with the steps and seeds behind it.
+
+    Args:
+        results: the task's, with those of DROCO among them.
+
+    Raises:
+        KeyError: DROCO has no results.
+        ValueError: an arm has fewer than three seeds, or arms were tried under unequal shifts.
+    """
     found = {where: against(results, where, ASKED) for where in WHERE}
     clean = {verdict.second: verdict.word for verdict in found["clean"]}
     said = [f"**{results.robot}.** {meaning(clean)}".strip()]
@@ -329,7 +341,7 @@ def _others_ran_away(results: Results) -> str:
 
 
 def _ran_away(results: Results) -> str:
-    """A sentence on values that no return can have, at any look; empty where there are none."""
+    """A sentence on values that no return can have, in any evaluation; empty if there are none."""
     own = results.values_of(DROCO)
     if not own["away"].any():
         return ""

@@ -1,4 +1,4 @@
-"""Whether a training may go on: what is not finite ends it, what cannot be is warned of."""
+"""Whether a training may go on: it ends at what is not finite, and warns of impossible values."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from droco_lite.agents.soundness import (
 )
 from droco_lite.training import checkpoint
 
-#: Values may leave the range by so many times the size of an untrained network's, and by so much in
-#: any case: where rewards are small or 0, the first steps move values by about that.
+#: Values may leave the range by :data:`AS_BORN` times the largest value of the untrained network,
+#: and by :data:`LEAST_MARGIN` in any case.  Where rewards are small or 0, the first steps move
+#: values by about that much.
 AS_BORN, LEAST_MARGIN = 2.0, 1.0
 
 TOO_FAR = "Lower the learning rate, or look for extreme rewards in the data"
@@ -73,8 +74,8 @@ class Watch:
     """Whether each run's values stay in the range that returns can have.
 
     Args:
-        agent: prepared and not trained yet: the size of its values is no run-away.
-        probe: the rows that are looked at.
+        agent: prepared and not trained yet; values of the size that it gives now are not warned of.
+        probe: the rows whose values are checked.
         source, target: both data sets, whose rewards span the range.
     """
 
@@ -87,7 +88,10 @@ class Watch:
         self.before: dict[int, float] = {}
 
     def possible(self) -> tuple[Tensor, Tensor]:
-        """The range of each run ``[R, 1, 1]``, as far as its method moves rewards by now."""
+        """The least and the greatest possible return of each run, two tensors ``[R, 1, 1]``.
+
+        The range is wider by as much as the run's method may move rewards.
+        """
         down, up = (
             torch.as_tensor(part).cpu().double().expand(len(self.agent.runs), 1, 1)
             for part in self.agent.reward_slack(self.probe)
@@ -99,14 +103,15 @@ class Watch:
         return value_figures(self.agent, self.probe, self.possible(), self.born)
 
     def seen(self, lines: list[dict]) -> None:
-        """Take lines of a curve that was begun earlier."""
+        """Take over the lines of an earlier part of the curve, in a training that goes on."""
         self.before |= {line["run"]: line["outside"] for line in lines if "outside" in line}
 
     def warn(self, lines: list[dict]) -> None:
         """Warn of each run whose values have left its range, once.
 
-        A share that is outside at one look may come back.  One that is there at two looks in a row
-        and does not shrink, or that is most of them, is worth the word.
+        A run is warned of in two cases: more than half of its values are outside, or more than 1 %
+        are in two evaluations in a row and the share does not shrink.  A smaller share in a single
+        evaluation may go away by itself.
         """
         for line, low, high in zip(lines, *(end.flatten() for end in self.possible()), strict=True):
             run, share = line["run"], line["outside"]

@@ -360,7 +360,7 @@ def test_a_bad_file_is_refused_with_the_reason(tmp_path, text, message):
 
 
 def test_a_missing_table_says_what_makes_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match="matrix run"):
+    with pytest.raises(FileNotFoundError, match="study run"):
         matrix.read_table(tmp_path, "hopper-medium")
 
 

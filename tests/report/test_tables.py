@@ -243,7 +243,7 @@ def test_two_seeds_are_refused(small):
     ("spoil", "said"),
     [
         (lambda t: t.drop(columns="score"), r"hopper-medium.csv: the column 'score' is missing"),
-        (lambda t: pd.concat([t, t[-1:]]), r"hopper-medium.csv: cloning, both, 2.*stands twice"),
+        (lambda t: pd.concat([t, t[-1:]]), r"hopper-medium.csv: cloning, both, 2.*has two lines"),
         (lambda t: t.assign(return_mean=np.nan), r"hopper-medium.csv: line 2 holds no finite"),
         (lambda t: t.assign(label="PPO"), r"hopper-medium.csv: the label 'PPO' is none of IQL"),
     ],
@@ -259,12 +259,12 @@ def test_bad_files_are_refused_by_name(folder, spoil, said):
 
 
 def test_no_results_say_which_command_makes_them(tmp_path, folder):
-    with pytest.raises(FileNotFoundError, match="droco-lite matrix run"):
+    with pytest.raises(FileNotFoundError, match="droco-lite study run"):
         report.read_all(tmp_path / "nowhere")
     path = folder / "hopper-medium.csv"
     table = pd.read_csv(path, keep_default_na=False)
     table[table["label"] != "DROCO"].to_csv(path, index=False)
-    with pytest.raises(FileNotFoundError, match="droco-lite matrix run"):
+    with pytest.raises(FileNotFoundError, match="droco-lite study run"):
         report.read_all(folder)
 
 

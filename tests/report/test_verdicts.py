@@ -188,7 +188,7 @@ def test_a_task_that_the_study_lacks_comes_from_the_long_runs(folders):
 
 
 def test_no_results_at_all_say_how_to_make_them(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"matrix run results/study/walker2d\.yaml"):
+    with pytest.raises(FileNotFoundError, match=r"study run results/study/walker2d\.yaml"):
         report.read_evidence(tmp_path, tmp_path)
 
 
