@@ -67,8 +67,9 @@ class AgentSettings(Settings):
 S = TypeVar("S", bound=AgentSettings)
 F = TypeVar("F", bound=Callable[..., Tensor])
 
-#: Sizes of the observations on which a declared ``act`` is tried, and how far it may be from its
-#: layers: this, and as much again of what their last sum adds up, for rounding.
+#: Sizes of the observations on which a declared ``act`` is tried, and how far its actions may be
+#: from those of its layers.  The tolerance grows by the same share of the terms that the last sum
+#: adds up, for rounding.
 PROBED, ROUNDING = (0.1, 1.0, 10.0, 100.0), 1e-5
 
 
@@ -97,11 +98,11 @@ class HandStep(Protocol):
         ...
 
     def fill(self, gradients: list[Tensor]) -> None:
-        """Hand them to the optimiser's leaves."""
+        """Put the gradients into the ``.grad`` of the optimiser's tensors."""
         ...
 
     def apply(self, progress: Tensor | float) -> None:
-        """The optimiser's step with the gradients at hand, and all that follows it."""
+        """Take the optimiser's step with these gradients, then move the targets and the like."""
         ...
 
     def moments(self) -> Moments:
@@ -114,10 +115,10 @@ class HandStep(Protocol):
 
 
 def by_layers(act: F) -> F:
-    """Declare an own :meth:`Agent.act` to be tanh(MLP(s)) of ``policy_layers`` and nothing else.
+    """Declare that a method's own :meth:`Agent.act` is tanh(MLP(s)) of ``policy_layers`` alone.
 
-    It is written above the method.  Without it the layers are not kept in the method's place: not
-    exported, and not copied from a card for an evaluation.
+    Write it as a decorator above the method.  Without it the layers cannot replace the agent: they
+    are not exported, and not copied from a GPU for an evaluation.
     """
     act.declared_by_layers = True  # type: ignore[attr-defined]
     return act
@@ -204,14 +205,14 @@ class Agent(ABC, Generic[S]):
         return False
 
     def refresh(self, rows: RowTable, step: int) -> None:
-        """Make the runs' own rows anew; what is drawn depends on seed and ``step`` alone."""
+        """Make the runs' own rows again.  What is drawn depends on seed and ``step`` alone."""
 
     @abstractmethod
     def update(self, batch: Batch, progress: Tensor | float) -> None:
         """One gradient step of everything.
 
-        A method of several ``phases`` takes the kind that ``phase`` says.  Where that is None it
-        counts its updates, for which a card has to wait.
+        A method that has several ``phases`` takes the kind of step that ``phase`` names.  Where
+        ``phase`` is None, the method counts its updates itself, and a GPU has to wait for that.
 
         Args:
             batch: rows of both domains for every run, the source half first.
@@ -220,7 +221,7 @@ class Agent(ABC, Generic[S]):
 
     @contextmanager
     def as_step(self, step: int) -> Iterator[None]:
-        """Have :meth:`update` take the kind of step number ``step`` of a training."""
+        """Set the kind of step that :meth:`update` takes to that of step number ``step``."""
         self.phase = step % self.phases
         try:
             yield
@@ -236,7 +237,7 @@ class Agent(ABC, Generic[S]):
 
     @property
     def by_hand(self) -> bool:
-        """Whether there is a step with gradients by hand that is this agent's own step."""
+        """Whether a step by hand exists that does all that this agent's step does."""
         return self.step_by_hand() is not None
 
     # ---- Policy and values ----------------------------------------------------------------------
@@ -348,12 +349,15 @@ class Agent(ABC, Generic[S]):
         return -none, none
 
     def reward_slack(self, batch: Batch) -> tuple[Tensor | float, Tensor | float]:
-        """How far a method moves rewards, down and up, ``[R, 1, 1]``; so wider is the range."""
+        """How far a method moves rewards, down and up, two of ``[R, 1, 1]``.
+
+        The range of possible returns is wider by as much.
+        """
         return 0.0, 0.0
 
     @abstractmethod
     def diagnostics(self, batch: Batch) -> dict[str, Tensor]:
-        """Figures worth logging; no part of a step, so that a step never waits for them.
+        """Numbers to log.  They are computed apart from the steps, so that no step waits for them.
 
         Args:
             batch: rows of both domains for every run, the source half first.
@@ -388,7 +392,7 @@ class Agent(ABC, Generic[S]):
         return {}
 
     def state(self) -> dict[str, Tensor]:
-        """All tensors that a step changes; with them a stopped run goes on exactly."""
+        """All tensors that a step changes.  From them a stopped run continues exactly."""
         return self.tensors() | adam_state(self.optimised())
 
     @torch.no_grad()

@@ -9,8 +9,8 @@ one by one (``results/bounds``):
     clip           predictions are clipped to the box of the target data's observations
     subset         the minimum over M members drawn anew at each step (REDQ, Chen et al., ICLR 2021)
     quantile       a quantile over the members in place of their minimum, which is 0
-    drop_outside   source rows where the members disagree more than they do on the target rows, but
-                   for one in twenty of these, do not teach the critics
+    drop_outside   source rows where the members disagree more than on 95 % of the target rows are
+                   left out of the critics' loss
 
 Ours, not the paper's.
 """

@@ -1,9 +1,9 @@
-"""The third gate, coverage: do the source's rows lie where the target's data can say anything?
+"""The third gate, coverage: do the source's rows lie near the target's data?
 
 DROCO asks models of the *target* robot, fitted on few target rows, about *source* pairs (s, a).
-Far from the target data they extrapolate, all in the same wrong way.  The simulator wrote the
-target robot's true next state beside each source row, so the error can be measured, which no real
-data set allows; the distance can be measured anywhere.
+Far from the target data the models extrapolate, and they may all be wrong in the same way.  The
+simulator wrote the target robot's true next state beside each source row, so their error can be
+measured.  A real data set does not allow that.  The distance can be measured in any data set.
 
 Distances are between standardised pairs (s, a), root mean square over columns: 1 is one standard
 deviation of the target data in every column.  Errors are in usual steps: 1 is one standard
@@ -32,7 +32,7 @@ SAME = 0.01
 
 @dataclass(frozen=True)
 class Coverage:
-    """How a source set lies to a target set, and what an ensemble of the target makes of it.
+    """How far a source set is from a target set, and the error of the target's ensemble on it.
 
     Attributes:
         distance: median distance of a source pair (s, a) to the nearest target row.

@@ -43,11 +43,11 @@ ODRL_NOISE = 1.0  # standard deviation, in the raw units of each column
 
 @dataclass(frozen=True)
 class DARASettings(IQLSettings):
-    """DARA on IQL; eta and the clip are the paper's, the classifiers' fit that of its code.
+    """DARA on IQL; eta and the clip are from the paper, the classifiers' fit from its code.
 
     ``faithful`` computes what the ODRL benchmark computes: the classifiers' softmax is taken twice
     (once in the network, once in the loss), on raw inputs with unit noise.  Not reproduced: ODRL
-    trains the classifiers beside the agent for ever.
+    goes on training the classifiers beside the agent.
     """
 
     method: ClassVar[str] = "dara"

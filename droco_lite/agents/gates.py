@@ -1,4 +1,4 @@
-"""All three gates of a task in one record: what is looked at before anything is trained.
+"""All three gates of a task in one record.  They are checked before anything is trained.
 
 The first two (:mod:`droco_lite.data.gate`) ask whether the shift matters and whether the target's
 data can be imitated; the third (:mod:`droco_lite.agents.coverage`) whether source and target data

@@ -10,14 +10,14 @@ domain, one step of IQL [Kostrikov et al., ICLR 2022, eqs. 5-7] moves
     pi  by advantage-weighted regression,             L_pi = E[ min(e^{A / lambda}, 100) w^2 ],
                                                       w    = pi(s) - a
 
-and drags the target critics Q'_j after Q_j.  All three losses see the networks as they are before
-the step; the public codes (IQL's, CORL's and ODRL's) move V first and take V(s') from the new one.
-All arrays carry a leading run axis R.
+and moves the target critics Q'_j a little towards Q_j.  All three losses see the networks as they
+are before the step; the public codes (IQL's, CORL's and ODRL's) move V first and take V(s') from
+the new one.  All arrays carry a leading run axis R.
 
-What a method may change stands in :mod:`droco_lite.agents.hooks`, how six networks share one stack
-in :mod:`droco_lite.agents.fast.padded`, and the same step with gradients by hand in
-:mod:`droco_lite.agents.fast.gradients`.  A method may also override what stands here: where the
-step by hand would leave that out (:mod:`droco_lite.agents.fast.step`), its steps are by autograd.
+:mod:`droco_lite.agents.hooks` says what a method may change.  :mod:`droco_lite.agents.fast.padded`
+shows how six networks share one stack.  :mod:`droco_lite.agents.fast.gradients` has the same step
+with gradients by hand.  A method may also override functions of this file.  Where the step by hand
+would leave that out (:mod:`droco_lite.agents.fast.step`), the method steps by autograd.
 
 ``temperature`` is the inverse, 1 / lambda, as in the field's code; 0 turns the policy step into
 behaviour cloning.

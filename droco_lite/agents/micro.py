@@ -37,7 +37,7 @@ ELITES = 5  # models used, of those fitted (authors)
 
 @dataclass(frozen=True)
 class MICROSettings(SACSettings):
-    """MICRO; defaults of the authors' HalfCheetah-medium configuration where not said otherwise.
+    """MICRO; unless a field says otherwise, defaults of the authors' HalfCheetah-medium run.
 
     Ours, for feasibility: half of each batch is real (the authors' real_ratio is 0.05 or 0.5 by
     task), the model rows are those of the last roll-outs only (authors: of the last five), one

@@ -1,4 +1,4 @@
-"""Adam and its state: the one place for optimisers.
+"""Adam and its state, for all methods.
 
 Methods whose gradients come by autograd have torch's Adam, and its state by name
 (:func:`adam`, :func:`adam_state`); TD3, whose gradients are written out, moves plain tensors

@@ -1,4 +1,4 @@
-"""DROCO with a perfect model: what the method would be if its ensemble knew the target robot.
+"""DROCO with a perfect model, as if its ensemble knew the target robot.
 
 The same step as :mod:`droco_lite.agents.droco` with N = 1 and s'_1 the true next state of the
 target robot, which the simulator wrote beside each source row.  Only made data have that column, so

@@ -49,7 +49,7 @@ class Scaler:
 
     @classmethod
     def fit(cls, *parts: np.ndarray, device="cpu") -> Scaler:
-        """Zero mean and unit variance where every part ``[n, k]`` counts alike, however long."""
+        """Zero mean and unit variance; every part ``[n, k]`` has the same weight, however long."""
         means = np.stack([part.mean(0, dtype=np.float64) for part in parts])
         variances = np.stack([part.var(0, dtype=np.float64) for part in parts])
         std = np.sqrt(variances.mean(0) + means.var(0))
@@ -73,7 +73,7 @@ class Scaler:
 
 
 def require_rows(data: Transitions, name: str, what: str, fewest: int = FEWEST_ROWS) -> None:
-    """Refuse a data set that is too small for ``what`` to be trained and judged on it.
+    """Refuse a data set that is too small to train and to judge ``what`` on it.
 
     Raises:
         DataError: fewer than ``fewest`` rows.

@@ -1,4 +1,4 @@
-"""Is the uncertainty set as wide as the shifts?  What Prop. 4.5 asks for, measured.
+"""Whether the uncertainty set is as wide as the shifts: a measurement for Prop. 4.5.
 
 The proposition protects the deployed robot where its next states lie within the set that training
 backed up over: c <= eps.  Both can be measured here, on the same pairs (s, a), in units of a usual

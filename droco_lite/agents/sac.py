@@ -7,9 +7,10 @@ u ~ N(mu(s), sigma(s)^2).  With a' ~ pi(s') and temperature alpha one step moves
     pi      down     E[ alpha log pi(a | s) - min_j Q_j(s, a) ],  a ~ pi(s)
     alpha   so that the entropy comes near - A, if it is learnt
 
-and drags the target critics Q'_j after Q_j.  Methods change it by overriding :meth:`SAC.soft_value`
-(what is backed up) and :meth:`SAC.critic_term` (what is added to the critic loss).  All arrays
-carry a leading run axis R; the step draws nothing itself but takes its noise from the batch.
+and moves the target critics Q'_j a little towards Q_j.  Methods change it by overriding
+:meth:`SAC.soft_value` (what is backed up) and :meth:`SAC.critic_term` (what is added to the critic
+loss).  All arrays carry a leading run axis R; the step draws nothing itself but takes its noise
+from the batch.
 """
 
 from __future__ import annotations
@@ -212,10 +213,10 @@ class SAC(Agent[S]):
 
     @torch.no_grad()
     def reward_slack(self, batch: Batch) -> tuple[Tensor | float, Tensor | float]:
-        """What entropy in the backup adds to a reward: gamma alpha H(pi), if it is there.
+        """What entropy in the backup adds to a reward: gamma alpha H(pi); 0 without such entropy.
 
-        H is at most A log 2, that of uniform actions, and may be far below 0; how far this policy's
-        is, its mean on the rows of ``batch`` says.
+        H is at most A log 2, the entropy of uniform actions, and may be far below 0.  Its mean on
+        the rows of ``batch`` stands for this policy's.
         """
         if not self.shared.backup_entropy:
             return 0.0, 0.0

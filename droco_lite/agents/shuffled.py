@@ -1,7 +1,7 @@
-"""DROCO with its penalties dealt to the wrong rows: the control that asks *which rows* matter.
+"""DROCO with its penalties on the wrong rows: a control that shows whether *which rows* matters.
 
 Every shuffled run is the twin of a DROCO run beside it in the same stack: same seed, same settings,
-same batches.  At each step it is charged what the other is charged at that step, one row further:
+same batches.  At each step it has the partner's penalties of that step, moved by one row:
 
     u'_k = u_{k-1} of the partner
 

@@ -1,7 +1,7 @@
-"""The policies of a training at one step, apart from the rest: what trying them needs, and small.
+"""The policies of a training at one step, without the rest: a small file, enough to try them.
 
-With them a training need not wait for the simulator: it goes on, and the policies are tried later,
-by another process, or on another machine.
+So a training does not wait for the simulator.  It goes on, and the policies are tried later, by
+another process, or on another machine.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ Online it trains the behaviour policies that make the data sets; offline it is t
 Every tensor has the run dimension ``R`` first, so one update moves ``R`` independent runs; the two
 critics of a run are networks ``r`` and ``R + r`` of one stack of ``2R``.  :func:`critic_loss` and
 :func:`actor_loss` read like the paper and are what BOSA logs; an update takes their derivatives
-written out in :mod:`droco_lite.agents.fast.td3`, from which on one CPU core the speed comes.  The
-tests hold the two together.
+from :mod:`droco_lite.agents.fast.td3`, where they are written by hand, which is faster on a CPU.
+The tests compare the two.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ def release_policy(agent: Any, run: int, path: Path, *, robot: str, **facts: Any
 
 
 def _remove_unnamed_ensembles(folder: Path, robot: str) -> None:
-    """Ensembles of a robot that earlier releases wrote here and no card needs any more."""
+    """Remove a robot's ensembles of earlier releases that no card names any more."""
     names = policy_names(folder)
     cards = [read_json(folder / f"{name}.json", "fetch the file again") for name in names]
     named = {card["ensemble"]["file"] for card in cards if card.get("ensemble")}

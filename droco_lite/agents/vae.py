@@ -1,4 +1,4 @@
-"""Conditional variational autoencoders p(x | c), and how likely one finds an x.
+"""Conditional variational autoencoders p(x | c), and the likelihood that one gives to an x.
 
 Sohn, Lee, Yan, 2015; Kingma and Welling, 2014.  BOSA fits one to actions given observations and an
 ensemble of them to next observations; OTDF fits one to target actions.  Members of an ensemble are

@@ -150,7 +150,7 @@ def _check_keys(
 
 
 def check_recordings(options: Mapping[str, Any], where: str) -> None:
-    """Refuse what does not say where two sets lie and how much of them is asked for.
+    """Refuse keys that do not name two recorded data sets, or wrong options of them.
 
     Nothing is read yet; :func:`droco_lite.data.load_recordings` refuses what the sets hold.
 
@@ -210,7 +210,7 @@ class Experiment:
         return are_recordings(self.task)
 
     def to_dict(self) -> dict[str, Any]:
-        """All that makes the result, as plain values."""
+        """All that determines the result, as plain values."""
         runs = [run.to_dict() for run in self.runs]
         loop = {k: v for k, v in self.loop.to_dict().items() if k != "method"}
         return {"task": dict(self.task), "runs": runs, "loop": loop}

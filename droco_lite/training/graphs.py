@@ -2,9 +2,10 @@
 
 Where a method's steps are of several kinds that take turns, each kind is a graph of its own.
 
-The step counter, the schedule and the batches live on the device, so that a replay asks nothing of
-the host.  Before a graph is used, one replay is compared with one eager step from the same state:
-a graph that recorded nothing, or on another device, would otherwise train nothing and say nothing.
+The step counter, the schedule and the batches live on the device, so that a replay needs nothing
+from the host.  Before a graph is used, one replay is compared with one eager step from the same
+state.  Otherwise a graph that recorded nothing, or on another device, would train nothing, and
+nobody would see it.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class GraphedStep:
         self.count += 1
 
     def seek(self, position: int, noise_position: int, step: int) -> None:
-        """Have the next replay take this row of the blocks, as step number ``step``."""
+        """Let the next replay read this row of the blocks, as step number ``step``."""
         self.position.fill_(position)
         self.noise_position.fill_(noise_position)
         self.count.fill_(step)

@@ -1,4 +1,4 @@
-"""The training loop: prepare, step, evaluate, save, and again.
+"""The training loop: prepare once, then step, evaluate and save, again and again.
 
 >>> from droco_lite.agents import DROCOSettings
 >>> from droco_lite.data import make_task
@@ -86,8 +86,8 @@ class Result:
 def numpy_act(agent: Policies) -> Callable[[np.ndarray], np.ndarray]:
     """The policies of all runs on NumPy arrays: ``[R, rows, S]`` to ``[R, rows, A]``.
 
-    Those of an agent on a card are copied to the CPU: a simulator asks for a few hundred actions at
-    a time, and a card that trains answers late.
+    Policies of an agent on a GPU are copied to the CPU.  A simulator asks for a few hundred actions
+    at a time, and a GPU that trains would answer late.
     """
     acting: Policies = agent
     if isinstance(agent, Agent) and agent.device.type == "cuda" and agent.acts_by_layers():
@@ -152,9 +152,9 @@ def train(
         on_save: called with (step, agent) before each checkpoint is written.
         writer: a TensorBoard ``SummaryWriter``, or anything with ``add_scalar(name, value, step)``.
         lengthen: let a training found in ``out`` that asked for fewer steps go on. The policy's
-            learning rate then takes the longer cosine up at its present step: it rises again from
-            where the shorter one had let it fall, so that the result is not that of a training of
-            this length from the start. Without it such a folder is refused.
+            learning rate then follows the longer cosine from its present step on. It rises above
+            the rate at which the shorter training ended, so that the result differs from that of a
+            training of this length from the start. Without ``lengthen`` such a folder is refused.
         agent_options: passed to the method, such as ``ensemble=`` of DROCO.
 
     Raises:
@@ -222,7 +222,7 @@ class _Training:
         self.on_gpu = agent.device.type == "cuda"
         saved = self._saved(lengthen)
         tensors, about = ({}, {}) if saved is None else saved
-        # A training that goes on keeps what "auto" chose for it, so that it ends as if never
+        # A resumed training keeps what "auto" chose before, so that it ends as if it had never
         # stopped.
         before = about.get("chosen", {})
         precision = before.get("precision") if loop.precision == "auto" else None
@@ -254,7 +254,7 @@ class _Training:
         return saved
 
     def _prepare(self, source: Transitions, target: Transitions, mode: str) -> None:
-        """Fit what the method fits first, pack all rows, and have stepper and watch at hand."""
+        """Fit what the method fits first, pack all rows, and make the stepper and the watch."""
         agent, own = self.agent, self.agent.own_rows
         columns = agent.prepare(source, target)
         rows = Rows(source, target, columns, agent.device, own * len(agent.runs))
@@ -266,7 +266,7 @@ class _Training:
         self.watch = Watch(agent, probe, source, target)
 
     def run(self, on_evaluation, on_progress, on_save, writer) -> Result:
-        """All steps that are left."""
+        """Take all steps that are left."""
         loop, began, first, stepping = self.loop, time.perf_counter(), self.step, 0.0
         with stop_on_signal() as interrupted:
             if self.step < self.last:
@@ -296,7 +296,7 @@ class _Training:
     def evaluate(self, on_evaluation, writer) -> None:
         """Add one line a run to the curve, and call the listeners."""
         figures = looked_at(self.watch)
-        # Before the simulator is given actions that are no numbers, and says so in its words.
+        # Check first: with NaN as actions the simulator would fail with a less helpful error.
         refuse_not_finite(figures, self.step, self.out)
         refuse_not_finite_state(self.agent.tensors(), self.step, self.out)
         figures |= returns_of(self.agent, self.robot, self.loop)
@@ -310,7 +310,7 @@ class _Training:
 
     def save(self, on_save) -> None:
         """Tell the listener, then write checkpoint and curve, if there is a folder for them."""
-        if on_save:  # first: what has a checkpoint was told of
+        if on_save:  # first, so that each checkpoint on disk was announced
             on_save(self.step, self.agent)
         if self.out:
             tensors = self.agent.state() | self.agent.frozen()
@@ -322,7 +322,7 @@ class _Training:
 
 
 def as_long_as(saved: dict, now: dict) -> dict:
-    """``now`` with the saved numbers of steps, if every run asks for more than it had."""
+    """``now`` with the saved numbers of steps, if every run asks for more steps than saved."""
     before, after = ([run.get("steps", 0) for run in facts["runs"]] for facts in (saved, now))
     if len(before) != len(after) or not all(b < a for b, a in zip(before, after, strict=True)):
         return now
@@ -331,7 +331,7 @@ def as_long_as(saved: dict, now: dict) -> dict:
 
 
 def keep_freed_memory() -> None:
-    """Ask glibc to keep freed blocks: given back, each step pays page faults for them again."""
+    """Ask glibc to keep freed memory, which each step would otherwise fetch by page faults."""
     with contextlib.suppress(OSError, AttributeError, TypeError):  # another system's C library
         mallopt, trim_threshold, mmap_threshold = ctypes.CDLL(None).mallopt, -1, -3
         mallopt(mmap_threshold, 32 * 2**20)
@@ -389,9 +389,9 @@ def fingerprint(data: Transitions) -> dict:
 
 
 class stop_on_signal:
-    """Ctrl-C and SIGTERM (a batch system's stop) set a flag, so that neither falls into a step.
+    """Ctrl-C and SIGTERM (a batch system's stop) set a flag, so that neither interrupts a step.
 
-    A second signal acts at once, as it would have without this.
+    A second signal acts at once, as usual.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -4,8 +4,9 @@
     python -m droco_lite.training.online release --robot halfcheetah --shift nominal
 
 A run is a chain of segments of 10,000 environment steps.  Each segment starts its episodes anew and
-draws from generators seeded by (run seed, segment), so it is a function of the networks and the
-replay rows before it: a run that is killed and resumed ends with the parameters of one that is not.
+draws from generators seeded by (run seed, segment).  So it depends only on the networks and the
+replay rows before it, and a run that is killed and resumed ends with the parameters of a run that
+is not.
 Everything it keeps lies in one folder of the cache (``DROCO_LITE_CACHE``, by default
 ``~/.cache/droco_lite``).
 """
@@ -274,7 +275,7 @@ def _begin_with_(state: TD3State, policy: BehaviourPolicy) -> None:
 def train_segment_(
     state: TD3State, replay: Replay, settings: OnlineSettings, segment: int
 ) -> dict[str, float]:
-    """One segment: act, store, update; episodes start anew. Returns the mean logs of its updates.
+    """Take one segment: act, store, update; episodes start again. Returns its updates' mean logs.
 
     Moves ``state`` and writes the segment's rows of ``replay``; draws only from generators made of
     (seed, segment).

@@ -49,12 +49,12 @@ def release(
     "medium" is the checkpoint whose return is nearest to a third of D4RL's expert return, steady
     ones preferred (distance plus half the standard deviation); "expert" the one with the highest
     return.  The ``candidates`` best on the learning curve are scored again on
-    ``selection_episodes``; the winner, its weights rounded to float16 as they are shipped, is
-    reported on ``episodes`` others.  With "medium" go :data:`SNAPSHOTS` policies spread over the
-    training up to it, from which medium-replay is made.
+    ``selection_episodes``.  The best of them is reported on ``episodes`` others, with its weights
+    rounded to float16 as they are shipped.  "medium" comes with :data:`SNAPSHOTS` policies spread
+    over the training up to it, from which medium-replay is made.
 
-    A robot without an expert return takes, in place of a third of it, the point a third of the way
-    from its curve's first return to its best.
+    For a robot without an expert return, the goal of "medium" lies a third of the way from its
+    curve's first return to its best.
 
     Args:
         policies: folder of weights and cards; None takes the package's, or for a robot of one's own
@@ -112,7 +112,7 @@ def release(
 
 
 def _cost(mean: float, sd: float, goal: float) -> float:
-    """Smaller is better: distance from the goal, steady ones preferred, or minus the return."""
+    """Distance from the goal plus half the deviation, or minus the return; smaller is better."""
     return abs(mean - goal) + sd / 2 if math.isfinite(goal) else -mean
 
 
@@ -163,7 +163,7 @@ def _best(
 
 
 def _scores(settings: OnlineSettings, policy: BehaviourPolicy, episodes: int) -> dict[str, Any]:
-    """What the card reports: fresh episodes, at home and on the nominal robot."""
+    """Returns for the card, on fresh episodes of the run's own robot and of the nominal one."""
     result = rollout(
         settings.robot, [settings.shift, "nominal"], policy, episodes=episodes, seed=REPORT_SEED,
         threads=1,

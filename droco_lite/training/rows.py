@@ -11,7 +11,7 @@ from torch import Tensor
 from droco_lite.agents.batch import Batch
 
 BATCH_STREAM, NOISE_STREAM = 0, 1
-NOISE_BLOCK = 1_000_000  # draws of one run held at a time (4 MB)
+NOISE_BLOCK = 1_000_000  # draws of one run that are held at a time (4 MB)
 
 
 class Rows:
@@ -112,9 +112,9 @@ class Sampler:
     def noise(self, number: int, steps: int, device: torch.device | str = "cpu") -> Tensor | None:
         """Standard normal draws ``[steps, R, k]`` for methods that ask for them.
 
-        They depend on a run's seed and the block's ``number`` alone.  A CUDA device draws its own,
-        since the host could not keep up with it: other numbers than the CPU's, from a stream of
-        each run.
+        They depend on a run's seed and the block's ``number`` alone.  A CUDA device draws them
+        itself, since the host could not keep up.  They come from a stream of each run, and differ
+        from those that a CPU draws.
         """
         if not self.noise_size:
             return None

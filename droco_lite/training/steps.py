@@ -7,7 +7,7 @@ mode            what runs
 ``manual``      the same step with gradients written by hand (IQL family)
 ``compiled``    gradients by hand and Adam in one ``torch.compile``; needs a C++ compiler on CPU
 ``graph``       a CUDA graph of compiled gradients and Adam (CUDA): no launch overhead, no sync;
-                a graph for each kind of step, where a method's are of several that take turns
+                where a method's steps are of several kinds, each kind has its own graph
 ``auto``        one of these, by device, method and length of the run: :func:`choose_mode`
 ==============  ====================================================================================
 
@@ -72,7 +72,7 @@ def choose_mode(agent: Agent, device: torch.device, steps: int) -> str:
 
 
 def possible_mode(agent: Agent, mode: str) -> str:
-    """The mode that was asked for, or autograd where the agent's step has no such form; says so."""
+    """The mode that was asked for, or autograd, with a warning, where the agent lacks it."""
     if mode in ("manual", "compiled") and not manual_possible(agent):
         lacks = "no step with gradients by hand"
     elif mode == "graph" and not agent.capturable:
@@ -99,13 +99,13 @@ def say_once(message: str) -> None:
 def compile_apart(method, device: torch.device):
     """``torch.compile`` of a bound method, by a copy of its code.
 
-    torch counts compilations by code object and stops at eight.  Each training compiles anew, so
-    without a copy the ninth of a process would go on uncompiled, and slowly.
+    torch counts compilations by code object and stops at eight.  Each training compiles again, so
+    without a copy the ninth training of a process would run uncompiled, and slowly.
 
-    Where torch can, nothing is checked before a call, which would take a fortieth of a step: a
-    stepper calls it with tensors of one shape and dtype, and an agent's settings are frozen.  On a
-    CPU the calls between the kernels are compiled too: in Python they take .2 ms, a twentieth of a
-    step.
+    Where torch allows it, nothing is checked before a call; the check would take a fortieth of a
+    step.  It is not needed: a stepper calls with tensors of one shape and dtype, and an agent's
+    settings are frozen.  On a CPU the calls between the kernels are compiled too; in Python they
+    take .2 ms, a twentieth of a step.
     """
     code, names = method.__func__.__code__.replace(), method.__func__.__globals__
     copied = types.MethodType(types.FunctionType(code, names), method.__self__)
@@ -137,8 +137,8 @@ class Stepper:
         block: indices of so many steps are on the device at a time.
         steps: how many will be taken, for ``auto``; None: the whole run.
         compiling: whether a graph may be one of a compiled step.
-        ahead: whether the next block of indices is drawn while steps run; None: on a card, which
-            would wait for it a tenth of the time.
+        ahead: whether the next block of indices is drawn while steps run.  None means yes on a
+            GPU, which would otherwise wait for it a tenth of the time.
 
     Raises:
         ValueError: no such mode, or a graph without a CUDA device.
@@ -219,7 +219,7 @@ class Stepper:
             plan.moments.steps += steps
 
     def _ready(self, step: int) -> None:
-        """Have all that ``step`` reads on the device: indices, noise, and rows of the runs' own."""
+        """Put all that ``step`` reads on the device: indices, noise, and rows of the runs' own."""
         number, noise_number = step // self.block, step // self.noise_block
         if self.loaded != number:
             self.index = self._put(self.index, self._block(number))
@@ -241,7 +241,7 @@ class Stepper:
         return made
 
     def _draw(self, number: int) -> Tensor:
-        """Block ``number``, where a card can fetch it without the processor's help."""
+        """Block ``number``, in memory that a GPU can read without the CPU's help."""
         made = self.sampler.block(number, self.block)
         return made.pin_memory() if self.device.type == "cuda" else made
 
@@ -303,7 +303,7 @@ class Stepper:
     # ---- The graph ------------------------------------------------------------------------------
 
     def _capture(self) -> None:
-        """Record the graph of the compiled step, else of the step as it is, else go on eagerly."""
+        """Record a graph of the compiled step, or of the plain step, or else take eager steps."""
         attempts: list[tuple[HandStep, Gradients] | None] = [None]
         if self.hand is not None:
             attempts = [(self.hand, self._gradients)]

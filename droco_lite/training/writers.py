@@ -1,4 +1,4 @@
-"""Where a training's figures may go besides its CSV: TensorBoard, Weights & Biases.
+"""Logs of a training besides its CSV file: TensorBoard, Weights & Biases.
 
 :func:`droco_lite.training.train` takes anything with ``add_scalar(name, value, step)``.
 """
