@@ -43,7 +43,6 @@ def test_the_penalty_helps_where_the_source_s_data_ruin_the_learner(evidence, ro
 
 @pytest.mark.parametrize("robot", UNHARMED)
 def test_the_penalty_shows_nothing_where_they_do_no_harm(evidence, robot):
-    assert f"On {robot} the seeds show no difference between the two" in first("scorecard")
     star = found(evidence[robot])["IQL*"]
     assert star.word == "level with" and star.low < 0 < star.high
 
@@ -55,8 +54,8 @@ def test_the_penalty_costs_return_where_the_source_s_data_are_good(evidence, rob
 
 
 def test_beside_iql_on_the_target_s_data_alone_it_gains_on_ant_only(evidence):
-    said = "DROCO is ahead of IQL on the target's data alone on Ant only"
-    assert said in first("scorecard")
+    said = first("scorecard")
+    assert "It is ahead of IQL on the target's data alone on Ant only" in said
     clean = {name: found(each)["IQL, target"].word for name, each in evidence.items()}
     assert clean.pop("Ant") == "ahead of"
     assert set(clean.values()) == {"level with"}
@@ -66,7 +65,6 @@ def test_beside_iql_on_the_target_s_data_alone_it_gains_on_ant_only(evidence):
 
 def test_under_shifts_it_loses_a_little_on_walker2d_alone(evidence):
     worn = {name: found(each, "shifted")["IQL, target"] for name, each in evidence.items()}
-    assert "Under shifts on Walker2d it is a little behind" in first("scorecard")
     assert [name for name, verdict in worn.items() if verdict.word == "behind"] == ["Walker2d"]
     assert worn["Walker2d"].points > -3  # "a little"
 
