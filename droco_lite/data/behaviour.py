@@ -240,6 +240,9 @@ def read_card(path: Path) -> dict[str, Any]:
     policy put into the nominal robot; ``selection``, how the checkpoint was chosen;
     ``observation_size, action_size, hidden, dtype, sha256`` of the weights; ``commit, versions``.
 
+    ``return_sd`` is the standard deviation of the return over the n episodes, a mean over n.  The
+    ``return_std`` in tables of evaluations divides by n - 1.
+
     Raises:
         FileNotFoundError: there is no such card.
         DamagedFile: it is not JSON, or not what was written.

@@ -182,6 +182,7 @@ def make_dataset(
     Returns:
         The transitions and a card: ``robot, shift, quality, rows, seed, action_noise, behaviour``
         (a short card for each policy), ``oracle, episodes, return_mean, return_sd, score``.
+        :func:`~droco_lite.data.behaviour.read_card` says what ``return_sd`` is.
 
     A set of a shifted robot also says, row by row, where the nominal robot would have gone:
     :attr:`~droco_lite.data.Transitions.next_observations_target`.

@@ -78,7 +78,7 @@ class Facts:
 
     @classmethod
     def of(cls, header: Mapping[str, Any]) -> Facts:
-        """The facts in what :func:`load` returns as its second part."""
+        """The facts in the second part of what ``load`` returns."""
         asked = header["facts"]  # what was asked for: a training goes on only if it is asked again
         parts = (asked["runs"], asked["source"], asked["target"])
         return cls(*parts, asked["evaluation"][0], header["step"], header["curve"])

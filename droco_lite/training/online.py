@@ -48,6 +48,7 @@ from droco_lite.robots import BatchedRobot, Shift, get_robot, rollout
 from droco_lite.robots.robot_file import robot_file_option
 from droco_lite.training.options import add_settings
 
+#: :func:`~droco_lite.data.behaviour.read_card` says how ``return_sd`` differs from ``return_std``.
 CURVE_COLUMNS = (
     "steps", "updates", "return_mean", "return_sd", "length_mean", "q", "td_error", "seconds",
 )  # fmt: skip

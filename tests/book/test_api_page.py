@@ -1,11 +1,14 @@
 """Whatever a chapter imports from the package, the API page describes."""
 
 import ast
+import builtins
 import importlib.util
 import inspect
 import pkgutil
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 
@@ -140,3 +143,76 @@ def test_a_name_that_the_page_lacks_is_found():
 
     assert id(WassersteinBall) in described()
     assert id(Scaler) not in described()
+
+
+#: A link in a docstring: its role, and the name that it leads to.
+ROLE = re.compile(r":(func|class|meth|attr|mod|data):`~?([\w.]+)`")
+
+
+def shown() -> list[tuple[ModuleType, str]]:
+    """The docstrings on the page, each with the module that it stands in."""
+    found = []
+    for name, options in ENTRY.findall((BOOK / "api.md").read_text(encoding="utf-8")):
+        module = importlib.import_module(name)
+        found.append((module, module.__doc__ or ""))
+        if listed := re.search(r":members: (.+)", options):
+            names = listed[1].split(", ")
+        else:
+            names = getattr(module, "__all__", dir(module)) if ":members:" in options else []
+        for thing in (getattr(module, one) for one in names):
+            home = sys.modules.get(getattr(thing, "__module__", None) or "")
+            if home is None or not home.__name__.startswith("droco_lite"):
+                continue  # a constant, or a library's
+            public = [one for key, one in vars(thing).items() if not key.startswith("_")]
+            parts = [thing, *(public if inspect.isclass(thing) else [])]
+            found += [(home, one.__doc__) for one in parts if isinstance(one.__doc__, str)]
+    return found
+
+
+def named(module: ModuleType, name: str) -> object:
+    """What a name means: of a module, or in full; of a class's member it is the class."""
+    first, *rest = name.split(".")
+    if first != "droco_lite":
+        return getattr(module, first, getattr(builtins, first, None))
+    found = droco_lite
+    for part in rest:
+        full = f"{found.__name__}.{part}"
+        if not hasattr(found, "__path__") or not importlib.util.find_spec(full):
+            return getattr(found, part, None)
+        found = importlib.import_module(full)
+    return found
+
+
+def dead_links(docstrings: list[tuple[ModuleType, str]], known: set[int]) -> set[str]:
+    """Links to what is not there, and to functions and classes that the page does not show."""
+    titles = {}
+    for name, _ in ENTRY.findall((BOOK / "api.md").read_text(encoding="utf-8")):
+        module = importlib.import_module(name)
+        titles |= {key: one for key, one in vars(module).items() if id(one) in known}
+    found = set()
+    for module, text in docstrings:
+        for role, name in ROLE.findall(text):
+            if role in ("meth", "attr") and "." not in name:
+                continue  # a member of the class that is described
+            thing = named(module, name)
+            thing = titles.get(name.split(".")[0]) if thing is None else thing
+            ours = str(getattr(thing, "__module__", "")).startswith("droco_lite")
+            written = inspect.isclass(thing) or inspect.isfunction(thing)
+            if thing is None or (ours and written and id(thing) not in known):
+                found.add(f"{module.__name__}: {role} {name}")
+    return found
+
+
+def test_links_in_docstrings_lead_to_the_page_or_to_a_library():
+    docstrings = shown()
+    assert len(docstrings) > 300
+    dead = dead_links(docstrings, described())
+    assert not dead, f"add them to book/api.md, or write ``name``: {sorted(dead)}"
+
+
+def test_a_link_that_leads_nowhere_is_found():
+    from droco_lite.training import loop
+
+    text = ":func:`train`, :func:`trian`, :func:`returns_of`, :class:`Path`, :meth:`Result.policy`"
+    dead = {"droco_lite.training.loop: func trian", "droco_lite.training.loop: func returns_of"}
+    assert dead_links([(loop, text)], described()) == dead

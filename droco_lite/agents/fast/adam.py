@@ -72,7 +72,7 @@ def apply_by_hand(
     """What :meth:`IQL.apply` does: one step of Adam, then the target critics' move.
 
     Gradients as :func:`~droco_lite.agents.fast.gradients.by_hand` gives them, moments of the same
-    shapes, and a row ``[5]`` of :meth:`Moments.schedule`.  The update is Kingma & Ba's (ICLR 2015,
+    shapes, and a row ``[5]`` of ``Moments.schedule``.  The update is Kingma & Ba's (ICLR 2015,
     algorithm 1), with the bias corrections folded into rates and root: products, since a CPU
     divides slowly.
     """
