@@ -25,7 +25,7 @@ export TORCHINDUCTOR_CACHE_DIR ?= $(CURDIR)/_build/compiled
 # The built book, which the page tests look at.
 export BOOK_SITE ?= $(CURDIR)/_build/html
 
-.PHONY: help book site beside colab test test-quick test-cpus test-wheel wheel lint chapter chapters address clean
+.PHONY: help book site beside colab test test-quick test-cpus test-colab test-wheel wheel lint chapter chapters address clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -80,6 +80,9 @@ test-quick: $(READY)  ## the checks for daily work: no chapter runs, no page ope
 
 test-cpus: $(READY)  ## run the chapters as other processors would, and on two threads
 	@$(RUN) tests.book.cpus --workers $(WORKERS)
+
+test-colab: colab  ## run two notebooks whole as on Colab: its pins, Python 3.12 or newer
+	@$(RUN) tests.packaging.on_colab _build/colab
 
 test-wheel: $(READY)  ## install the wheel with its own dependencies alone, and use it as README does
 	@$(RUN) tests.packaging.clean_wheel

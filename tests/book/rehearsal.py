@@ -36,7 +36,8 @@ ROOT = Path(__file__).resolve().parents[2]
 KERNEL = "rehearsal"
 
 #: As Colab's image of August 2026 has them, where they differ from requirements.txt in kind. Its
-#: Python is 3.13; here it is the one that runs the tests, whose large libraries are borrowed.
+#: Python is 3.13; here it is the one that runs the tests, whose large libraries are borrowed. On a
+#: Python of Colab's age `make test-colab` runs two notebooks.
 PINS = (
     "ipywidgets==7.7.1",
     "widgetsnbextension==3.6.10",
