@@ -27,7 +27,6 @@ MIND = (
 #: Pages of evidence whose first lines come with no figure, and why.
 NO_FIGURE = {
     "training_droco": "its figure is the answer to the question that its first section asks",
-    "rivals": "its figure is computed from the rules that its sections write down",
     "public_code": "its figures are computed from the small problem of its first section",
     "public_code_training": "the same small problem comes first",
 }
