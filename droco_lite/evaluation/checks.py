@@ -1,4 +1,4 @@
-"""What a study may say: whatever can be refused is, before data are made or anything is trained."""
+"""What a study may say; errors are found before data are made or anything is trained."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Own = Mapping[str, Mapping[str, Any]]
 
 
 def partner_of(label: str, own: Own) -> str | None:
-    """The label of the arm that a control trains beside; None of an arm that is no control.
+    """The label of the arm that a control trains beside; None for an arm that is no control.
 
     Args:
         label: of the arm.

@@ -1,4 +1,4 @@
-"""How far trained policies go: a return is not a walk where standing is paid for."""
+"""How far trained policies go; where standing is rewarded, a return does not tell."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ __all__ = [
     "work", "work_all", "work_beside", "work_on_ray",
 ]  # fmt: skip
 
-SECONDS_OF_PATIENCE = 1.0  # between looks at jobs that others train
+SECONDS_OF_PATIENCE = 1.0  # between two checks of jobs that others train
 
 
 def work(
@@ -188,7 +188,7 @@ def work_beside(study: Study, root: str | Path, workers: int) -> None:
 
 
 def one_thread() -> None:
-    """Several processes that each take every core only wait for one another."""
+    """Use one thread: processes that each take every core only wait for one another."""
     torch.set_num_threads(1)
 
 

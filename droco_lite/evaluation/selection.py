@@ -338,7 +338,7 @@ def laid_aside(experiment, place: str, held_out: Transitions | None = None) -> T
 
 
 def refuse_other_rows(facts: Facts, target: Transitions, place: str) -> None:
-    """Refuse recordings that changed after a training read them: what was held out may be others.
+    """Refuse recordings that changed after a training read them; other rows may be held out now.
 
     Args:
         facts: of the training's checkpoint, as :func:`droco_lite.training.export.restore` has them.
@@ -365,7 +365,7 @@ def examine(
     seed: int = 30_000,
     max_steps: int | None = None,
 ) -> pd.DataFrame:
-    """The truth, from the target's simulator: what no rule may look at.
+    """True returns from the target's simulator, which no rule may use.
 
     Returns:
         One line a run: ``return_mean`` and ``return_std`` over episodes (undiscounted),

@@ -427,7 +427,7 @@ class Job:
         return make_task(self.task, progress=False, **self.study.data)
 
     def _spent(self, root: str | Path, part: str, seconds: float, say: Callable) -> None:
-        """Write down what a part took; others may be at work on another part."""
+        """Record the time that a part took; others may be at work on another part."""
         path = Path(root) / self.name / "seconds.json"
         with files.lock(path.parent / "parts", wait=60.0):
             spent = files.read_json(path, self.mend(root)) if path.exists() else {}

@@ -41,7 +41,7 @@ def lead(
 
 
 def _table(results: Sequence[Results]) -> str:
-    """How DROCO stands to what the answer rests on: two lines a robot, a column an arm."""
+    """How DROCO compares with the arms of the answer: two lines a robot, a column an arm."""
     lines = [
         "**DROCO's lead** in points of score, with its 95 % interval, over",
         "",

@@ -332,7 +332,7 @@ def shade(ax: Axes, table: pd.DataFrame, written: pd.DataFrame) -> None:
     Args:
         ax: where to draw; rows go upwards from 0, columns to the right.
         table: numbers, or NaN.
-        written: what stands in the cells, of the same shape.
+        written: the texts of the cells, of the same shape.
     """
     top, shades = max(1.0, float(np.nanmax(table))), LinearSegmentedColormap.from_list("", SHADES)
     ax.pcolormesh(np.ma.masked_invalid(table), cmap=shades, vmin=0, vmax=top, edgecolor="none")

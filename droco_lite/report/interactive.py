@@ -1,4 +1,4 @@
-"""The evidence pages' Plotly figures, each with a still one by Matplotlib for who runs no script.
+"""The evidence pages' Plotly figures, each with a still Matplotlib one for pages without scripts.
 
 Every function takes the results of all tasks and returns what shows itself in a page, in
 JupyterLab and on Colab.

@@ -57,7 +57,7 @@ FULL_STEPS, FULL_SEEDS = 1_000_000, 5  # the paper's steps; its seeds are not kn
 
 
 def caption(results: Results) -> str:
-    """Task, source, and how much training and trying stands behind a table's numbers."""
+    """Task, source, and how many steps, seeds and episodes a table's numbers are from."""
     steps = results.steps
     first = steps < CLAIM_STEPS or results.seeds < statistics.ENOUGH_SEEDS
     return (
