@@ -47,7 +47,6 @@ EVIDENCE = (
     Quote("scorecard", "studies of the same robots, with [three] seeds", of.seeds_of_others),
     Quote("scorecard", "The one of [40,000] steps", of.steps_of(of.study)),
     Quote("scorecard", "after [100,000] steps", of.steps_of(of.walker2d)),
-    Quote("scorecard", "After [100,000] steps DROCO", of.steps_of(of.walker2d)),
     Quote("scorecard", "Those of [200,000] steps", of.steps_of(of.older)),
     Quote("scorecard", "[five] times as many source rows", of.times_as_many_rows),
     Quote("scorecard", "it is in [one] of [four] comparisons", of.rows_matter),
