@@ -1,15 +1,19 @@
 """The two pages on the public code: their sentences, on random instances and eight seeds."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from quoting import says
 from test_theory import namespace
 
 from droco_lite import report
 from droco_lite.provenance import results_file
+
+page_says = partial(says, "public_code")
 
 SEEDS = range(10, 18)  # none of them is on the page
 
@@ -89,6 +93,10 @@ def networks(page):
 
 def test_networks_agree_and_ways_to_make_states_do_not(page, networks):
     """Of the picture of five networks: which sign, and that seeds differ less than ways do."""
+    assert page_says(
+        "The five networks agree with each other; the four ways do not",
+        "the lowest value is a penalty and the lowest state a bonus",
+    )
     recorded = page["batch"].next_observations[0, : page["k"]]
     found = {}
     for name, states in page["variants"].items():
@@ -103,6 +111,10 @@ def test_networks_agree_and_ways_to_make_states_do_not(page, networks):
 
 
 def test_the_lowest_state_is_mostly_above_all_members_and_the_highest_below(page, networks):
+    assert page_says(
+        "the lowest state is worth *more* than all seven members on most rows, and the "
+        "highest less",
+    )
     predicted = page["predicted"]
     for value in networks:
         members = value(predicted)
@@ -112,6 +124,10 @@ def test_the_lowest_state_is_mostly_above_all_members_and_the_highest_below(page
 
 
 def test_the_slider_of_spread_and_notation(page, networks):
+    assert page_says(
+        "Only the paper's panel can have dots above the line",
+        "mirrored, it outgrows the paper's",
+    )
     recorded = page["batch"].next_observations[0, : page["k"]]
     was = page["recorded"]
     try:
@@ -151,6 +167,9 @@ def ends(page):
 
 
 def test_the_clamp_lowers_the_values_of_the_source(ends):
+    assert page_says(
+        "the clamped one lower still",
+    )
     iql, paper, clamp = (ends[name][0] for name in ("IQL*", "paper", "clamp"))
     assert (clamp < paper).all() and (paper < iql).all()
     for name in ("paper", "clamp"):  # and those of the target by less
@@ -160,6 +179,10 @@ def test_the_clamp_lowers_the_values_of_the_source(ends):
 
 
 def test_only_the_unclamped_lowest_state_goes_up_and_up(page, ends):
+    assert page_says(
+        "**The lowest state without its clamp goes up and up**, to more than twice IQL*'s "
+        "values, on some seeds past what the best reward could add up to",
+    )
     best = max(float(page[half].rewards.max()) for half in ("source", "target"))
     for name, (v_source, _) in ends.items():
         assert (v_source > 2 * ends["IQL*"][0]).all() == (name == "lowest state"), name
@@ -172,6 +195,9 @@ def test_the_form_of_the_code_follows_plain_iql(ends):
 
 
 def test_on_the_robot_the_printed_formula_falls_in_every_seed_and_does_not_settle(page):
+    assert page_says(
+        "Each line is a seed, and none of them settles",
+    )
     below = page["printed"].pivot(index="step", columns="seed", values="v_source")
     assert (below.diff().iloc[1:] < 0).all(axis=None)  # at every look lower than before
     assert below.iloc[-1].max() < -1e6 and below.shape[1] == 3
@@ -308,6 +334,11 @@ def test_v_moves_by_less_than_a_hundredth_in_one_step(rest):
 
 def test_on_walker2d_the_release_and_the_fork_fall_later_and_the_floor_holds():
     """By the rule of results/study/public-forms.yaml: two looks in a row above 1 %."""
+    assert page_says(
+        "By the rule *as printed* and the clamped form run away. The release and the fork do "
+        "not, within these steps",
+        "With the floor nothing leaves the range",
+    )
     both = [
         report.read("walker2d-medium", results_file(where)).curves
         for where in ("bounds", "study/public-forms")

@@ -2,7 +2,8 @@
 
 Sentences with verdicts are made by :mod:`droco_lite.report.verdicts`.  A number in the prose of an
 evidence chapter must stand in an output or in the code of that chapter: outputs are compared with
-the results whenever the chapters run, so a figure that the files no longer hold fails here.
+the results whenever the chapters run.  That a number stands somewhere does not make its sentence
+true: :mod:`test_quoted` works out again what a sentence says.
 """
 
 import re
