@@ -74,8 +74,7 @@ MUTANTS = (
            f"{ENSEMBLE}::test_droco_adds_the_variance"),
     # Whose rows the ensemble knows.
     Mutant("agents/droco.py",
-           "self.ensemble = ensemble_of(\n                target,",
-           "self.ensemble = ensemble_of(\n                source,",
+           "ensemble_of(target, settings", "ensemble_of(source, settings",
            f"{ENSEMBLE}::test_droco_fits_its_ensemble"),
     # Both bounds of the backup, and whose rewards they are of.
     Mutant("agents/droco.py", "torch.clamp(robust, self.floor, self.ceiling)",

@@ -53,6 +53,10 @@ def test_files_do_not_grow():
     check_ratchet(longer_than(found, FILE_LINES), LONG_FILES)
 
 
+def test_droco_fits_on_three_screens():
+    assert len((PACKAGE / "agents/droco.py").read_text().splitlines()) < 150
+
+
 def test_functions_do_not_grow():
     found = {}
     for path in everything():

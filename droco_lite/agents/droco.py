@@ -85,14 +85,11 @@ class DROCO(IQL[S]):
         """s'_1 ... s'_N of source rows ``[n_source, N S]``, by an ensemble of target rows."""
         shared = self.shared
         if self.ensemble is None:
-            self.ensemble = ensemble_of(
-                target,
-                EnsembleSettings(
-                    members=shared.members, elites=min(5, shared.members),
-                    seed=shared.ensemble_seed, max_epochs=shared.ensemble_epochs,
-                ),
-                self.device, self.on_epoch,
+            settings = EnsembleSettings(
+                members=shared.members, elites=min(5, shared.members),
+                seed=shared.ensemble_seed, max_epochs=shared.ensemble_epochs,
             )  # fmt: skip
+            self.ensemble = ensemble_of(target, settings, self.device, self.on_epoch)
 
         def candidates(mean: Tensor, std: Tensor, reward: Tensor) -> Tensor:
             states = mean + std**2 if shared.add_variance else mean
