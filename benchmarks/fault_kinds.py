@@ -22,10 +22,11 @@ from droco_lite.evaluation import matrix
 from droco_lite.training import LoopSettings, online, train
 from droco_lite.training.curve import read_curve
 from droco_lite.training.export import restore
+from droco_lite.training.online_run import OnlineSettings
 
 SET = "droco-lite/hopper/faults-v0"
 LOOP = LoopSettings(device="cpu", mode="manual", evaluate_every=20, save_every=10, episodes=0)
-TINY = online.OnlineSettings(
+TINY = OnlineSettings(
     "hopper", seed=3, batch_size=8, random_steps=40, rows=2, segment_steps=40,
     evaluation_episodes=1, hidden=(8, 8),
 )  # fmt: skip

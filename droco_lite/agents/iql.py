@@ -36,6 +36,7 @@ from torch import Tensor
 from droco_lite.agents.agent import AgentSettings, HandStep
 from droco_lite.agents.batch import Batch
 from droco_lite.agents.fast.padded import PaddedNetworks
+from droco_lite.agents.fast.step import StepByHand, covers
 from droco_lite.agents.hooks import IQLHooks
 from droco_lite.agents.losses import (
     advantage_weight,
@@ -172,9 +173,7 @@ class IQL(IQLHooks[S]):
 
     def step_by_hand(self) -> HandStep | None:
         """The step by hand, unless a method brings its own of what this step replaces."""
-        from droco_lite.agents.fast.step import StepByHand, covers  # which imports this file
-
-        return StepByHand(self) if covers(self) else None
+        return StepByHand(self) if covers(self, IQL) else None
 
     def policy_layers(self) -> Layers:
         """pi before its tanh."""

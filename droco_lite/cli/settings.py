@@ -106,7 +106,7 @@ def _kinds(method: str) -> Mapping[str, Any]:
     from droco_lite.agents.td3 import TD3Settings
     from droco_lite.evaluation.selection import FQESettings
     from droco_lite.training import LoopSettings
-    from droco_lite.training.online import OnlineSettings
+    from droco_lite.training.online_run import OnlineSettings
 
     kinds = {name: agent.Settings for name, agent in METHODS.items()} | {LOOP: LoopSettings}
     parts = (EnsembleSettings, TD3Settings, FQESettings, OnlineSettings)

@@ -19,7 +19,7 @@ import json
 import math
 import os
 import time
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,7 @@ from torch import Tensor
 
 from droco_lite import files
 from droco_lite.agents.networks import seeded_generators
-from droco_lite.agents.settings import Settings, setting
 from droco_lite.agents.td3 import (
-    HIDDEN,
     TD3Batch,
     TD3Settings,
     TD3State,
@@ -39,73 +37,22 @@ from droco_lite.agents.td3 import (
     init_td3,
     td3_update_,
 )
-from droco_lite.data.behaviour import (
-    QUALITIES,
-    BehaviourPolicy,
-    load_network,
-)
-from droco_lite.robots import BatchedRobot, Shift, get_robot, rollout
+from droco_lite.data.behaviour import QUALITIES, BehaviourPolicy, load_network
+from droco_lite.robots import BatchedRobot, get_robot, rollout
 from droco_lite.robots.robot_file import robot_file_option
+from droco_lite.training.online_run import (
+    CHECKPOINT,
+    CURVE_COLUMNS,
+    MEND,
+    MEND_REPLAY,
+    REPLAY,
+    SELECTION_SEED,
+    OnlineSettings,
+    read_checkpoint,
+    run_folder,
+)
 from droco_lite.training.options import add_settings
-
-#: :func:`~droco_lite.data.behaviour.read_card` says how ``return_sd`` differs from ``return_std``.
-CURVE_COLUMNS = (
-    "steps", "updates", "return_mean", "return_sd", "length_mean", "q", "td_error", "seconds",
-)  # fmt: skip
-
-
-# Checkpoints are chosen on episodes that start from these seeds, and reported on others.
-SELECTION_SEED, REPORT_SEED = 1_000_000, 2_000_000
-
-
-@dataclass(frozen=True)
-class OnlineSettings(Settings):
-    """How one behaviour policy is trained. Everything here changes the result."""
-
-    robot: str = setting(MISSING, help="the robot to train; it must be named")
-    shift: str = setting("nominal", help="what is changed about it, such as gravity-up-hard")
-    seed: int = setting(0, low=0, help="networks, noise and episodes")
-    batch_size: int = setting(128, low=1, help="transitions in an update")
-    learning_rate: float = setting(3e-4, low=0.0, help="Adam's step size")
-    exploration_noise: float = setting(
-        0.1, low=0.0, help="standard deviation of the noise on the actions taken"
-    )
-    random_steps: int = setting(
-        10_000, low=0, help="first steps, with uniform actions and no updates"
-    )
-    rows: int = setting(1, low=1, help="episodes that run side by side; must divide segment_steps")
-    updates_per_step: float = setting(1.0, low=0.0, help="updates for each environment step")
-    segment_steps: int = setting(
-        10_000, low=1, help="steps between checkpoints, evaluations and kept policies"
-    )
-    evaluation_episodes: int = setting(10, low=1, help="deterministic episodes of an evaluation")
-    hidden: tuple[int, ...] = setting(HIDDEN, low=1, help="widths of both hidden layers")
-    start: str = setting(
-        "",
-        help="quality of the nominal robot's behaviour policy to begin with, such as medium; it "
-        "then takes the first random_steps, with noise; empty: random weights",
-    )
-    policy_after: int = setting(
-        0, low=0, help="steps from which on the policy moves; before, only critics learn"
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        get_robot(self.robot)
-        object.__setattr__(self, "shift", str(Shift.parse(self.shift)))
-        if self.segment_steps % self.rows:
-            raise ValueError(f"rows: {self.rows} must divide segment_steps {self.segment_steps}")
-
-
-def run_folder(settings: OnlineSettings) -> Path:
-    """Folder of one run: its checkpoint, replay rows and policies."""
-    return files.cache_folder() / "behaviour" / run_name(settings)
-
-
-def run_name(settings: OnlineSettings) -> str:
-    """Name of a run's folder and curve."""
-    begun = f"-from-{settings.start}" if settings.start else ""
-    return f"{settings.robot}-{settings.shift}{begun}-seed{settings.seed}"
+from droco_lite.training.release import release
 
 
 class Replay:
@@ -155,7 +102,7 @@ class Replay:
         width = 2 * observation_size + action_size + 2
         if not path.exists() or path.stat().st_size < 4 * width * rows:
             kept = path.stat().st_size // (4 * width) if path.exists() else 0
-            raise ValueError(f"{path}: {kept:,} of the {rows:,} rows are there; {_MEND_REPLAY}")
+            raise ValueError(f"{path}: {kept:,} of the {rows:,} rows are there; {MEND_REPLAY}")
         file = np.memmap(path, np.float32, "r", shape=(rows, width))
         for segment, start in enumerate(range(0, rows, each)):
             part = file[start : start + each]
@@ -166,7 +113,7 @@ class Replay:
             if not fits:
                 raise ValueError(
                     f"{path}: rows {start:,} to {start + len(part):,} are not what was written; "
-                    f"{_MEND_REPLAY}"
+                    f"{MEND_REPLAY}"
                 )
 
     def batch(self, index: Tensor) -> TD3Batch:
@@ -333,34 +280,13 @@ def _resume_(
         theirs = record["settings"].get(field.name, field.default)
         if theirs != mine[field.name]:
             raise ValueError(
-                f"{path}: {field.name} was {theirs!r}, now it is {mine[field.name]!r}; {_MEND}"
+                f"{path}: {field.name} was {theirs!r}, now it is {mine[field.name]!r}; {MEND}"
             )
     try:
         state.load_(tensors, record["updates"])
     except ValueError as error:
-        raise ValueError(f"{path}: {error}; {_MEND}") from None
+        raise ValueError(f"{path}: {error}; {MEND}") from None
     return record["curve"], record.get("replay", [])
-
-
-CHECKPOINT, REPLAY = "checkpoint.safetensors", "replay.f32"
-_ELSEWHERE = "start again elsewhere (the environment variable DROCO_LITE_CACHE names the place)"
-_MEND = f"continue with its own settings, or {_ELSEWHERE}"
-_MEND_REPLAY = f"put a copy of the file in its place, or {_ELSEWHERE}"
-
-
-def read_checkpoint(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """A run's record (settings, updates, curve) and its tensors.
-
-    Raises:
-        ValueError: it is no checkpoint of online training.
-    """
-    tensors, metadata = files.load_tensors(path, mend=_MEND)
-    try:
-        return json.loads(metadata["record"]), tensors
-    except (KeyError, ValueError) as error:
-        raise ValueError(
-            f"{path}: not a checkpoint of online training ({error!r}); {_MEND}"
-        ) from None
 
 
 def _save_checkpoint(
@@ -430,8 +356,6 @@ def _do(options: dict[str, Any]) -> None:
         train(OnlineSettings(**options), steps, report=lambda line: print(line, flush=True))
     else:
         how = {name: options.pop(name) for name in ("quality", "gate", "note", "candidates")}
-        from droco_lite.training.release import release  # which imports this file
-
         print(json.dumps(release(OnlineSettings(**options), **how), indent=2))
 
 

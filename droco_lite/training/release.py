@@ -15,7 +15,7 @@ from droco_lite.data.behaviour import QUALITIES, BehaviourPolicy, policy_folder,
 from droco_lite.data.gate import recorded_reference, share
 from droco_lite.provenance import provenance
 from droco_lite.robots import Robot, get_robot, rollout
-from droco_lite.training.online import (
+from droco_lite.training.online_run import (
     CHECKPOINT,
     CURVE_COLUMNS,
     REPORT_SEED,

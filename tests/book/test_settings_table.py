@@ -14,7 +14,7 @@ from droco_lite.agents import DROCOSettings, EnsembleSettings
 from droco_lite.agents.settings import Settings, describe
 from droco_lite.agents.td3 import TD3Settings
 from droco_lite.evaluation.selection import FQESettings
-from droco_lite.training.online import OnlineSettings
+from droco_lite.training.online_run import OnlineSettings
 
 PAGE = (Path(__file__).parents[2] / "book/api.md").read_text(encoding="utf-8")
 

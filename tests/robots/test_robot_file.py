@@ -26,6 +26,7 @@ from droco_lite.robots import (
 )
 from droco_lite.robots.robot_file import ROBOT_FILES, _loaded, load_robot_files
 from droco_lite.training import online
+from droco_lite.training.online_run import OnlineSettings
 from droco_lite.training.release import release
 
 XML = """
@@ -319,7 +320,7 @@ def test_a_policy_trained_online_becomes_data(path, tmp_path, capsys):
         *common, "train", "--robot", "pendulum", "--steps", "300", "--segment-steps", "100",
         "--random-steps", "100", "--evaluation-episodes", "2", "--hidden", "16",
     ])  # fmt: skip
-    settings = online.OnlineSettings(
+    settings = OnlineSettings(
         "pendulum", segment_steps=100, random_steps=100, evaluation_episodes=2, hidden=(16,)
     )
     card = release(settings, "expert", candidates=1, selection_episodes=2, episodes=2)
@@ -333,7 +334,7 @@ def test_a_policy_trained_online_becomes_data(path, tmp_path, capsys):
 
 def test_a_robot_without_references_can_be_released(tmp_path):
     register_robot("rod", XML, observation=angle, reward=stay, max_episode_steps=20)
-    settings = online.OnlineSettings(
+    settings = OnlineSettings(
         "rod", segment_steps=100, random_steps=100, evaluation_episodes=2, hidden=(8,)
     )
     online.train(settings, 300, report=lambda line: None)

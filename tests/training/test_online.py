@@ -17,7 +17,8 @@ from droco_lite.data.names import TASKS, Task
 from droco_lite.data.tasks import make_dataset
 from droco_lite.robots import ROBOTS, get_robot, rollout
 from droco_lite.training import online
-from droco_lite.training.online import OnlineSettings, Replay, train
+from droco_lite.training.online import Replay, train
+from droco_lite.training.online_run import OnlineSettings, run_folder
 from droco_lite.training.release import _best, _medium_goal, kept_policy, recorded, release
 
 TINY = OnlineSettings(
@@ -265,11 +266,11 @@ def test_a_run_that_starts_from_a_policy_keeps_it_until_the_critics_know_it(monk
         policy_after=60, segment_steps=60, evaluation_episodes=1, batch_size=8,
     )  # fmt: skip
     train(settings, 120, report=quiet)
-    held, moved = (kept_policy(online.run_folder(settings), k) for k in (60, 120))
+    held, moved = (kept_policy(run_folder(settings), k) for k in (60, 120))
     for ours, theirs in zip(held.layers, start.layers, strict=True):
         torch.testing.assert_close(ours[0], theirs[0], rtol=0, atol=0)
     assert not torch.equal(moved.layers[0][0], start.layers[0][0])
-    assert "from-medium" in online.run_folder(settings).name
+    assert "from-medium" in run_folder(settings).name
     with pytest.raises(ValueError, match="hidden: the policy to start from has other layers"):
         train(replace(settings, hidden=(8,), seed=1), 60, report=quiet)
     with pytest.raises(ValueError, match="'tuned' is for runs that started from a policy"):

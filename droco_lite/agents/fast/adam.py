@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from droco_lite.agents.iql import IQL
 from droco_lite.agents.losses import cosine
+
+if TYPE_CHECKING:
+    from droco_lite.agents.iql import IQL
 
 
 class Moments:

@@ -10,14 +10,18 @@ nothing is stored that is not needed.  Every hook works here; autograd different
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from droco_lite.agents.batch import Batch
-from droco_lite.agents.iql import IQL
 from droco_lite.agents.losses import huber_slope
 from droco_lite.agents.networks import affine, repeat_rows, scalar_mlp
 from droco_lite.agents.optimizers import fill_gradients
+
+if TYPE_CHECKING:
+    from droco_lite.agents.iql import IQL
 
 
 @torch.no_grad()

@@ -6,6 +6,8 @@ brings its own of what is replaced is stepped by autograd, so that nothing it ch
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,9 @@ from droco_lite.agents.fast.adam import Moments, apply_by_hand
 from droco_lite.agents.fast.gradients import by_hand, fill
 from droco_lite.agents.fast.padded import PaddedNetworks
 from droco_lite.agents.hooks import IQLHooks
-from droco_lite.agents.iql import IQL
+
+if TYPE_CHECKING:
+    from droco_lite.agents.iql import IQL
 
 #: Methods of IQL whose work the step by hand does itself.
 REPLACED = ("update", "gradients", "apply", "losses", "q", "v")
@@ -47,10 +51,13 @@ class StepByHand:
         apply_by_hand(self.agent, gradients, moments, schedule)
 
 
-def covers(agent: IQL) -> bool:
-    """Whether the step by hand is the agent's own step: all that it replaces is still IQL's."""
+def covers(agent: IQL, core: type[IQL]) -> bool:
+    """Whether the step by hand is the agent's own: all that it replaces is still that of ``core``.
+
+    The core is IQL itself, which is handed over since its file reads this one.
+    """
     methods = all(
-        getattr(getattr(agent, name), "__func__", None) is getattr(IQL, name) for name in REPLACED
+        getattr(getattr(agent, name), "__func__", None) is getattr(core, name) for name in REPLACED
     )
     activation = agent.value_activation is IQLHooks.value_activation
     return methods and activation and type(agent.networks) is PaddedNetworks and _adam(agent)
