@@ -146,6 +146,7 @@ SETTINGS: dict[str, dict[str, tuple[str, ...]]] = {
             *("at a quarter of its strength", "at a quarter of every variant's", "at a tenth of"),
         ),
         "no run of the page": ("after a hundred times as many steps",),
+        "what a command is told": ("lays a tenth of the target's rows aside", "make two policies"),
         "ends of an action": ("−1 and 1 stand for its ends",),
     },
     "intro": {LIVE: ("a swarm of thirty starts",)},
