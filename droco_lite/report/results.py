@@ -79,13 +79,25 @@ class Results:
         table, curves = (x[x["label"].isin(labels)] for x in (self.table, self.curves))
         return replace(self, table=table, curves=curves)
 
-    def beside(self, other: Results) -> Results:
-        """These arms, and another study's that are not among them, on the same data.
+    def renamed(self, names: Mapping[str, str]) -> Results:
+        """The same results, with other labels for some arms: old label -> new one."""
+        table, curves = (
+            x.assign(label=x["label"].replace(names)) for x in (self.table, self.curves)
+        )
+        arms = {names.get(label, label): own for label, own in self.about["arms"].items()}
+        return replace(self, table=table, curves=curves, about={**self.about, "arms": arms})
+
+    def beside(self, other: Results, *, other_data: bool = False) -> Results:
+        """These arms, and another study's that are not among them.
+
+        Args:
+            other: the other study, of the same task and length.
+            other_data: let the data differ too, where that is the question.
 
         Raises:
             ValueError: the two studies have another task, other data or another length.
         """
-        for what in ("task", "data", "steps"):
+        for what in ("task", "steps") if other_data else ("task", "data", "steps"):
             mine, theirs = (each.about.get(what) for each in (self, other))
             if mine != theirs:
                 raise ValueError(f"cannot compare: {what} is {mine!r} here and {theirs!r} there")
