@@ -112,7 +112,7 @@ def use_jobs(folder: Path) -> str:
 def use_tables(folder: Path) -> str:
     """A study's tables, gone on from on another machine."""
     root = folder / "elsewhere"
-    matrix.restore(study(), root, folder)
+    matrix.finish_from_tables(study(), root, folder)
     made = root / "hopper-medium" / "iql"
     return digest(*(files.read_bytes(made / name) for name in ("elsewhere.csv", "curve.csv")))
 

@@ -248,7 +248,7 @@ def run_studies(studies: list[Path], out: Path, clock: Clock, args) -> None:
     for path in studies:
         try:
             study, root = matrix.Study.read(path), Path(args.root) / path.stem
-            matrix.restore(study, root, out / "studies" / path.stem)
+            matrix.finish_from_tables(study, root, out / "studies" / path.stem)
             read.append((path, study, root))
         except Exception:  # the next study may still run
             traceback.print_exc()

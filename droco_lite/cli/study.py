@@ -55,7 +55,7 @@ def _work(study, root: Path, to: Path, workers: int, ray: bool) -> None:
     """Do a study's jobs, then write the tables of what is finished."""
     from droco_lite.evaluation import matrix as runner
 
-    runner.restore(study, root, to)
+    runner.finish_from_tables(study, root, to)
     try:
         if ray:
             runner.work_on_ray(study, root, workers)
@@ -114,7 +114,7 @@ def status(study: StudyName, root: Root = None, to: Tables = None, as_json: AsJs
     from droco_lite.evaluation import matrix as runner
 
     read, root, to = _opened(study, root, to)
-    runner.restore(read, root, to)
+    runner.finish_from_tables(read, root, to)
     table = runner.progress(read, root)
     print_frame(table, as_json, 0)
     if as_json:

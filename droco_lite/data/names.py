@@ -19,7 +19,8 @@ PAPER_QUALITIES = ("medium", "medium-replay", "medium-expert", "expert")
 TUNED = "medium-tuned"
 QUALITIES = (*PAPER_QUALITIES, TUNED)
 
-#: The paper's robots in the order of its tables; others follow.
+#: The paper's robots in the order of its tables, which is that of tasks; others follow. Readers
+#: are told the robots as ``ROBOTS`` has them.
 PAPER_ROBOTS = ("halfcheetah", "hopper", "walker2d", "ant")
 
 
@@ -47,7 +48,7 @@ class Task:
             with suppress(ValueError):
                 get_robot(self.robot)
         for kind, value, known in (
-            ("robot", self.robot, robots()),
+            ("robot", self.robot, ROBOTS),
             ("quality", self.quality, QUALITIES),
             ("family", self.family, task_families()),
         ):

@@ -32,7 +32,7 @@ from droco_lite.provenance import as_json, provenance
 from droco_lite.training.curve import CURVE, read_curve
 
 
-def restore(study: Study, root: str | Path, to: str | Path) -> None:
+def finish_from_tables(study: Study, root: str | Path, to: str | Path) -> None:
     """Put the arms that are finished in the tables of ``to`` into ``root``, as finished jobs.
 
     So a study goes on in another folder, or on another machine, from its tables alone.  An arm that
@@ -111,8 +111,8 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
     """Write the tables of a study from its jobs' folders.
 
     ``TASK.csv`` and ``TASK.json`` hold all finished jobs, and ``TASK-curves.csv`` all that have
-    begun, as far as they went. Finished arms that the tables hold already stay (:func:`restore`);
-    where all are such, nothing is written.
+    begun, as far as they went. Finished arms that the tables hold already stay
+    (:func:`finish_from_tables`); where all are such, nothing is written.
 
     Args:
         study: what was to be run.
@@ -124,7 +124,7 @@ def collect(study: Study, root: str | Path, to: str | Path, **facts: Any) -> lis
         The files that were written.
     """
     root, to, written = Path(root), Path(to), []
-    restore(study, root, to)
+    finish_from_tables(study, root, to)
     every = study.jobs(root=root)
     for task in map(str, study.tasks):
         begun = [job for job in every if job.task == task and job.step(root)]

@@ -49,7 +49,7 @@ from droco_lite.evaluation.arms import (
     place,
     read_table,
 )
-from droco_lite.evaluation.collecting import collect, restore
+from droco_lite.evaluation.collecting import collect, finish_from_tables
 from droco_lite.evaluation.study import CHECKPOINTS, LOGGED, Evaluation, Job, Study
 from droco_lite.files import claimed
 from droco_lite.training.health import TrainingError
@@ -57,8 +57,8 @@ from droco_lite.training.loop import choose_device
 
 __all__ = [
     "ARMS", "CHECKPOINTS", "COLUMNS", "LOGGED", "ORDER", "Evaluation", "Job", "Study",
-    "claimed", "collect", "file_name", "one_thread", "place", "progress", "read_table", "restore",
-    "work", "work_all", "work_beside", "work_on_ray",
+    "claimed", "collect", "file_name", "finish_from_tables", "one_thread", "place", "progress",
+    "read_table", "work", "work_all", "work_beside", "work_on_ray",
 ]  # fmt: skip
 
 SECONDS_OF_PATIENCE = 1.0  # between two checks of jobs that others train

@@ -284,7 +284,7 @@ def profiles(results: Results, family: str = "all") -> Figure:
     """
     lines = results.foreign()
     lines = lines if family == "all" else lines[lines["family"] == family]
-    found = statistics.matrix(lines, across=["shift"])
+    found = statistics.scores_by_seed(lines, across=["shift"])
     everything = np.concatenate([values.ravel() for values in found.values()])
     at = np.linspace(everything.min(), everything.max(), 41)
     fig, ax = figure(4.6, 3.6)

@@ -20,7 +20,7 @@ from droco_lite.report import statistics
 from droco_lite.report.answers import lead, longer
 from droco_lite.report.results import (
     DROCO,
-    METHODS,
+    TABLE_LABELS,
     Results,
     read_long,
     read_longer,
@@ -246,7 +246,7 @@ def _remaining(results: Sequence[Results]) -> str:
     reached = {(each.task.robot, each.task.quality) for each in results}
     cells_16 = {(task.robot, task.quality) for task in TASKS if task.robot in PAPER_ROBOTS}
     work = (table["arms"] * table["seeds"] * table["steps"]).sum()
-    arms = len((*METHODS, *CONTROLS))
+    arms = len((*TABLE_LABELS, *CONTROLS))
     hours = table["hours"].sum() / work * arms * FULL_SEEDS * FULL_STEPS
     shown = printed(table.assign(hours=table["hours"].map("{:.1f}".format)), 0)
     left = len(cells_16 - reached)

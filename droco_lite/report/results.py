@@ -33,7 +33,7 @@ from droco_lite.robots.shifts import shift_values
 
 DROCO = "DROCO"
 #: The paper's methods, and MICRO: what a table of results has a row for.
-METHODS = (*PAPER, "MICRO")
+TABLE_LABELS = (*PAPER, "MICRO")
 RUN_AGAIN = "run `droco-lite study run results/matrix/study.yaml`"
 
 OUTSIDE = 0.01  # share of values out of range from which on a page names it
@@ -65,7 +65,7 @@ class Results:
     @property
     def missing(self) -> list[str]:
         """The paper's methods, and MICRO, that have no results here."""
-        return [label for label in METHODS if label not in self.labels]
+        return [label for label in TABLE_LABELS if label not in self.labels]
 
     def only(self, labels: Sequence[str]) -> Results:
         """These arms alone.

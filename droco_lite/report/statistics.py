@@ -40,7 +40,7 @@ def interval_in_print(low: float, high: float) -> str:
     return f"{in_print(low, '+.1f')} to {in_print(high, '+.1f')}"
 
 
-def matrix(
+def scores_by_seed(
     table: pd.DataFrame, column: str = "score", across: Sequence[str] = ("task", "shift")
 ) -> dict[str, np.ndarray]:
     """Scores ``[seeds, conditions]`` of every label of a tidy table.
@@ -326,7 +326,7 @@ def aggregate(scores: Mapping[str, np.ndarray], **options) -> pd.DataFrame:
     """Interquartile mean and its interval for every label.
 
     Args:
-        scores: ``[n, m]`` of each label, as :func:`matrix` gives them.
+        scores: ``[n, m]`` of each label, as :func:`scores_by_seed` gives them.
         options: of :func:`interval`: ``level``, ``resamples``, ``seed``.
 
     Returns:

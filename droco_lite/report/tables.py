@@ -10,7 +10,7 @@ from scipy import stats
 
 from droco_lite.evaluation.arms import place, unmarked
 from droco_lite.report import statistics
-from droco_lite.report.results import DROCO, METHODS, Results, paper
+from droco_lite.report.results import DROCO, TABLE_LABELS, Results, paper
 from droco_lite.robots import LEVELS, NOMINAL
 
 EQUAL = 0.1  # clean returns closer than this share of the reference's count as equal
@@ -111,7 +111,7 @@ def scorecard(results: Results) -> pd.DataFrame:
     Columns ``clean, low, high`` (interquartile mean over seeds, 95 % stratified bootstrap), then
     means over the variants that are not the source's own.
     """
-    clean = statistics.aggregate(statistics.matrix(results.clean, across=["shift"]))
+    clean = statistics.aggregate(statistics.scores_by_seed(results.clean, across=["shift"]))
     clean = clean.set_index("label")[["iqm", "low", "high"]].rename(columns={"iqm": "clean"})
     return clean.join(cells(results.foreign())).loc[results.labels]
 
@@ -144,7 +144,7 @@ def by_shift(results: Results) -> pd.DataFrame:
         shifts[f"{family} {variant}{mark}"] = lines[chosen]
     rows = []
     for name, lines in shifts.items():
-        scores = statistics.matrix(lines, across=["shift"])
+        scores = statistics.scores_by_seed(lines, across=["shift"])
         for label in results.labels:
             low, high = statistics.mean_interval(scores[label])
             rows.append((label, name, scores[label].mean(), low, high))
@@ -245,7 +245,7 @@ def improvement(results: Results, over: str = DROCO) -> pd.DataFrame:
             for line in found.values():
                 line |= dict.fromkeys(("shifted", "shifted low", "shifted high"), np.nan)
             continue
-        scores = statistics.matrix(lines, across=["shift"])
+        scores = statistics.scores_by_seed(lines, across=["shift"])
         if over not in scores:
             raise ValueError(f"{over} has no results in {results.task}")
         for label in results.labels:
@@ -287,7 +287,7 @@ def beside_paper(results: Sequence[Results]) -> pd.DataFrame:
         cell = f"{each.task.robot}-{each.task.quality}"
         columns[cell, "ours"] = means(each.clean)
         columns[cell, "paper"] = theirs[cell] if cell in theirs else pd.Series(np.nan, theirs.index)
-    return with_missing(pd.DataFrame(columns), METHODS)
+    return with_missing(pd.DataFrame(columns), TABLE_LABELS)
 
 
 def losses_of_paper() -> pd.DataFrame:
@@ -297,7 +297,7 @@ def losses_of_paper() -> pd.DataFrame:
     shown = table["loss_percent"].map("{:g}".format)
     table["loss"] = table["relation"].replace("=", "") + shown
     wide = table.pivot(index="label", columns="perturbation", values="loss")
-    return with_missing(wide[list(dict.fromkeys(table["perturbation"]))], METHODS, "not given")
+    return with_missing(wide[list(dict.fromkeys(table["perturbation"]))], TABLE_LABELS, "not given")
 
 
 def costs(results: Sequence[Results]) -> pd.DataFrame:

@@ -100,7 +100,7 @@ def verdicts(results: Results, where: str = "clean", over: str = DROCO) -> list[
     lines = {"clean": results.clean, "shifted": shifted(results)}[where]
     if lines.empty:  # no shift was tried that is not the source's own
         return []
-    scores = statistics.matrix(lines, across=["shift"])
+    scores = statistics.scores_by_seed(lines, across=["shift"])
     others = [label for label in results.labels if label != over]
     return [compare(scores[over], scores[label], over, label) for label in others]
 

@@ -69,7 +69,7 @@ class GraphedStep:
             with on_device(self.device):
                 self.graphs = self._capture(before)
         finally:
-            restore(agent, before)
+            put_back(agent, before)
 
     def step(self, phase: int = 0) -> None:
         """The step of kind ``phase``, as it is recorded."""
@@ -131,7 +131,7 @@ class GraphedStep:
         """Compare one replay with one eager step of kind ``phase``, from the state ``before``."""
         moved, counts = [], []
         for take in (graph.replay, partial(self.step, phase)):
-            restore(self.agent, before)
+            put_back(self.agent, before)
             self.seek(0, 0, 0)
             take()
             tensors = self.agent.tensors()
@@ -168,7 +168,7 @@ def integers(agent: Agent) -> dict[str, object]:
 
 
 @torch.no_grad()
-def restore(agent: Agent, before: Mapping[str, Tensor]) -> None:
+def put_back(agent: Agent, before: Mapping[str, Tensor]) -> None:
     """Put back every tensor of the agent's state; those that did not exist yet become 0."""
     for name, tensor in agent.state().items():
         tensor.copy_(before[name]) if name in before else tensor.zero_()

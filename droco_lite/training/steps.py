@@ -34,7 +34,7 @@ from torch import Tensor
 
 from droco_lite.agents.agent import Agent, HandStep
 from droco_lite.agents.fast.adam import Moments
-from droco_lite.training.graphs import Gradients, GraphedStep, restore
+from droco_lite.training.graphs import Gradients, GraphedStep, put_back
 from droco_lite.training.rows import Rows, Sampler
 
 MODES = ("auto", "autograd", "manual", "compiled", "graph")
@@ -193,7 +193,7 @@ class Stepper:
         plan = self._plan(step, 1)
         before = {name: tensor.detach().clone() for name, tensor in self.agent.state().items()}
         self._step(step, plan)  # goes on by hand where it cannot be compiled
-        restore(self.agent, before)
+        put_back(self.agent, before)
 
     def run(self, first: int, steps: int) -> None:
         """Take ``steps`` steps, the first of them being number ``first`` of the whole run."""

@@ -14,7 +14,7 @@ from droco_lite.agents import CRR, METHODS
 from droco_lite.agents.settings import describe
 from droco_lite.cli.settings import parse
 from droco_lite.evaluation.arms import METHOD_NAMES, place
-from droco_lite.report.results import METHODS as METHODS_OF_TABLES
+from droco_lite.report.results import TABLE_LABELS
 from droco_lite.training import LoopSettings, train
 from tests.agents.toy import transitions
 
@@ -29,7 +29,7 @@ assert weight.flatten().tolist() == [0.0, 1.0, 0.0, 0.0]  # nothing beats a marg
 assert result.policy()(source.observations[:3]).shape == (3, source.action_size)
 assert METHODS["crr"] is CRR and set(METHOD_NAMES) == set(METHODS)
 assert place("MICRO") < place("CRR") < place("cloning, both")
-assert "CRR" not in METHODS_OF_TABLES  # no chapter has a row for what has no results yet
+assert "CRR" not in TABLE_LABELS  # no chapter has a row for what has no results yet
 """
 
 #: What holds every method, its settings, its colours and its place to the house's promises.

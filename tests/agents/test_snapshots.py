@@ -114,7 +114,7 @@ def test_where_an_arm_was_trained_stays_known_when_a_study_goes_on_elsewhere(tmp
     assert told["IQL*"]["date"] and set(told) == {"IQL*"}
 
     both = replace(STUDY, arms=("IQL*", "cloning, target"))
-    matrix.restore(both, there, tables)
+    matrix.finish_from_tables(both, there, tables)
     matrix.work(both, there)
     matrix.collect(both, there, tables)
     after = read_json(tables / "hopper-medium.json")["trained_on"]

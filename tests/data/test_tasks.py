@@ -58,7 +58,7 @@ def test_names_round_trip(task):
     ("text", "message"),
     [
         ("halfcheetah", "is not ROBOT-QUALITY"),
-        ("humanoid-medium", "robot: 'humanoid' is not one of halfcheetah"),
+        ("humanoid-medium", "robot: 'humanoid' is not one of hopper"),
         ("hopper-good", "quality: 'good' is not one of medium"),
         ("hopper-medium-gravity", "quality: 'medium-gravity'"),
         ("", "is not ROBOT-QUALITY"),

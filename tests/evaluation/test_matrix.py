@@ -199,7 +199,7 @@ def test_flipped_bits_in_collected_tables_are_refused(whole, tmp_path):
         good = path.read_bytes()
         path.write_bytes(good[:-5] + bytes([good[-5] ^ 1]) + good[-4:])
         with pytest.raises(files.DamagedFile, match=rf"hopper-medium{suffix} is not what"):
-            matrix.restore(STUDY, tmp_path / "new", tmp_path / "tables")
+            matrix.finish_from_tables(STUDY, tmp_path / "new", tmp_path / "tables")
         path.write_bytes(good)
 
 
@@ -223,7 +223,7 @@ def test_a_study_goes_on_from_its_tables_alone(whole, tmp_path, stacked):
     matrix.collect(first, whole[0], tables)
     before = json.loads((tables / "hopper-medium.json").read_text())
     new = tmp_path / "another machine"
-    matrix.restore(STUDY, new, tables)
+    matrix.finish_from_tables(STUDY, new, tables)
     state = matrix.progress(STUDY, new, stacked).set_index("arms")["state"]
     assert (state[["IQL*", "cloning, target"]] == "done").all()
     assert matrix.work(STUDY, new, stacked=stacked, say=lambda line: None) == 1
@@ -288,7 +288,7 @@ def test_a_record_keeps_the_settings_that_an_arm_was_made_with(whole, tmp_path):
     about = json.loads(record.read_text())
     del about["arms"]["IQL*"]["max_weight"]  # as if this setting had come since
     files.write_json(record, about, checksum=True)
-    matrix.restore(study, tmp_path / "new", tables)
+    matrix.finish_from_tables(study, tmp_path / "new", tables)
     later = matrix.collect(study, tmp_path / "new", tmp_path / "later")[-1]
     assert json.loads(later.read_text())["arms"] == about["arms"]
 
@@ -296,7 +296,7 @@ def test_a_record_keeps_the_settings_that_an_arm_was_made_with(whole, tmp_path):
 def test_tables_of_other_settings_are_not_gone_on_from(whole, tmp_path):
     other = replace(STUDY, settings={**STUDY.settings, "IQL*": {**SMALL, "polyak": 0.9}})
     with pytest.raises(ValueError, match=r"hopper-medium.json: settings.IQL\*.polyak is 0.005"):
-        matrix.restore(other, tmp_path, whole[0] / "tables")
+        matrix.finish_from_tables(other, tmp_path, whole[0] / "tables")
 
 
 @pytest.mark.slow
@@ -440,7 +440,7 @@ def test_an_arm_may_have_further_seeds_and_many_last_episodes(tmp_path):
     assert (table.loc[clean, "episodes"] == 5).all() and (table.loc[~clean, "episodes"] == 2).all()
     assert (table.loc[clean, "checkpoints"] == 1).all()
     copied = tmp_path / "another machine"
-    matrix.restore(study, copied, tmp_path / "tables")
+    matrix.finish_from_tables(study, copied, tmp_path / "tables")
     assert matrix.work(study, copied, say=pytest.fail) == 0
     with pytest.raises(ValueError, match="more_seeds: 'DROCO' is no arm"):
         replace(study, more_seeds={"DROCO": (7,)})

@@ -12,11 +12,11 @@ from droco_lite.report.statistics import (
     improvement_interval,
     interquartile_mean,
     interval,
-    matrix,
     paired_difference_interval,
     performance_profile,
     probability_of_improvement,
     profile_band,
+    scores_by_seed,
 )
 
 TWO_TASKS = np.array([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0], [100.0, -50.0]])
@@ -113,7 +113,7 @@ def test_a_tidy_table_becomes_seeds_by_conditions():
         frac=1, random_state=0
     )
     table = table.sort_values("label", ascending=False, kind="stable")
-    found = matrix(table)
+    found = scores_by_seed(table)
     assert list(found) == ["b", "a"]
     np.testing.assert_array_equal(found["b"], TWO_TASKS)
     np.testing.assert_array_equal(found["a"], -TWO_TASKS)
@@ -125,11 +125,11 @@ def test_a_tidy_table_becomes_seeds_by_conditions():
 def test_holes_and_doubles_are_named():
     table = lines(TWO_TASKS)
     with pytest.raises(ValueError, match=r"a, seed 3 has no score for \('t1', 'nominal'\)"):
-        matrix(table.iloc[:-1])
+        scores_by_seed(table.iloc[:-1])
     with pytest.raises(ValueError, match=r"one line twice: .*'seed': 2"):
-        matrix(pd.concat([table, table[table.seed == 2]]))
+        scores_by_seed(pd.concat([table, table[table.seed == 2]]))
     with pytest.raises(ValueError, match="no line"):
-        matrix(table.iloc[:0])
+        scores_by_seed(table.iloc[:0])
 
 
 def test_pairs_by_seed_leave_out_what_the_seeds_share():

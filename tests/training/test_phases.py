@@ -89,7 +89,7 @@ def test_restoring_and_loading_put_the_count_back_where_it_is_read():
     for batch in seen[3:6]:
         agent.update(batch, 0.0)
     assert int(agent.state()["td3.updates"]) == 6
-    graphs.restore(agent, before)
+    graphs.put_back(agent, before)
     assert int(agent.td3.updates) == 3
     agent.update(seen[3], 0.0)
     once = copied(agent)

@@ -141,8 +141,8 @@ def test_without_a_graph_training_goes_on_eagerly_and_says_so(method, replayed, 
 def test_what_a_graph_keeps_aside_holds_no_node_of_autograd(method, replayed, monkeypatch):
     """Such a node belongs to the default stream, and CUDA then refuses to record the step."""
     kept = []
-    put_back = graphs.restore
-    monkeypatch.setattr(graphs, "restore", lambda agent, b: kept.append(b) or put_back(agent, b))
+    put_back = graphs.put_back
+    monkeypatch.setattr(graphs, "put_back", lambda agent, b: kept.append(b) or put_back(agent, b))
     tried = stepper_of(tiny(method, steps=12), "autograd")
     tried.mode = "graph"
     tried.warm_up(0)
