@@ -85,6 +85,7 @@ SETTINGS: dict[str, dict[str, tuple[str, ...]]] = {
     "training_droco": {
         RULE: ("95 % interval", "at least one point of score"),
         "how batches are drawn": ("Half of each batch",),
+        "the mix of two source robots": ("half of the source's rows come",),
         "values of β": ("At x and 0.5 DROCO",),
         ROWS: (
             *(

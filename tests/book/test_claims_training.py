@@ -22,8 +22,11 @@ def study():
 
 @pytest.fixture(scope="module")
 def tried(study):
-    """The study's arms, and the hunt's beside them."""
-    return study.beside(report.read("walker2d-medium", results_file("study/hunt")))
+    """The study's arms, and the attempts of the hunt beside them."""
+    hunt = report.read("walker2d-medium", results_file("study/hunt"))
+    two = report.read("walker2d-medium", results_file("study/two-sources"))
+    two = two.renamed({"DROCO": "DROCO, two sources"})
+    return study.beside(hunt).beside(two, other_data=True)
 
 
 def words(study, where):
@@ -151,11 +154,12 @@ def test_on_halfcheetah_nothing_leaves_the_range_and_layer_norm_earns_more_than_
 def test_no_set_on_target_rows_keeps_the_gain_of_worn_robots(tried):
     """Of the hunt's answer: behind on both robots, with a larger share that is kept."""
     assert page_says(
-        "None keeps the gain on worn robots. Both sets on target rows are behind IQL on the "
+        "None keeps the gain on worn robots. All three sets on target rows are behind IQL on the "
         "target, on the robot as it is and on worn ones",
         "the policy keeps a larger *share* of its return than DROCO's does",
     )
-    for label in ("DROCO, target rows too", "DROCO, shifts known"):
+    sets = ("DROCO, target rows too", "DROCO, shifts known", "DROCO, spread scaled")
+    for label in sets:
         for where in ("clean", "shifted"):
             found = {v.second: v.word for v in verdicts.verdicts(tried, where, over=label)}
             assert found["IQL, target"] == "behind", (label, where)
@@ -165,6 +169,28 @@ def test_no_set_on_target_rows_keeps_the_gain_of_worn_robots(tried):
     )
     assert kept["DROCO, target rows too"] > kept["IQL, target"] > kept["DROCO"]
     assert kept["DROCO, shifts known"] > kept["DROCO"]
+
+
+def test_a_second_source_comes_closest_to_keeping_the_gain(tried):
+    assert page_says("A second source comes closest")
+    clean, worn = (
+        {v.second: v for v in verdicts.verdicts(tried, where, over="DROCO, two sources")}
+        for where in ("clean", "shifted")
+    )
+    assert clean["IQL, target"].word == "ahead of" and clean["DROCO"].word == "level with"
+    own = {v.second: v for v in verdicts.verdicts(tried)}["IQL, target"]
+    assert clean["IQL, target"].points > own.points
+    assert {worn[arm].word for arm in ("IQL, target", "DROCO")} == {"level with"}
+    scores = report.statistics.scores_by_seed(report.tables.shifted(tried), across=["shift"])
+    beside = {arm: scores[arm].mean() - scores["IQL, target"].mean() for arm in scores}
+    attempts = ("target rows too", "shifts known", "spread scaled", "β = 2", "two sources")
+    closest = max((f"DROCO, {name}" for name in attempts), key=beside.get)
+    assert closest == "DROCO, two sources" and beside[closest] < 0
+
+
+def test_one_idea_of_the_hunt_was_not_tried(tried):
+    assert page_says("One idea was not tried: states drawn from the models in place of their means")
+    assert "DROCO, sampled states" not in tried.labels
 
 
 def test_a_doubled_penalty_pays_on_the_robot_as_it_is_and_not_on_worn_ones(tried):

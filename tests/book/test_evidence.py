@@ -50,6 +50,7 @@ FACTS = {
         "10000",
         "1.65",
     },
+    "deploying": {"40000"},  # steps of the live lab's policies, worked out in quoted.py
     "scorecard": {"48.3", "67.5", "80.9"},  # IQL in CORL's README, D4RL's whole medium sets
     "robots_and_data": {
         f"{ROBOTS['hopper'].healthy_ranges[0][1]:g}",
