@@ -86,7 +86,7 @@ SETTINGS: dict[str, dict[str, tuple[str, ...]]] = {
         RULE: ("95 % interval", "at least one point of score"),
         "how batches are drawn": ("Half of each batch",),
         "the mix of two source robots": ("half of the source's rows come",),
-        "values of β": ("At x and 0.5 DROCO",),
+        "values of β": ("At x, 0.5 and 2 its mean",),
         ROWS: (
             *(
                 "with 1,000 and with 300 target rows",

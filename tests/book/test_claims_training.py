@@ -217,21 +217,18 @@ def test_trained_for_longer_the_lead_is_gone_at_every_beta(long):
         "the end shows no difference on the robot as it is. On worn robots IQL on the target "
         "is ahead of DROCO",
         r"What stays is the lead over IQL\*",
-        r"At $\beta = 0.1$ and 0.5 DROCO's means are below IQL's on the target, and the seeds lie "
-        r"too far apart to call it behind; $\beta = 2$ ends behind $\beta = 1$",
-        r"On worn robots $\beta = 0.1$ and 2 are behind",
+        r"At $\beta = 0.1$, 0.5 and 2 its mean is below that of IQL on the target, on worn "
+        "robots too",
     )
     clean, worn = words(long, "clean"), words(long, "shifted")
     assert clean["IQL*"] == worn["IQL*"] == "ahead of"  # "What stays"
     assert {clean[arm] for arm in ALONE} == {"level with"}
     assert worn["IQL, target"] == "behind"
     assert clean["DROCO, β = 2"] == worn["DROCO, β = 2"] == "ahead of"
-    for label in ("DROCO, β = 0.1", "DROCO, β = 0.5"):
-        found = {v.second: v for v in verdicts.verdicts(long, over=label)}["IQL, target"]
-        assert found.word == "level with" and found.points < 0
-    for label in ("DROCO, β = 0.1", "DROCO, β = 2"):
-        found = {v.second: v.word for v in verdicts.verdicts(long, "shifted", over=label)}
-        assert found["IQL, target"] == "behind"
+    for label in ("DROCO, β = 0.1", "DROCO, β = 0.5", "DROCO, β = 2"):
+        for where in ("clean", "shifted"):
+            found = {v.second: v for v in verdicts.verdicts(long, where, over=label)}
+            assert found["IQL, target"].points < 0
 
 
 def test_at_40_000_steps_it_is_ahead_there_too_and_then_falls_back(long):
