@@ -57,7 +57,8 @@ class LoopSettings(Settings):
         among=("auto", "highest", "high", "medium"),
         help="float32 matrix products: highest is float32; high is TF32 on CUDA; see torch's "
         "set_float32_matmul_precision.  auto is highest, but on a CPU it is medium where that is "
-        "exact to float32, unless highest is over 1.25 times as fast",
+        "exact to float32, unless highest is over 1.25 times as fast: "
+        ":func:`choose_precision`",
     )
     diagnostic_rows: int = setting(1024, low=1, help="rows of each half in a diagnostic batch")
 
