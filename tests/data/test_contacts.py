@@ -11,6 +11,7 @@ from droco_lite.data.contacts import of_environment, with_contacts, without_cont
 from droco_lite.data.hdf5 import read_hdf5
 from droco_lite.data.minari_store import card_of, import_file, read_minari, write_minari
 from droco_lite.robots import ROBOTS, get_robot, load_robot_file, unregister_robot
+from droco_lite.robots.robot_file import ROBOT_FILES, _loaded
 
 from .hdf5_files import episodes, write
 
@@ -47,6 +48,7 @@ register_robot(
 @pytest.fixture(autouse=True)
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+    monkeypatch.setenv(ROBOT_FILES, "")  # loading a file names it there, for other processes
 
 
 @pytest.fixture(params=[105, 111])
@@ -57,6 +59,7 @@ def columns(request, tmp_path):
     load_robot_file(path)
     yield request.param
     unregister_robot("wide")
+    _loaded.clear()
 
 
 def rows_of(columns: int) -> dict[str, np.ndarray]:
