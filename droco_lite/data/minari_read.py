@@ -23,7 +23,7 @@ from droco_lite.data.minari_metadata import (
     is_current,
     is_local,
     mend,
-    robot_of,
+    named_robot,
     stamp,
 )
 from droco_lite.data.transitions import (
@@ -122,11 +122,9 @@ def _with_contacts(
 ) -> Robot | None:
     """The robot whose contact forces a set holds, see :func:`with_contacts`."""
     if robot is None:
-        card, environment = about["card"].get("robot"), about["environment"]
-        if card or not environment:
-            robot = card or robot_of(dataset_id)
-        else:
-            robot = of_environment(environment)
+        environment = about["environment"]
+        named = of_environment(environment) if environment else named_robot(dataset_id)
+        robot = about["card"].get("robot") or named
     if robot not in ROBOTS:  # nobody says that some of these columns are contact forces
         return None
     return with_contacts(robot, columns, actions)

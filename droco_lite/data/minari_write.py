@@ -128,14 +128,14 @@ def import_file(
     path = Path(path)
     shift = None if shift is None else str(Shift.parse(shift))
     robot = robot or named_robot(path.stem)  # before reading: Ant's contact forces are cut off
-    data, checked = read_hdf5(path, robot, contact_cost_weight=contact_cost_weight), robot
-    robot = robot or guess_robot(path.stem, data)
-    if robot is None:
-        raise DataError(
-            f"{path}: {data.observation_size} observation and {data.action_size} action columns "
-            "fit no robot, or several; name it (--robot walker2d)"
-        )
-    if checked is None:
+    data = read_hdf5(path, robot, contact_cost_weight=contact_cost_weight)
+    if robot is None:  # else the reading has checked the columns
+        robot = guess_robot(path.stem, data)
+        if robot is None:
+            raise DataError(
+                f"{path}: {data.observation_size} observation and {data.action_size} action "
+                "columns fit no robot, or several; name it (--robot walker2d)"
+            )
         data.check(robot, str(path))
     if shift is None:
         warnings.warn(

@@ -14,6 +14,7 @@ from droco_lite.report.verdicts import (
     claim_of,
     named,
     seeds_of,
+    sized,
     written,
 )
 
@@ -32,7 +33,7 @@ def lead(
         older: those of the same tasks after a longer one, which are named where they say otherwise.
     """
     said = [f"* {_earlier(*pair)}" for pair in _pairs(short, results)]
-    said += [f"* {_otherwise(*pair)}" for pair in _pairs(results, older) if _differ(*pair)]
+    said += [f"* {line}" for pair in _pairs(results, older) if (line := _otherwise(*pair))]
     said.append(
         f"* How sure: {_trained(results)}; one pair of data sets a robot. Another pair may change "
         "the order."
@@ -123,14 +124,11 @@ def _earlier(before: Results, after: Results) -> str:
     )
 
 
-def _differ(first: Results, second: Results) -> bool:
-    """Whether DROCO is ahead of both arms without the source in one of two studies alone."""
-    return (_least_lead(first) is None) != (_least_lead(second) is None)
-
-
 def _otherwise(results: Results, older: Results) -> str:
-    """What an older study that trained for longer says against these results."""
+    """What an older study that trained for longer says against these results; empty if nothing."""
     led = _least_lead(older)
+    if (led is None) == (_least_lead(results) is None):
+        return ""
     how = "" if older.floored else ", of the formula as printed,"
     said = (
         f"On {results.robot} an older study of {older.steps:,} steps{how} says otherwise: there "
@@ -140,7 +138,7 @@ def _otherwise(results: Results, older: Results) -> str:
     rivals = [method for method in PAPER if method != DROCO]
     above = [v for v in against(older, "clean", rivals) if v.word == "behind"]
     if above:
-        said += f" It is behind {named([f'{written(v.second)} ({v.size})' for v in above])} there."
+        said += f" It is behind {named(list(map(sized, above)))} there."
     return said
 
 

@@ -151,7 +151,7 @@ def _grouped(found: Sequence[Verdict]) -> str:
     """Verdicts of one word together: ``ahead of A (+2; ...); and level with B and C``."""
     parts = []
     for word in WORDS:
-        arms = [f"{written(v.second)} ({v.size})" for v in found if v.word == word]
+        arms = [sized(v) for v in found if v.word == word]
         if arms:
             parts.append(f"{word} {named(arms)}")
     return "; and ".join(parts)
@@ -204,7 +204,7 @@ def standings(results: Sequence[Results]) -> str:
 def _with_size(verdict: Verdict) -> str:
     """An arm, and the difference where *level* hides a large one that its seeds leave open."""
     hides = verdict.word == "level with" and abs(verdict.points) >= LARGE
-    return written(verdict.second) + (f" ({verdict.size})" if hides else "")
+    return sized(verdict) if hides else written(verdict.second)
 
 
 def losses(results: Sequence[Results]) -> str:
@@ -399,6 +399,11 @@ def _where_run(how: str, arms: Sequence[str], robots: str) -> str:
     one = len(arms) == 1
     verb = ("has" if one else "have") if how == "not been run" else ("was" if one else "were")
     return f"On {robots}, {listed(arms)} {verb} {how}."
+
+
+def sized(verdict: Verdict) -> str:
+    """The other arm, as :func:`written`, and the difference with its interval."""
+    return f"{written(verdict.second)} ({verdict.size})"
 
 
 def written(label: str) -> str:

@@ -11,7 +11,6 @@ import http.server
 import json
 import os
 import re
-import shutil
 import threading
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -21,27 +20,11 @@ import axe
 import pytest
 from bs4 import BeautifulSoup
 from chapters import PUBLIC_CODE, ROOT, THEORY, dropdowns, pages, sliders
+from chromium import CHROMIUM
 
 from book.address import colab, pages_address, stated
 from book.assets import fetched
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = [
-    f"--{flag}"
-    for flag in (
-        "no-sandbox",
-        "disable-gpu",
-        "disable-quic",
-        "no-first-run",
-        "disable-sync",
-        "disable-background-networking",
-        "disable-component-update",
-        # No network; other than a route, this leaves the cache on.
-        "host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-    )
-]
 # A notice of the theme that changes nothing on the page: a first visit finds no stored mode.
 HARMLESS = ("Got invalid theme mode",)
 
@@ -187,16 +170,6 @@ def address(site):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

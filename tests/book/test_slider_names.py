@@ -4,7 +4,7 @@ import shutil
 
 import axe
 import pytest
-from test_pages import CHROMIUM, FLAGS
+from chromium import CHROMIUM
 
 from droco_lite.figures.naming import SCRIPT
 
@@ -33,19 +33,9 @@ PAGE = f"""<!doctype html><html lang="en"><head><title>One slider</title></head>
 <template>{SLIDER}</template></body></html>"""
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def page(chromium):
-    page = chromium.new_page()
+def page(browser):
+    page = browser.new_page()
     yield page
     page.close()
 

@@ -68,17 +68,23 @@ class Check:
         return ok
 
 
-def torch_version() -> str:
+def pinned(*packages: str) -> list[str]:
+    """The exact versions of these packages in requirements.txt, as pip takes them."""
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    return re.search(r"^torch==\S+", text, re.M)[0]
+    return [re.search(rf"^{package}==\S+", text, re.M)[0] for package in packages]
 
 
-def install(check: Check, python: str) -> Path | None:
-    """The fresh environment's folder of scripts, or None where it could not be made."""
+def environment(check: Check, python: object, title: str, *more: object) -> Path | None:
+    """A fresh environment's folder of scripts, or None where it could not be made.
+
+    Args:
+        check: runs the steps, in its folder.
+        python: the interpreter that the environment is of.
+        title: what is installed beside the wheel, in words.
+        more: the same as pip takes it.
+    """
     env, wheels = check.folder / "env", check.folder / "wheels"
     pip = (env / "bin/python", "-m", "pip", "--quiet", "--disable-pip-version-check")
-    constraint = check.folder / "constraint.txt"
-    constraint.write_text(torch_version() + "\n")
     build = ("wheel", "--no-deps", "--wheel-dir", wheels, ROOT)
     if not (
         check.run(f"an empty environment of {python}", python, "-m", "venv", env)
@@ -86,11 +92,15 @@ def install(check: Check, python: str) -> Path | None:
     ):
         return None
     (wheel,) = wheels.glob("*.whl")
-    if not check.run(
-        f"install {wheel.name} and its dependencies", *pip, "install", "-c", constraint, wheel
-    ):
-        return None
-    return env / "bin"
+    installed = check.run(f"install {wheel.name} {title}", *pip, "install", wheel, *more)
+    return env / "bin" if installed else None
+
+
+def install(check: Check, python: str) -> Path | None:
+    """An environment of the wheel and its own dependencies alone."""
+    constraint = check.folder / "constraint.txt"
+    constraint.write_text("\n".join(pinned("torch")) + "\n")
+    return environment(check, python, "and its dependencies", "-c", constraint)
 
 
 def use(check: Check, scripts: Path) -> None:

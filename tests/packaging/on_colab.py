@@ -21,8 +21,7 @@ import tempfile
 from pathlib import Path
 
 from tests.book.rehearsal import MOVE_EVERY_SLIDER, PINS
-from tests.packaging.clean_wheel import Check, torch_version
-from tests.packaging.readme import ROOT
+from tests.packaging.clean_wheel import Check, environment, pinned
 
 OLDEST = (3, 12)
 #: Two whose sliders compute. Not bring_your_own_robot: on 3.13 its kernel died, and why is not
@@ -71,34 +70,15 @@ def interpreter() -> Path | None:
     return newest([Path(name) for name in names if name], Path.home() / ".pyenv")
 
 
-def pinned(*packages: str) -> list[str]:
-    """The exact versions that requirements.txt has of what runs a notebook."""
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    return [re.search(rf"^{package}==\S+", text, re.M)[0] for package in packages]
+def install(check: Check, python: Path) -> Path | None:
+    """An environment as on Colab, with what runs a notebook."""
+    runs = pinned("torch", "ipykernel", "nbclient", "nbformat")
+    return environment(check, python, "with Colab's pins", *PINS, *runs)
 
 
-def environment(check: Check, python: Path) -> Path | None:
-    """The interpreter of the new environment, or None where it could not be made."""
-    env, wheels = check.folder / "env", check.folder / "wheels"
-    made = env / "bin/python"
-    pip = (made, "-m", "pip", "--quiet", "--disable-pip-version-check")
-    build = ("wheel", "--no-deps", "--wheel-dir", wheels, ROOT)
-    if not (
-        check.run(f"an empty environment of {python}", python, "-m", "venv", env)
-        and check.run("build the wheel", *pip, *build)
-    ):
-        return None
-    (wheel,) = wheels.glob("*.whl")
-    runs = pinned("ipykernel", "nbclient", "nbformat")
-    installed = check.run(
-        f"install {wheel.name} with Colab's pins",
-        *(*pip, "install", wheel, *PINS, torch_version(), *runs),
-    )
-    return made if installed else None
-
-
-def use(check: Check, python: Path, notebooks: Path) -> None:
+def use(check: Check, scripts: Path, notebooks: Path) -> None:
     """That it is as on Colab, and that both notebooks come to their end."""
+    python = scripts / "python"
     check.run("Python, NumPy and ipywidgets are as on Colab", python, "-c", LIKE_COLAB)
     startup = check.folder / "home/.ipython/profile_default/startup"
     startup.mkdir(parents=True)
@@ -124,8 +104,8 @@ def main() -> int:
         folder = arguments.keep or Path(temporary)
         folder.mkdir(exist_ok=True, parents=True)
         check = Check(folder.resolve())
-        if made := environment(check, python):
-            use(check, made, arguments.notebooks)
+        if scripts := install(check, python):
+            use(check, scripts, arguments.notebooks)
     print(f"{check.failed} failed" if check.failed else "Both notebooks run as on Colab.")
     return check.failed
 

@@ -13,6 +13,7 @@ from droco_lite.robots.robot import Robot
 
 FRONT_LEGS = ("left", "right")
 ALL_LEGS = (*FRONT_LEGS, "third", "fourth")
+CONTACT_COLUMNS = (105, 111)  # Gymnasium v5 (13 bodies of 6) and D4RL (14 bodies of 6)
 _CONTACTS = "droco_lite.data.hdf5.ant_without_contacts turns them into 27"
 
 
@@ -98,7 +99,7 @@ ROBOT = Robot(
         "odrl-friction-2.0": (-325.6, 5167.4),
         "odrl-friction-5.0": (-325.6, 4545.0),
     },
-    column_hints={105: _CONTACTS, 111: _CONTACTS},
-    contact_columns=(105, 111),  # Gymnasium v5 (13 bodies of 6) and D4RL (14 bodies of 6)
+    column_hints=dict.fromkeys(CONTACT_COLUMNS, _CONTACTS),
+    contact_columns=CONTACT_COLUMNS,
     contact_cost_weight=5e-4,
 )
