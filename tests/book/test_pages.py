@@ -20,10 +20,10 @@ import axe
 import pytest
 from bs4 import BeautifulSoup
 from chapters import PUBLIC_CODE, ROOT, THEORY, dropdowns, pages, sliders
-from chromium import CHROMIUM
 
 from book.address import colab, pages_address, stated
 from book.assets import fetched
+from tests.chromium import CHROMIUM
 
 # A notice of the theme that changes nothing on the page: a first visit finds no stored mode.
 HARMLESS = ("Got invalid theme mode",)

@@ -4,9 +4,9 @@ import shutil
 
 import axe
 import pytest
-from chromium import CHROMIUM
 
 from droco_lite.figures.naming import SCRIPT
+from tests.chromium import CHROMIUM
 
 pytestmark = [
     pytest.mark.browser,

@@ -14,7 +14,7 @@ LAB = ROOT / "lab"
 sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tests.live.lab_page import CHROMIUM  # noqa: E402
+from tests.chromium import CHROMIUM, playwright  # noqa: E402
 from tests.live.reference import robot_script  # noqa: E402
 
 
@@ -71,10 +71,8 @@ def site(lab, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+    with playwright() as started:
+        browser = started.chromium.launch(
             executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
         )
         yield browser

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import html
 import json
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from book.live_lab import block
+from tests.chromium import CHROMIUM
 
 ROOT = Path(__file__).resolve().parents[2]
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 PAGE = """<!doctype html><html lang="en" data-theme="light"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><title>lab</title>
 <style>
