@@ -28,16 +28,8 @@ __all__ = [
     "make_environment",
     "make_vector_environment",
     "register",
-    "shifted_class",
     "unregister",
 ]
-
-
-def shifted_class(robot: str) -> type:
-    """Gymnasium's class on our model, such as ``droco_lite.robots.shifted.ShiftedHopper``."""
-    from droco_lite.robots import shifted
-
-    return getattr(shifted, f"Shifted{get_robot(robot).title}")
 
 
 def environment_id(robot: str, family: str | None = None) -> str:
@@ -62,7 +54,9 @@ def make_environment(
     **kwargs,
 ) -> gymnasium.Env:
     """Entry point of the registered ids: one environment, without its time limit."""
-    return get_robot(robot).environment(_chosen(robot, family, shift, variant, strength), **kwargs)
+    from droco_lite.robots import shifted
+
+    return shifted.environment(robot, _chosen(robot, family, shift, variant, strength), **kwargs)
 
 
 def make_vector_environment(

@@ -8,18 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import mujoco
 import numpy as np
 
-from droco_lite.robots.batch import BatchedRobot
-from droco_lite.robots.drawing import render
 from droco_lite.robots.registry import ROBOTS, get_robot
 from droco_lite.robots.robot import Robot, Start
 from droco_lite.robots.robot_file import load_robot_file
-from droco_lite.robots.shifts import NOMINAL, Shift
 
-__all__ = ["READABLE", "OwnEnvironment", "OwnRobot", "State"]
+__all__ = ["READABLE", "OwnRobot", "State"]
 
 #: What a function of the user's may read beyond positions and velocities: fields of
 #: ``mujoco.MjData`` that follow from these, and the states of actuators, mocap bodies and clock.
@@ -140,10 +136,6 @@ class OwnRobot(Robot):
     def load(self) -> mujoco.MjSpec:
         """The nominal model, before it is compiled, with a sky and a ground for pictures."""
         return dressed(load_xml(self.xml, self.asset))
-
-    def environment(self, shift: Shift, **kwargs) -> gymnasium.Env:
-        """The robot behind ``gymnasium.Env``, without its time limit."""
-        return OwnEnvironment(self.name, shift, **kwargs)
 
     def control(self, actions: np.ndarray) -> np.ndarray:
         """What the motors are told [n, A]: -1 and 1 stand for the ends of their ranges."""
@@ -291,38 +283,6 @@ def _from_parts(parts: dict[str, Any]) -> OwnRobot:
     if ROBOTS.setdefault(robot.name, robot) is robot:
         gym_ids.register(robot.name)
     return robot
-
-
-class OwnEnvironment(gymnasium.Env):
-    """A robot of one's own behind ``gymnasium.Env``, the numbers being :class:`BatchedRobot`'s.
-
-    ``gymnasium.make("droco_lite/NAME-v0", shift=...)`` gives it with its time limit.
-    """
-
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}  # noqa: RUF012 (as in Gymnasium)
-
-    def __init__(self, robot: str, shift: Shift | str = NOMINAL, render_mode: str | None = None):
-        self.robot, self.shift, self.render_mode = robot, Shift.parse(shift), render_mode
-        endless = np.iinfo(np.int64).max
-        self._row = BatchedRobot(
-            robot, [shift], [None], threads=1, max_steps=endless, dtype=np.float64
-        )
-        spec = self._row.spec
-        self.metadata = {**self.metadata, "render_fps": round(1 / self._row.dt)}
-        size = (spec.observation_size,)
-        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, size, np.float64)
-        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (spec.action_size,), np.float32)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
-        super().reset(seed=seed)
-        return self._row.reset(np.array([0]), [seed])[0], {}
-
-    def step(self, action):
-        observations, rewards, terminated, _ = self._row.step(np.asarray(action)[None])
-        return observations[0], float(rewards[0]), bool(terminated[0]), False, {}
-
-    def render(self):
-        return render(self.robot, self.shift, self._row.qpos[0])
 
 
 def load_xml(xml: str, path: str) -> mujoco.MjSpec:

@@ -28,6 +28,9 @@ def _found() -> dict[str, Robot]:
 
 ROBOTS: dict[str, Robot] = _found()
 
+#: Called when a name is not in the table: who reads robots from elsewhere may add them then.
+SEARCHES: list[Callable[[], None]] = []
+
 OWN_ROBOT = (
     "a robot of your own needs --robot-file FILE on the command line, register_robot in Python"
 )
@@ -67,11 +70,10 @@ def get_robot(name: str) -> Robot:
     Raises:
         ValueError: if there is none; the message lists the names.
     """
-    from droco_lite.robots.robot_file import load_robot_files
-
     try:
         if name not in ROBOTS:
-            load_robot_files()  # named by the environment, for worker processes
+            for search in SEARCHES:
+                search()
         return ROBOTS[name]
     except (KeyError, TypeError):
         raise ValueError(

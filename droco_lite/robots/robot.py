@@ -21,10 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    import gymnasium
     import mujoco
-
-    from droco_lite.robots.shifts import Shift
 
 __all__ = ["Robot", "Start"]
 
@@ -215,12 +212,6 @@ class Robot:
         import mujoco
 
         return mujoco.MjSpec.from_file(self.xml_path)
-
-    def environment(self, shift: Shift, **kwargs) -> gymnasium.Env:
-        """Gymnasium's environment on the shifted model, without its time limit."""
-        from droco_lite.robots.gym_ids import shifted_class
-
-        return shifted_class(self.name)(shift, **kwargs)
 
     def gymnasium_class(self) -> type:
         """The class that ``gym_class`` names."""

@@ -17,7 +17,8 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from droco_lite.robots.registry import ROBOTS
+from droco_lite.robots import gym_ids
+from droco_lite.robots.registry import ROBOTS, SEARCHES
 from droco_lite.robots.robot import Robot
 
 __all__ = [
@@ -151,8 +152,6 @@ def _as_current(path: Path) -> Iterator[None]:
 
 def _restore(before: dict[str, Robot]) -> None:
     """Take out what a file registered before it failed."""
-    from droco_lite.robots import gym_ids
-
     for name in [name for name in ROBOTS if ROBOTS[name] is not before.get(name)]:
         gym_ids.unregister(name)
         del ROBOTS[name]
@@ -188,3 +187,8 @@ def _run(path: Path) -> None:
         line = f", line {lines[-1]}" if lines else ""
         kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
         raise ValueError(f"robot file: {path}{line}: {kind}{error}") from error
+
+
+# A worker process has the environment variable and nothing else: a name that it does not know is
+# looked for in the files.
+SEARCHES.append(load_robot_files)
