@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from droco_lite.agents.ensemble import Ensemble, disagreement
+from droco_lite.agents.networks import divisor
 from droco_lite.data.transitions import Transitions
 
 #: A source row is within the target data where its distance is below this quantile of the
@@ -133,8 +134,7 @@ def row_figures(
 def distance_to(target: Transitions, data: Transitions, chunk: int = 1024) -> np.ndarray:
     """Distance of each row's (s, a) to the nearest target row, ``[n]``, in the target's units."""
     rows = [np.concatenate([part.observations, part.actions], 1) for part in (target, data)]
-    mean, scale = rows[0].mean(0), rows[0].std(0)
-    scale[scale < 1e-6] = 1.0  # a sensor that never moves
+    mean, scale = rows[0].mean(0), divisor(rows[0].std(0))
     among, asked = (torch.from_numpy((part - mean) / scale) for part in rows)
     nearest = [torch.cdist(part, among).amin(1) for part in asked.split(chunk)]
     return torch.cat(nearest).numpy() / np.sqrt(among.shape[1])

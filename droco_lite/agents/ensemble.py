@@ -25,6 +25,7 @@ from torch import Tensor
 
 from droco_lite.agents.networks import (
     Layers,
+    divisor,
     init_mlp,
     mlp,
     parameters,
@@ -32,6 +33,7 @@ from droco_lite.agents.networks import (
     trainable,
 )
 from droco_lite.agents.settings import Settings, setting
+from droco_lite.data.chunks import chunks
 from droco_lite.files import load_tensors
 
 if TYPE_CHECKING:
@@ -120,8 +122,7 @@ class Ensemble:
         a float32 array ``[rows, k]``.
         """
         device, out = self.input_mean.device, None
-        for start in range(0, len(observations), rows):
-            part = slice(start, start + rows)
+        for part in chunks(len(observations), rows):
             s = torch.as_tensor(observations[part], device=device)
             a = torch.as_tensor(actions[part], device=device)
             done = reduce(*self.predict(s, a)).cpu().numpy()
@@ -309,9 +310,8 @@ def split_rows(
 
 def _scale(part: np.ndarray, device: torch.device | str) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each column."""
-    std = part.std(0)
-    std[std < 1e-6] = 1.0  # a constant column (a sensor that never moves) stays as it is
-    return torch.as_tensor(part.mean(0), device=device), torch.as_tensor(std, device=device)
+    mean, std = part.mean(0), divisor(part.std(0))
+    return torch.as_tensor(mean, device=device), torch.as_tensor(std, device=device)
 
 
 class _Best:

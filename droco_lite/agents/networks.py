@@ -36,6 +36,16 @@ def seeded_generators(seeds: Sequence[int], stream: str) -> list[torch.Generator
     return [torch.Generator().manual_seed(int(state[0]) % 2**63) for state in states]
 
 
+def divisor(std: np.ndarray) -> np.ndarray:
+    """Standard deviations to divide columns by: 1 for a column that never moves.
+
+    Args:
+        std: of each column ``[k]``; changed in place.
+    """
+    std[std < 1e-6] = 1.0
+    return std
+
+
 def per_run_column(runs: Sequence, name: str, device) -> Tensor:
     """A per-run setting as ``[R, 1, 1]``, to broadcast over rows; NaN where it is None.
 

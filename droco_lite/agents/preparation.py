@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from droco_lite.agents.networks import Layers, parameters
+from droco_lite.agents.networks import Layers, divisor, parameters
+from droco_lite.data.chunks import chunks
 from droco_lite.data.transitions import DataError, Transitions
 
 HELD_OUT, MOST_HELD_OUT = 0.1, 1000  # share of the rows that judge a fit, and the most of them
@@ -53,10 +54,9 @@ class Scaler:
         means = np.stack([part.mean(0, dtype=np.float64) for part in parts])
         variances = np.stack([part.var(0, dtype=np.float64) for part in parts])
         std = np.sqrt(variances.mean(0) + means.var(0))
-        std[std < 1e-6] = 1.0  # a constant column (a sensor that never moves) stays as it is
         return cls(
             torch.tensor(means.mean(0), dtype=torch.float32, device=device),
-            torch.tensor(std, dtype=torch.float32, device=device),
+            torch.tensor(divisor(std), dtype=torch.float32, device=device),
         )
 
     @classmethod
@@ -134,8 +134,9 @@ def in_chunks(
     function: Callable[[Tensor, Tensor, Tensor], Tensor], data: Transitions, device, rows=8192
 ) -> np.ndarray:
     """``function(s, a, s')`` of every row, float32 ``[n, k]``, a chunk at a time."""
-    parts = (slice(start, start + rows) for start in range(0, len(data), rows))
-    done = [function(*tensors_of(data, part, device)).cpu().numpy() for part in parts]
+    done = [
+        function(*tensors_of(data, part, device)).cpu().numpy() for part in chunks(len(data), rows)
+    ]
     return np.concatenate(done, dtype=np.float32)
 
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 import numpy as np
 
+from droco_lite.data.chunks import chunks
 from droco_lite.data.plausible import DataWarning
 from droco_lite.data.transitions import DataError, Transitions
 
@@ -68,15 +69,14 @@ def _mark_breaks(data: Transitions, flags: bool) -> None:
 
     Where flags mark ends, a rounding of the stored next observation is not one.
     """
-    for start in range(0, len(data) - 1, STEP):
-        stop = min(start + STEP, len(data) - 1)
-        reached = data.next_observations[start:stop]
-        follows = data.observations[start + 1 : stop + 1]
+    for rows in chunks(len(data) - 1, STEP):
+        reached = data.next_observations[rows]
+        follows = data.observations[1:][rows]
         if flags:
             other = np.abs(reached - follows) > BREAK * (1 + np.abs(follows))
-            data.truncations[start:stop] |= other.any(1)
+            data.truncations[rows] |= other.any(1)
         else:
-            data.truncations[start:stop] = (reached != follows).any(1)
+            data.truncations[rows] = (reached != follows).any(1)
 
 
 def _past_the_limit(data: Transitions, limit: int) -> np.ndarray:
@@ -117,7 +117,6 @@ def _keep_rows(data: Transitions, kept: np.ndarray) -> Transitions:
     """The rows ``kept`` (ascending), moved forward in place so that no second set is needed."""
     for field in fields(data):
         array = getattr(data, field.name)
-        for start in range(0, len(kept), STEP):
-            rows = kept[start : start + STEP]
-            array[start : start + len(rows)] = array[rows]
+        for part in chunks(len(kept), STEP):
+            array[part] = array[kept[part]]
     return data.take(slice(0, len(kept)))

@@ -17,6 +17,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from droco_lite.data.chunks import chunks
 from droco_lite.data.contacts import needed_weight, with_contacts, without_contacts
 from droco_lite.data.ends import MAX_EPISODE_STEPS, close_episodes
 from droco_lite.data.transitions import (
@@ -282,15 +283,14 @@ def _check_written(dataset: h5py.Dataset, key: str, path: Path) -> None:
 
 
 def _chunks(dataset: h5py.Dataset, path: Path) -> Iterator[tuple[slice, np.ndarray]]:
-    for start in range(0, dataset.shape[0], CHUNK):
-        rows = slice(start, min(start + CHUNK, dataset.shape[0]))
+    for rows in chunks(dataset.shape[0], CHUNK):
         try:
             yield rows, dataset[rows]
         except Exception as error:  # a chunk that the file lacks, a filter that is not installed
             key = dataset.name.lstrip("/")
             raise DataError(
-                f"{path}: {key} cannot be read from row {start:,} on ({error}); the file is cut "
-                "short or damaged, fetch it again"
+                f"{path}: {key} cannot be read from row {rows.start:,} on ({error}); the file is "
+                "cut short or damaged, fetch it again"
             ) from error
 
 

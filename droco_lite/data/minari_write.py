@@ -15,6 +15,7 @@ import numpy as np
 
 from droco_lite import __version__, files
 from droco_lite.data.behaviour import CONTROLLER
+from droco_lite.data.chunks import chunks
 from droco_lite.data.hdf5 import read_hdf5
 from droco_lite.data.minari_metadata import (
     ARRAYS,
@@ -27,7 +28,7 @@ from droco_lite.data.minari_metadata import (
     stamp,
 )
 from droco_lite.data.plausible import DataWarning
-from droco_lite.data.transitions import MEMORY_MAP_ABOVE, ORACLE, DataError, Transitions
+from droco_lite.data.transitions import CHUNK, MEMORY_MAP_ABOVE, ORACLE, DataError, Transitions
 
 CODE = "https://github.com/droco-lite/droco-lite"
 AUTHOR = "The droco-lite contributors"
@@ -171,13 +172,11 @@ def _check_chain(data: Transitions, where: str) -> None:
     """Minari keeps one more observation than steps, so rows of an episode have to follow on."""
     ends = np.zeros(len(data), bool)
     ends[data.episode_ends()] = True
-    step = 65_536
-    for start in range(0, len(data) - 1, step):
-        stop = min(start + step, len(data) - 1)
-        following = data.observations[start + 1 : stop + 1]
-        broken = (data.next_observations[start:stop] != following).any(1) & ~ends[start:stop]
+    for rows in chunks(len(data) - 1, CHUNK):
+        following = data.observations[1:][rows]
+        broken = (data.next_observations[rows] != following).any(1) & ~ends[rows]
         if broken.any():
-            row = start + int(broken.argmax())
+            row = rows.start + int(broken.argmax())
             raise DataError(
                 f"{where}: row {row:,} does not lead to row {row + 1:,}, though no episode ends "
                 f"there; {_NO_PLACE}"

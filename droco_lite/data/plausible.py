@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from droco_lite.data.chunks import chunks
+
 if TYPE_CHECKING:
     from droco_lite.data.transitions import Transitions
     from droco_lite.robots.robot import Robot
@@ -74,10 +76,10 @@ def _lies(data: Transitions, spec: Robot) -> np.ndarray:
 def _found(what: str, rule: Callable[[Transitions], np.ndarray], data: Transitions) -> str:
     """``what`` with the first row and the number of others; empty if there is none."""
     count, first = 0, -1
-    for start in range(0, len(data), _CHUNK):
-        bad = rule(data.take(slice(start, start + _CHUNK)))
+    for rows in chunks(len(data), _CHUNK):
+        bad = rule(data.take(rows))
         if count == 0 and bad.any():
-            first = start + int(bad.argmax())
+            first = rows.start + int(bad.argmax())
         count += int(bad.sum())
     if not count:
         return ""

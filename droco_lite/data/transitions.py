@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from droco_lite import files
+from droco_lite.data.chunks import chunks
 from droco_lite.data.plausible import warn_of_the_impossible
 
 #: Arrays of a set above this many bytes are memory-mapped by :meth:`Transitions.load`.
@@ -150,19 +151,20 @@ class Transitions:
         for name, array in self.arrays().items():
             if name in _FLAGS:
                 continue
-            for start in range(0, len(self), CHUNK):
-                chunk = array[start : start + CHUNK]
+            for rows in chunks(len(self), CHUNK):
+                chunk = array[rows]
                 if not np.isfinite(chunk).all():
                     row, value = _first(chunk, ~np.isfinite(chunk))
                     raise DataError(
-                        f"{place}{name} holds {value} at row {start + row:,}; drop the episode "
-                        "around that row, or make the file again"
+                        f"{place}{name} holds {value} at row {rows.start + row:,}; drop the "
+                        "episode around that row, or make the file again"
                     )
                 if name == "actions" and np.abs(chunk).max(initial=0.0) > 1 + ACTION_TOLERANCE:
                     row, value = _first(chunk, np.abs(chunk) > 1 + ACTION_TOLERANCE)
                     raise DataError(
-                        f"{place}actions holds {value:g} at row {start + row:,}, outside [-1, 1]; "
-                        "divide actions by the actuator's limit, or clip them if the simulator did"
+                        f"{place}actions holds {value:g} at row {rows.start + row:,}, outside "
+                        "[-1, 1]; divide actions by the actuator's limit, or clip them if the "
+                        "simulator did"
                     )
         warn_of_the_impossible(self, robot, place)
         return self

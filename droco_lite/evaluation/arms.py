@@ -48,7 +48,7 @@ CONTROLS = (
 #: The methods of the paper's table, in its order.
 PAPER = ("IQL*", "CQL*", "BOSA", "DARA", "IGDF", "OTDF", "DROCO")
 #: The order of tables and legends: the paper's, then other methods, then the controls.
-ORDER = (*PAPER, "MICRO", *CONTROLS)
+ORDER = (*PAPER, *(arm for arm in ARMS if arm not in PAPER + CONTROLS), *CONTROLS)
 
 COLUMNS = (
     "task", "label", "method", "seed", "steps", "shift", "family", "variant", "strength", "attack",

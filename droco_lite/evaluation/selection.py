@@ -41,6 +41,7 @@ from droco_lite.agents.networks import (
 from droco_lite.agents.settings import Settings, per_run_values, setting
 from droco_lite.agents.snapshots import refuse_other_robot, refuse_others
 from droco_lite.data import Task, load
+from droco_lite.data.chunks import chunks
 from droco_lite.data.collect import one_torch_thread
 from droco_lite.data.tasks import make_dataset
 from droco_lite.data.transitions import Transitions, concatenate
@@ -430,5 +431,5 @@ def _tensors(agent: Agent, part: Transitions) -> tuple[Tensor, ...]:
 
 def _over_rows(function, data: Transitions) -> np.ndarray:
     """``function(part) -> [R, rows]`` over chunks of rows, joined."""
-    parts = (data.take(slice(k, k + CHUNK)) for k in range(0, len(data), CHUNK))
+    parts = map(data.take, chunks(len(data), CHUNK))
     return np.concatenate([function(part).cpu().numpy() for part in parts], 1)

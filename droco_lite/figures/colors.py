@@ -10,45 +10,39 @@ from collections.abc import Mapping
 #: Ink of axes and text. In an SVG it becomes ``currentColor``, the page's own text colour.
 INK = "#1b1f24"
 
-#: What each colour stands for, by name.
-MEANINGS: Mapping[str, str] = {
-    "ink": "axes, text, the nominal distribution P, the truth that an estimate is compared with",
-    "muted": "whatever stands back: a baseline, a bound, a second reading of the same picture",
-    "value": "a value function, or the value a learner promises itself",
-    "worst": "what the adversary does inside a ball: a worst case and the mass it moves",
-    "source": "the source world, its data, its policy",
-    "target": "the target world, its data, its policy",
-    "deployed": "the deployed world, and returns in it",
-    "cloning": "behaviour cloning",
-    "droco": "DROCO, and the robust cross-domain operator it is made of",
-    "iql": "IQL",
-    "cql": "CQL",
-    "bosa": "BOSA",
-    "dara": "DARA",
-    "igdf": "IGDF",
-    "otdf": "OTDF",
-    "micro": "MICRO",
+#: Name -> (colour as ``#rrggbb``, what it stands for).  A method's name is written as its meaning.
+_TABLE: Mapping[str, tuple[str, str]] = {
+    "ink": (
+        INK,
+        "axes, text, the nominal distribution P, the truth that an estimate is compared with",
+    ),
+    "muted": (
+        "#7d8590",
+        "whatever stands back: a baseline, a bound, a second reading of the same picture",
+    ),
+    "value": ("#b7791f", "a value function, or the value a learner promises itself"),
+    "worst": (
+        "#c53030",
+        "what the adversary does inside a ball: a worst case and the mass it moves",
+    ),
+    "source": ("#8b5cf6", "the source world, its data, its policy"),
+    "target": ("#0e8f6e", "the target world, its data, its policy"),
+    "deployed": ("#d6336c", "the deployed world, and returns in it"),
+    "cloning": ("#857c70", "behaviour cloning"),
+    "droco": ("#2a7de1", "DROCO, and the robust cross-domain operator it is made of"),
+    "iql": ("#d55e00", "IQL"),
+    "cql": ("#4d8f2c", "CQL"),
+    "bosa": ("#a17a00", "BOSA"),
+    "dara": ("#a34fd0", "DARA"),
+    "igdf": ("#0b8fa8", "IGDF"),
+    "otdf": ("#d6449c", "OTDF"),
+    "micro": ("#8a6d3b", "MICRO"),
 }
 
 #: The colours themselves, as ``#rrggbb``.
-COLORS: Mapping[str, str] = {
-    "ink": INK,
-    "muted": "#7d8590",
-    "value": "#b7791f",
-    "worst": "#c53030",
-    "source": "#8b5cf6",
-    "target": "#0e8f6e",
-    "deployed": "#d6336c",
-    "cloning": "#857c70",
-    "droco": "#2a7de1",
-    "iql": "#d55e00",
-    "cql": "#4d8f2c",
-    "bosa": "#a17a00",
-    "dara": "#a34fd0",
-    "igdf": "#0b8fa8",
-    "otdf": "#d6449c",
-    "micro": "#8a6d3b",
-}
+COLORS: Mapping[str, str] = {name: color for name, (color, _) in _TABLE.items()}
+#: What each colour stands for, by name.
+MEANINGS: Mapping[str, str] = {name: meaning for name, (_, meaning) in _TABLE.items()}
 
 #: Names as figures write them, and the entry of the table whose colour they must have.
 WRITTEN: Mapping[str, str] = {
@@ -63,12 +57,6 @@ WRITTEN: Mapping[str, str] = {
     "W₁": "worst",
     "W∞": "worst",
     "DROCO": "droco",
-    "IQL": "iql",
     "IQL*": "iql",
-    "CQL": "cql",
-    "BOSA": "bosa",
-    "DARA": "dara",
-    "IGDF": "igdf",
-    "OTDF": "otdf",
-    "MICRO": "micro",
+    **{meaning: name for name, meaning in MEANINGS.items() if meaning == name.upper()},
 }
