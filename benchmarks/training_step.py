@@ -48,7 +48,7 @@ from droco_lite.agents import DROCO, DROCOSettings
 from droco_lite.agents.soundness import bounds_of, possible_returns
 from droco_lite.files import write_json
 from droco_lite.provenance import provenance
-from droco_lite.training.loop import keep_freed_memory
+from droco_lite.training.device import keep_freed_memory
 from droco_lite.training.precision import choose_precision
 from droco_lite.training.rows import Rows, Sampler
 from droco_lite.training.steps import Stepper

@@ -21,7 +21,7 @@ LOOP = "loop"
 PARTS = {
     "ensemble": "EnsembleSettings of droco_lite.agents",
     "td3": "TD3Settings of droco_lite.agents.td3",
-    "fqe": "FQESettings of droco_lite.evaluation.selection",
+    "fqe": "FQESettings of droco_lite.evaluation.fitted_q",
     "online": "python -m droco_lite.training.online train --KEY VALUE",
 }
 _TYPED = "droco_lite.typed"
@@ -104,7 +104,7 @@ def _kinds(method: str) -> Mapping[str, Any]:
     """Settings classes by method; one alone if it is named."""
     from droco_lite.agents import METHODS, EnsembleSettings
     from droco_lite.agents.td3 import TD3Settings
-    from droco_lite.evaluation.selection import FQESettings
+    from droco_lite.evaluation.fitted_q import FQESettings
     from droco_lite.training import LoopSettings
     from droco_lite.training.online_run import OnlineSettings
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-__all__ = ["chunks"]
-
 
 def chunks(rows: int, size: int) -> Iterator[slice]:
     """Slices of ``size`` rows each, in order, that together make up all rows; the last is shorter.

@@ -52,8 +52,8 @@ from droco_lite.evaluation.arms import (
 from droco_lite.evaluation.collecting import collect, finish_from_tables
 from droco_lite.evaluation.study import CHECKPOINTS, LOGGED, Evaluation, Job, Study
 from droco_lite.files import claimed
+from droco_lite.training.device import choose_device
 from droco_lite.training.health import TrainingError
-from droco_lite.training.loop import choose_device
 
 __all__ = [
     "ARMS", "CHECKPOINTS", "COLUMNS", "LOGGED", "ORDER", "Evaluation", "Job", "Study",

@@ -10,11 +10,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import hashlib
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -34,9 +29,11 @@ from droco_lite.data.transitions import Transitions
 from droco_lite.robots import NOMINAL, get_robot, rollout_runs
 from droco_lite.training import checkpoint
 from droco_lite.training.curve import CURVE, write_curve, write_scalars
+from droco_lite.training.device import choose_device, keep_freed_memory
 from droco_lite.training.health import Watch, refuse_not_finite, refuse_not_finite_state
 from droco_lite.training.precision import choose_precision, precision_restored
 from droco_lite.training.rows import Rows, Sampler
+from droco_lite.training.signals import stop_on_signal
 from droco_lite.training.steps import MODES, Stepper
 
 
@@ -94,28 +91,6 @@ def numpy_act(agent: Policies) -> Callable[[np.ndarray], np.ndarray]:
     if isinstance(agent, Agent) and agent.device.type == "cuda" and agent.acts_by_layers():
         acting = Snapshot.of(agent)
     return lambda seen: acting.act(torch.tensor(seen, device=acting.device)).cpu().numpy()
-
-
-def choose_device(device: str = "auto") -> torch.device:
-    """``auto`` takes CUDA, then MPS, then the CPU.
-
-    Raises:
-        ValueError: no such device, or none that this torch can use.
-    """
-    if device == "auto":
-        mps = torch.backends.mps.is_available()
-        device = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"device {device!r} was asked for, but this torch sees no CUDA device")
-    try:
-        chosen = torch.device(device)
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"device {device!r} cannot be used here: {reason}") from error
-    if chosen.type == "meta":
-        raise ValueError("device 'meta' holds no numbers; choose auto, cpu, cuda or mps")
-    return chosen
 
 
 @precision_restored()
@@ -185,8 +160,8 @@ def train(
     out = Path(out) if out else None
     facts = {
         "runs": [run.to_dict() for run in runs],
-        "source": fingerprint(source),
-        "target": fingerprint(target),
+        "source": checkpoint.fingerprint(source),
+        "target": checkpoint.fingerprint(target),
         "precision": loop.precision,
         "evaluation": [robot, loop.evaluate_every, loop.episodes, loop.evaluation_seed],
     }
@@ -331,14 +306,6 @@ def as_long_as(saved: dict, now: dict) -> dict:
     return now | {"runs": runs}
 
 
-def keep_freed_memory() -> None:
-    """Ask glibc to keep freed memory, which each step would otherwise fetch by page faults."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # another system's C library
-        mallopt, trim_threshold, mmap_threshold = ctypes.CDLL(None).mallopt, -1, -3
-        mallopt(mmap_threshold, 32 * 2**20)
-        mallopt(trim_threshold, 2**30)
-
-
 def looked_at(watch: Watch) -> dict[str, list[float]]:
     """Diagnostics by name, a number for each run."""
     found = watch.agent.diagnostics(watch.probe) | watch.figures()
@@ -376,37 +343,3 @@ def diagnostic_batch(rows: Rows, runs: Sequence[AgentSettings], half: int):
     target = rng.integers(rows.n_source, rows.n_source + rows.n_target, half)
     index = torch.from_numpy(np.concatenate([source, target])).to(rows.table.device)
     return rows.batch(index.expand(len(runs), -1))
-
-
-def fingerprint(data: Transitions) -> dict:
-    """Enough of a data set to recognise it: rows, columns, and a hash of up to 1,000 rows."""
-    spread = np.linspace(0, len(data) - 1, min(len(data), 1000)).astype(np.int64)
-    part = data.without_oracle().take(spread)
-    digest = hashlib.sha256(
-        b"".join(np.ascontiguousarray(a).tobytes() for a in part.arrays().values())
-    )
-    columns = [data.observation_size, data.action_size]
-    return {"rows": len(data), "columns": columns, "hash": digest.hexdigest()[:16]}
-
-
-class stop_on_signal:
-    """Ctrl-C and SIGTERM (a batch system's stop) set a flag, so that neither interrupts a step.
-
-    A second signal acts at once, as usual.
-    """
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __enter__(self) -> Callable[[], bool]:
-        self.stopped, self.before = False, {}
-        if threading.current_thread() is threading.main_thread():
-            self.before = {number: signal.signal(number, self._stop) for number in self.SIGNALS}
-        return lambda: self.stopped
-
-    def _stop(self, number, frame) -> None:
-        self.stopped = True
-        self.__exit__()
-
-    def __exit__(self, *_) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)

@@ -79,7 +79,7 @@ def test_every_name_of_the_package_and_of_its_rooms_is_on_the_api_page():
 #: Modules whose ``__all__`` is for other rooms of the package. Their names may only become fewer.
 INSIDE = {
     "data.minari_store", "live.export", "live.model_tables", "robots.drawing",
-    "robots.edits", "robots.gym_ids", "robots.own", "robots.registry", "robots.robot_file",
+    "robots.edits", "robots.gym_ids", "robots.registry", "robots.robot_file",
     "robots.trial", "robots.viewer", "training.options",
 }  # fmt: skip
 
