@@ -376,6 +376,7 @@ def not_run(results: Sequence[Results], others: Sequence[Results] = ()) -> str:
 
     for each in results:
         left = list(each.missing)
+        begun = _begun(each)
         for other in (other for other in others if other.task == each.task):
             if other.steps != each.steps:
                 short = other.steps < each.steps
@@ -383,15 +384,37 @@ def not_run(results: Sequence[Results], others: Sequence[Results] = ()) -> str:
                 only = [label for label in left if label in other.labels]
                 how = f"trained for {other.steps:,} steps {how}"
                 left = found(how, only, left, each.robot)
-        reached = each.curves.groupby("label")["step"].max()
-        for label in [label for label in left if label in reached]:
-            how = f"trained for {reached[label]:,} of {each.steps:,} steps, and not tried"
-            left = found(how, [label], left, each.robot)
+        for label, how in begun.items():
+            found(how, [label], left, each.robot)
+        left = [label for label in left if label not in begun]
         found("not been run", left, left, each.robot)
-    return " ".join(
+    said = [
         _where_run(how, list(map(written, labels)), named(where))
         for (how, labels), where in robots.items()
-    )
+    ]
+    return "\n".join(f"* {one}" for one in said) if len(said) > 1 else "".join(said)
+
+
+def _begun(results: Results) -> dict[str, str]:
+    """Missing method -> how far it came and what it scored there, beside DROCO at that step."""
+    told, looks = {}, results.curves
+    for label in results.missing:
+        own = looks[looks["label"] == label]
+        if own.empty:
+            continue
+        last = own["step"].max()
+        at = looks[looks["step"] == last].groupby("label")["score"]
+        ends = at.agg(["min", "max"]).itertuples()
+        scores = {
+            arm: " to ".join(dict.fromkeys(in_print(end, ".1f") for end in both))
+            for arm, *both in ends
+        }
+        told[label] = (
+            f"trained for {last:,} of {results.steps:,} steps, and not tried under shifts; on the "
+            f"robot as it is it scored {scores[label]} there"
+            + (f", DROCO {scores[DROCO]} then" if DROCO in scores else "")
+        )
+    return told
 
 
 def _where_run(how: str, arms: Sequence[str], robots: str) -> str:

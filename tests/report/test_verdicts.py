@@ -269,8 +269,16 @@ def test_what_has_a_curve_and_no_results_is_said_to_have_begun(small):
     half = replace(small, curves=pd.concat([small.curves, begun]))
     reached, steps = begun["step"].max(), small.steps
     said = verdicts.not_run([half])
-    assert f"_OTDF_ was trained for {reached:,} of {steps:,} steps, and not tried." in said
+    at = begun.loc[begun["step"] == reached, "score"]
+    scores = f"{at.min():.1f} to {at.max():.1f}".replace("-", "−")
+    assert (
+        f"_OTDF_ was trained for {reached:,} of {steps:,} steps, and not tried under shifts; on "
+        f"the robot as it is it scored {scores} there, DROCO {scores} then." in said
+    )
     assert said.count("OTDF") == 1 and "OTDF" in verdicts.not_run([small])
+    older = replace(small, table=small.table.assign(label="OTDF", steps=200_000))
+    both = verdicts.not_run([half], [older])
+    assert "_OTDF_ was trained for 200,000 steps" in both and f"{scores} there" in both
 
 
 def test_what_an_older_study_holds_is_said_of_all_its_robots_at_once(small):
