@@ -15,11 +15,16 @@ from droco_lite.report.verdicts import (
     named,
     seeds_of,
     sized,
+    verdicts,
     written,
 )
 
+#: Methods that the table has no column for.
+RIVALS = tuple(arm for arm in (*PAPER, "MICRO") if arm not in (DROCO, *ASKED))
 #: The lines of a robot, by what its scores come from.
 LINES = {"clean": "as it is", "shifted": "under shifts"}
+#: The same in a sentence.
+PLACES = {"clean": "on the robot as it is", "shifted": "under shifts"}
 
 
 def lead(
@@ -27,12 +32,15 @@ def lead(
 ) -> str:
     """The answer in short: a table of what DROCO leads by on each robot, and how sure it is.
 
+    A rival that is ahead of DROCO, on the robot as it is or under shifts, has a sentence.
+
     Args:
         results: by task.
         short: those of the same tasks after a shorter training.
         older: those of the same tasks after a longer one, which are named where they say otherwise.
     """
     said = [f"* {_earlier(*pair)}" for pair in _pairs(short, results)]
+    said += [f"* {line}" for each in results for rival in RIVALS if (line := _above(each, rival))]
     said += [f"* {line}" for pair in _pairs(results, older) if (line := _otherwise(*pair))]
     said.append(
         f"* How sure: {_trained(results)}; one pair of data sets a robot. Another pair may change "
@@ -140,6 +148,31 @@ def _otherwise(results: Results, older: Results) -> str:
     if above:
         said += f" It is behind {named(list(map(sized, above)))} there."
     return said
+
+
+def _above(results: Results, rival: str) -> str:
+    """How a rival that is ahead of DROCO somewhere does; empty where it has no results, or is not.
+
+    Args:
+        results: a task's.
+        rival: the arm's label.
+    """
+    if rival not in results.labels:
+        return ""
+    few = results.only([rival, DROCO, *(arm for arm in TARGET_ALONE if arm in results.labels)])
+    found = {where: {v.second: v for v in verdicts(few, where, rival)} for where in LINES}
+    if not any(words[DROCO].word == "ahead of" for words in found.values() if words):
+        return ""
+    parts = []
+    for where, words in found.items():
+        if not words:
+            continue
+        word, others = words[DROCO].word, [words[arm] for arm in TARGET_ALONE if arm in words]
+        part = f"{word} DROCO ({words[DROCO].size})"
+        if len(others) == len(TARGET_ALONE) and all(v.word == word for v in others):
+            part += f" and {'of ' if word == 'ahead of' else ''}both target-only arms"
+        parts.append(f"{part} {PLACES[where]}")
+    return f"On {results.robot} the rival {written(rival)} is {', and '.join(parts)}."
 
 
 def _least_lead(results: Results) -> Verdict | None:

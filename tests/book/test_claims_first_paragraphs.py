@@ -1,11 +1,14 @@
-"""First paragraphs that say by hand what their page finds, held to results and outputs."""
+"""First paragraphs and other sentences that a hand has written, held to results and outputs."""
 
 import re
 
 import pandas as pd
 from chapters import ROOT, cells, source
+from quoting import says
 
+from droco_lite import report
 from droco_lite.provenance import results_file
+from droco_lite.report import verdicts
 
 
 def first(name: str) -> str:
@@ -42,3 +45,15 @@ def test_models_of_the_step_find_a_weak_shift_and_scores_of_whole_rows_need_a_st
 def test_what_does_not_see_the_next_state_cannot_tell():
     for name in ("MICRO", "CQL*"):
         assert all(abs(number - 0.5) < 0.1 for number in told_apart()[name])
+
+
+def test_bosa_is_the_best_on_walker2d_as_it_is_and_behind_on_worn_robots():
+    assert says(
+        "rivals",
+        "On Walker2d, BOSA is the best of all arms on the robot as it is",
+        "on worn robots it is behind DROCO and behind both arms that never see the source",
+    )
+    walker = next(each for each in report.read_evidence() if each.robot == "Walker2d")
+    assert {v.word for v in verdicts.verdicts(walker, over="BOSA")} == {"ahead of"}
+    worn = {v.second: v.word for v in verdicts.verdicts(walker, "shifted", over="BOSA")}
+    assert {worn[arm] for arm in ("DROCO", *verdicts.TARGET_ALONE)} == {"behind"}

@@ -146,6 +146,8 @@ def test_on_halfcheetah_nothing_leaves_the_range_and_layer_norm_earns_more_than_
     pair = "halfcheetah-medium@otdf-kinematic-backthighjnt-hard"
     curves = report.read(pair, results_file("bounds")).curves
     assert curves.outside.max() == 0
+    other = report.read("walker2d-medium", results_file("bounds")).curves
+    assert set(curves.label) == set(other.label)  # no arm is left out on either robot
     seeds = last_looks(curves)
     pd.testing.assert_series_equal(seeds["as printed"], seeds["floor"])
     assert seeds["layer norm"].min() > seeds["floor"].max()

@@ -47,6 +47,28 @@ def test_the_short_answer_says_what_was_not_compared():
     assert cells[0] == cells[2] == "not run" != cells[1]
 
 
+def test_a_rival_that_is_ahead_of_droco_is_named_with_where_it_is_not():
+    (walker,) = (each for each in report.read_evidence() if each.robot == "Walker2d")
+    clean, worn = (
+        {v.second: v for v in verdicts.verdicts(walker, where, over="BOSA")}
+        for where in answers.LINES
+    )
+    assert answers._above(walker, "BOSA") == (
+        f"On Walker2d the rival _BOSA_ is ahead of DROCO ({clean['DROCO'].size}) and of both "
+        f"target-only arms on the robot as it is, and behind DROCO ({worn['DROCO'].size}) and both "
+        "target-only arms under shifts."
+    )
+    assert answers._above(walker, "BOSA") in answers.lead([walker])
+    alone = answers._above(walker.only(["BOSA", "DROCO"]), "BOSA")
+    assert "ahead of DROCO" in alone and "target-only" not in alone
+
+
+def test_a_rival_that_is_ahead_nowhere_or_was_not_run_is_not_named():
+    (walker,) = (each for each in report.read_evidence() if each.robot == "Walker2d")
+    assert answers._above(walker, "MICRO") == ""
+    assert answers._above(walker.only(["DROCO", "IQL*"]), "BOSA") == ""
+
+
 def test_robots_of_like_training_stand_together():
     (short,) = report.read_study()
     twin = replace(short, task=report.read_long()[0].task)
