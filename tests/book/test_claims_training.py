@@ -153,15 +153,24 @@ def test_on_halfcheetah_nothing_leaves_the_range_and_layer_norm_earns_more_than_
     assert seeds["layer norm"].min() > seeds["floor"].max()
 
 
+#: The attempts at worn robots; the first four are sets on target rows.
+ATTEMPTS = [
+    f"DROCO, {name}"
+    for name in (
+        *("target rows too", "shifts known", "spread scaled", "sampled states"),
+        *("β = 2", "two sources"),
+    )
+]
+
+
 def test_no_set_on_target_rows_keeps_the_gain_of_worn_robots(tried):
     """Of the hunt's answer: behind on both robots, with a larger share that is kept."""
     assert page_says(
-        "None keeps the gain on worn robots. All three sets on target rows are behind IQL on the "
+        "None keeps the gain on worn robots. All four sets on target rows are behind IQL on the "
         "target, on the robot as it is and on worn ones",
         "the policy keeps a larger *share* of its return than DROCO's does",
     )
-    sets = ("DROCO, target rows too", "DROCO, shifts known", "DROCO, spread scaled")
-    for label in sets:
+    for label in ATTEMPTS[:4]:
         for where in ("clean", "shifted"):
             found = {v.second: v.word for v in verdicts.verdicts(tried, where, over=label)}
             assert found["IQL, target"] == "behind", (label, where)
@@ -185,14 +194,20 @@ def test_a_second_source_comes_closest_to_keeping_the_gain(tried):
     assert {worn[arm].word for arm in ("IQL, target", "DROCO")} == {"level with"}
     scores = report.statistics.scores_by_seed(report.tables.shifted(tried), across=["shift"])
     beside = {arm: scores[arm].mean() - scores["IQL, target"].mean() for arm in scores}
-    attempts = ("target rows too", "shifts known", "spread scaled", "β = 2", "two sources")
-    closest = max((f"DROCO, {name}" for name in attempts), key=beside.get)
+    closest = max(ATTEMPTS, key=beside.get)
     assert closest == "DROCO, two sources" and beside[closest] < 0
 
 
-def test_one_idea_of_the_hunt_was_not_tried(tried):
-    assert page_says("One idea was not tried: states drawn from the models in place of their means")
-    assert "DROCO, sampled states" not in tried.labels
+def test_sampled_states_keep_the_largest_share_and_earn_the_least(tried):
+    assert page_says(
+        "*Sampled states* keeps the largest share, and earns the least of all attempts"
+    )
+    hard = tried.foreign()[lambda lines: lines["strength"] == 1.0]
+    means = tried.clean.groupby("label").return_mean.mean()
+    kept = (hard.groupby("label").return_mean.mean() / means)[ATTEMPTS]
+    worn = report.tables.shifted(tried).groupby("label").score.mean()[ATTEMPTS]
+    sampled = "DROCO, sampled states"
+    assert kept.idxmax() == means[ATTEMPTS].idxmin() == worn.idxmin() == sampled
 
 
 def test_a_doubled_penalty_pays_on_the_robot_as_it_is_and_not_on_worn_ones(tried):
