@@ -163,16 +163,17 @@ def _above(results: Results, rival: str) -> str:
     found = {where: {v.second: v for v in verdicts(few, where, rival)} for where in LINES}
     if not any(words[DROCO].word == "ahead of" for words in found.values() if words):
         return ""
-    parts = []
+    parts, both = [], "both target-only arms"
     for where, words in found.items():
         if not words:
             continue
         word, others = words[DROCO].word, [words[arm] for arm in TARGET_ALONE if arm in words]
         part = f"{word} DROCO ({words[DROCO].size})"
         if len(others) == len(TARGET_ALONE) and all(v.word == word for v in others):
-            part += f" and {'of ' if word == 'ahead of' else ''}both target-only arms"
+            part += f" and {'of ' if word == 'ahead of' else ''}{both}"
+            both = "both of them"
         parts.append(f"{part} {PLACES[where]}")
-    return f"On {results.robot} the rival {written(rival)} is {', and '.join(parts)}."
+    return f"On {results.robot} {written(rival)} is {', and '.join(parts)}."
 
 
 def _least_lead(results: Results) -> Verdict | None:

@@ -54,9 +54,9 @@ def test_a_rival_that_is_ahead_of_droco_is_named_with_where_it_is_not():
         for where in answers.LINES
     )
     assert answers._above(walker, "BOSA") == (
-        f"On Walker2d the rival _BOSA_ is ahead of DROCO ({clean['DROCO'].size}) and of both "
+        f"On Walker2d _BOSA_ is ahead of DROCO ({clean['DROCO'].size}) and of both "
         f"target-only arms on the robot as it is, and behind DROCO ({worn['DROCO'].size}) and both "
-        "target-only arms under shifts."
+        "of them under shifts."
     )
     assert answers._above(walker, "BOSA") in answers.lead([walker])
     alone = answers._above(walker.only(["BOSA", "DROCO"]), "BOSA")
