@@ -123,7 +123,7 @@ MUTANTS = (
     # Ends of episodes in files from elsewhere.
     Mutant("data/ends.py", "data = _without(data, unmarked)", "data.truncations[unmarked] = True",
            f"{ENDS}::test_time_limits_that_no_flag_marks"),
-    Mutant("data/ends.py", "data.truncations[start:stop] |= other.any(1)", "pass",
+    Mutant("data/ends.py", "data.truncations[rows] |= other.any(1)", "pass",
            f"{ENDS}::test_an_end_that_flags_miss"),
     Mutant("data/ends.py", "> BREAK * (1 + np.abs(follows))", "> 0",
            f"{ENDS}::test_rounded_next_observations"),
@@ -138,7 +138,7 @@ MUTANTS = (
            f"{FILES}::test_everything_is_on_the_disk"),
     Mutant("training/loop.py", "write_curve(out / CURVE, self.lines)  # a process",
            "# a process", f"{LOOP}::test_a_curve_is_rebuilt"),
-    Mutant("training/loop.py", "SIGNALS = (signal.SIGINT, signal.SIGTERM)",
+    Mutant("training/signals.py", "SIGNALS = (signal.SIGINT, signal.SIGTERM)",
            "SIGNALS = (signal.SIGINT,)", f"{LOOP}::test_interrupt_saves"),
 )  # fmt: skip
 
