@@ -15,7 +15,6 @@ from droco_lite.report.verdicts import (
     named,
     seeds_of,
     sized,
-    verdicts,
     written,
 )
 
@@ -159,14 +158,13 @@ def _above(results: Results, rival: str) -> str:
     """
     if rival not in results.labels:
         return ""
-    few = results.only([rival, DROCO, *(arm for arm in TARGET_ALONE if arm in results.labels)])
-    found = {where: {v.second: v for v in verdicts(few, where, rival)} for where in LINES}
-    if not any(words[DROCO].word == "ahead of" for words in found.values() if words):
+    arms = (DROCO, *TARGET_ALONE)
+    found = {where: {v.second: v for v in against(results, where, arms, rival)} for where in LINES}
+    found = {where: words for where, words in found.items() if words}
+    if not any(words[DROCO].word == "ahead of" for words in found.values()):
         return ""
     parts, both = [], "both target-only arms"
     for where, words in found.items():
-        if not words:
-            continue
         word, others = words[DROCO].word, [words[arm] for arm in TARGET_ALONE if arm in words]
         part = f"{word} DROCO ({words[DROCO].size})"
         if len(others) == len(TARGET_ALONE) and all(v.word == word for v in others):

@@ -105,10 +105,10 @@ def verdicts(results: Results, where: str = "clean", over: str = DROCO) -> list[
     return [compare(scores[over], scores[label], over, label) for label in others]
 
 
-def against(results: Results, where: str, arms: Sequence[str]) -> list[Verdict]:
-    """How DROCO stands to those of the arms that have results, and to no other: each costs time."""
+def against(results: Results, where: str, arms: Sequence[str], over: str = DROCO) -> list[Verdict]:
+    """How an arm stands to those of ``arms`` with results, and to no other: each costs time."""
     there = [arm for arm in arms if arm in results.labels]
-    found = {v.second: v for v in verdicts(results.only([DROCO, *there]), where)}
+    found = {v.second: v for v in verdicts(results.only([over, *there]), where, over)}
     return [found[arm] for arm in there if arm in found]
 
 
